@@ -1,0 +1,30 @@
+"""lit-gan: generative adversarial networks on PyTorch Lightning.
+
+The public names are loaded on first use (PEP 562): ``import lit_gan`` itself imports neither torch nor Lightning.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
+    from lit_gan.gan import GAN as GAN
+
+__version__ = "0.1.0"
+
+_DEFINED_IN = {
+    "GAN": "lit_gan.gan",
+    "ConditionalGAN": "lit_gan.extensions.conditional",
+}
+
+__all__ = ["GAN", "ConditionalGAN", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DEFINED_IN:
+        raise AttributeError(f"module 'lit_gan' has no attribute {name!r}")
+    return getattr(import_module(_DEFINED_IN[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
