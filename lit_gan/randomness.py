@@ -50,3 +50,20 @@ def stream(seed: int, *position: int | str, device: torch.device | str = "cpu") 
         True
     """
     return torch.Generator(device=device).manual_seed(stream_seed(seed, *position))
+
+
+def seed_global_generators(seed: int, *position: int | str, device: torch.device) -> None:
+    """Puts torch's global generators, which dropout draws from, at the stream at ``position``.
+
+    Args:
+        seed: The seed of the run.
+        *position: What the draws are for and where they stand.
+        device: Where the networks are; its generator is set beside the CPU's.
+    """
+    value = stream_seed(seed, *position)
+    # Not torch.manual_seed: that one formats a stack trace for every device that is not in use, each time.
+    torch.default_generator.manual_seed(value)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(value)
+    elif device.type == "mps":
+        torch.mps.manual_seed(value)

@@ -1,0 +1,1 @@
+"""The data modules: whole data sets in memory, a batch is one gather."""

@@ -1,0 +1,1 @@
+"""The torchmetrics shells of the functional core."""

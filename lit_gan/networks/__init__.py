@@ -1,0 +1,1 @@
+"""The players: plain modules, tensors in, tensors out."""

@@ -1,0 +1,339 @@
+"""Algorithm 1 of *Generative Adversarial Nets* as a LightningModule."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import SGD, Optimizer
+
+from lit_gan.coordination import Coordination, FixedSteps
+from lit_gan.errors import UserError
+from lit_gan.functional.theory import jsd_lower_bound, value_function
+from lit_gan.generative import GenerativeModule
+from lit_gan.latents import Latent
+from lit_gan.objectives import NonSaturating, Objective
+from lit_gan.players import Player
+from lit_gan.randomness import seed_global_generators
+from lit_gan.schedules import Schedule
+
+PlayerName = Literal["generator", "discriminator"]
+
+
+class _Verdict(NamedTuple):
+    """What D said of a minibatch, and what that cost it."""
+
+    loss: Tensor
+    real_logits: Tensor
+    fake_logits: Tensor
+
+
+class GAN(GenerativeModule):
+    r"""A generator and a discriminator, trained by Algorithm 1 of the paper.
+
+    .. math:: \min_G \max_D V(D, G) = E_{x \sim p_{data}}[\log D(x)] + E_{z \sim p_z}[\log(1 - D(G(z)))]
+
+    One training step is one *round*: k updates of D, each on a fresh minibatch of examples and fresh latents, then one
+    update of G on fresh latents. ``trainer.global_step``, ``max_steps``, checkpoints, schedules and loggers count
+    rounds. A loader's batch holds :attr:`minibatches_per_round` minibatches.
+
+    A subclass overrides :meth:`generate`, :meth:`discriminate`, :meth:`split_batch` and, where a player has a further
+    task, :meth:`auxiliary_loss`; never the algorithm.
+
+    Args:
+        generator: G, from latents ``(N, latent_size)`` to data ``(N, C, H, W)``.
+        discriminator: D, from data ``(N, C, H, W)`` to logits ``(N, 1)``.
+        latent: :math:`p_z`; ``None`` is ``Uniform`` of the generator's ``latent_size``.
+        objective: What each player minimises; ``None`` is ``NonSaturating``.
+        coordination: How often D moves before G does; ``None`` is ``FixedSteps(1)``.
+        optimizer_g: Builds G's optimiser from G's parameters.
+        optimizer_d: Builds D's optimiser from D's parameters.
+        schedule_g: What changes the rate and the momentum of G's optimiser.
+        schedule_d: What changes the rate and the momentum of D's optimiser.
+        clip_g: Largest L2 norm of G's gradient; ``None`` leaves it alone.
+        clip_d: Largest L2 norm of D's gradient; ``None`` leaves it alone.
+
+    Raises:
+        UserError: If the latent's size is not the generator's, or a player cannot be trained as asked.
+
+    Example:
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> gan.sample(3).shape
+        torch.Size([3, 1, 8, 8])
+
+    Reference:
+        Goodfellow et al. 2014, Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        latent: Latent | None = None,
+        objective: Objective | None = None,
+        coordination: Coordination | None = None,
+        optimizer_g: OptimizerCallable = lambda parameters: SGD(parameters, lr=0.1, momentum=0.5),
+        optimizer_d: OptimizerCallable = lambda parameters: SGD(parameters, lr=0.1, momentum=0.5),
+        schedule_g: Sequence[Schedule] = (),
+        schedule_d: Sequence[Schedule] = (),
+        clip_g: float | None = None,
+        clip_d: float | None = None,
+    ) -> None:
+        super().__init__(generator, latent)
+        self.automatic_optimization = False
+        self.discriminator = discriminator
+        self.objective = objective or NonSaturating()
+        self.coordination = coordination or FixedSteps()
+        self.players: dict[PlayerName, Player] = {
+            "generator": Player("generator", generator, optimizer_g, schedule_g, clip_g),
+            "discriminator": Player("discriminator", discriminator, optimizer_d, schedule_d, clip_d),
+        }
+        # Batch statistics of examples and of samples must not mix: such a D sees the two apart.
+        self._joint_forward = not any(isinstance(module, _BatchNorm) for module in discriminator.modules())
+
+    # -- Algorithm 1 ------------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 -- the hook's signature
+        """One round: k updates of D, each on its own minibatch and latents, then one update of G on fresh latents."""
+        seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
+        minibatches = self._cut_into_minibatches(batch)
+        k = self.coordination.discriminator_steps(self.global_step)
+        for turn in range(k):
+            verdict = self._update_discriminator(minibatches[turn], turn)
+        loss_g = self._update_generator(minibatches[k - 1], turn=k)
+        self._step_schedules()
+        self._log_verdict("train", verdict, loss_g)
+
+    def _update_discriminator(self, minibatch: Any, turn: int) -> _Verdict:
+        """D ascends V(D, G) on a minibatch of examples and as many samples."""
+        x, condition = self.split_batch(minibatch)
+        z = self.draw_latents(len(x), "training", self.global_step, turn)
+        optimizer = self._to_move("discriminator")
+        verdicts = []
+        for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
+            with torch.no_grad():
+                generated = self.generate(z_part, condition_part)
+            verdict = self._judge(x_part, generated, condition_part)
+            self._backward("discriminator", share, verdict.loss, x_part, condition_part)
+            verdicts.append((share, verdict))
+        self.players["discriminator"].clip_gradients()
+        # Through the strategy, not through Lightning's wrapper: only G's update, one a round, counts as a step.
+        self.trainer.strategy.optimizer_step(optimizer, lambda: None)
+        self.players["discriminator"].constrain()
+        return _joined(verdicts)
+
+    def _update_generator(self, minibatch: Any, turn: int) -> Tensor:
+        """G descends its loss on fresh latents; a conditional G under the conditions of the last minibatch."""
+        x, condition = self.split_batch(minibatch)
+        z = self.draw_latents(len(x), "training", self.global_step, turn)
+        self._to_move("generator")
+        total = torch.zeros((), device=self.device)
+        with self.players["discriminator"].frozen():
+            for share, _, z_part, condition_part in self._micro_batches(x, z, condition):
+                generated = self.generate(z_part, condition_part)
+                logits = self.discriminate(generated, condition_part)
+                loss = self.objective.loss_g(_at_least_float32(logits))
+                self._backward("generator", share, loss, generated, condition_part)
+                total = total + share * loss.detach()
+        self.players["generator"].clip_gradients()
+        self._optimizers()["generator"].step()
+        self.players["generator"].constrain()
+        return total
+
+    # -- What a subclass overrides ----------------------------------------------------------------------------------
+
+    def discriminate(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """D's logits: the log-odds that ``x`` came from the data.
+
+        Args:
+            x: ``(N, C, H, W)`` in data space.
+            condition: What the examples were observed under, or ``None``.
+
+        Returns:
+            A tensor ``(N, 1)``.
+        """
+        return self.discriminator(x) if condition is None else self.discriminator(x, condition)  # type: ignore[no-any-return]
+
+    def split_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+        """Takes a batch apart into the examples and what they are conditioned on.
+
+        Args:
+            batch: What the loader gives: a tensor ``(N, C, H, W)``, or a sequence that starts with one.
+
+        Returns:
+            The examples and the condition; ``None`` for a GAN that is not conditional.
+        """
+        return (batch if isinstance(batch, Tensor) else batch[0]), None
+
+    def auxiliary_loss(self, player: PlayerName, x: Tensor, condition: Tensor | None) -> Tensor | None:  # noqa: ARG002
+        """A further task of a player, added to its loss.
+
+        Args:
+            player: Whose turn it is.
+            x: The examples in D's turn, the generated samples in G's.
+            condition: What they are conditioned on.
+
+        Returns:
+            A scalar, or ``None`` where there is no further task.
+        """
+        return None
+
+    # -- Held-out batches -------------------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """V(D, G) and the bound on held-out examples and as many samples, dropout off."""
+        self._evaluate("val", batch, batch_idx)
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """As :meth:`validation_step`, on the test set."""
+        self._evaluate("test", batch, batch_idx)
+
+    def _evaluate(self, split: str, batch: Any, batch_idx: int) -> None:
+        x, condition = self.split_batch(batch)
+        z = self.draw_latents(len(x), split, batch_idx)
+        verdict = self._judge(x, self.generate(z, condition), condition)
+        loss_g = self.objective.loss_g(verdict.fake_logits)
+        self._log_verdict(split, verdict, loss_g, batch_size=len(x))
+
+    # -- The run ----------------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
+        """One optimiser per player, G's first, with the schedules of each."""
+        if self.trainer.world_size > 1:
+            raise UserError(
+                f"{self.trainer.world_size} devices: a GAN trains on one device here, because Lightning's DDP reduces "
+                "both players' gradients together: pass --trainer.devices 1."
+            )
+        optimizers = [player.build_optimizer() for player in self.players.values()]
+        schedulers = [
+            {"scheduler": scheduler, "interval": "step" if schedule.interval == "round" else "epoch"}
+            for player in self.players.values()
+            for schedule, scheduler in zip(player.schedules, player.schedulers, strict=True)
+        ]
+        return optimizers, schedulers
+
+    def on_fit_start(self) -> None:
+        """A new run sets what depends on its data; a resumed or a loaded GAN has it already."""
+        data = getattr(self.trainer, "datamodule", None)
+        self._check_value_range(getattr(data, "value_range", None))
+        begin_training = getattr(self.generator, "begin_training", None)
+        if begin_training is not None and not self.has_begun:
+            begin_training(getattr(data, "pixel_means", _no_pixel_means))
+        self.has_begun = True
+
+    def on_train_epoch_end(self) -> None:
+        """Steps the schedules that watch a metric; all others step inside the round."""
+        for player in self.players.values():
+            player.step_plateau_schedules(self.trainer.callback_metrics)
+
+    @property
+    def minibatches_per_round(self) -> int:
+        """How many minibatches a loader's batch holds: one for each update of D that a round may take."""
+        return self.coordination.max_discriminator_steps
+
+    # -- Parts of a round -------------------------------------------------------------------------------------------
+
+    def _cut_into_minibatches(self, batch: Any) -> list[Any]:
+        count = self.minibatches_per_round
+        rows = len(self.split_batch(batch)[0])
+        size, rest = divmod(rows, count)
+        if rest or not size:
+            raise UserError(
+                f"a batch of {rows} rows cannot be cut into {count} equal minibatches, one for each discriminator "
+                f"step (k = {count}): expected a loader that gives a multiple of {count} rows and drops a smaller last "
+                "batch."
+            )
+        if count == 1:
+            return [batch]
+        cuts = [slice(start, start + size) for start in range(0, rows, size)]
+        return [apply_to_collection(batch, Tensor, lambda tensor, cut=cut: tensor[cut]) for cut in cuts]
+
+    def _micro_batches(
+        self, x: Tensor, z: Tensor, condition: Tensor | None
+    ) -> Iterator[tuple[float, Tensor, Tensor, Tensor | None]]:
+        """The minibatch in pieces, each with its share of the rows."""
+        pieces = min(self.coordination.micro_batches, len(x))
+        conditions = [None] * pieces if condition is None else condition.tensor_split(pieces)
+        for x_part, z_part, part in zip(x.tensor_split(pieces), z.tensor_split(pieces), conditions, strict=True):
+            yield len(x_part) / len(x), x_part, z_part, part
+
+    def _judge(self, x: Tensor, generated: Tensor, condition: Tensor | None) -> _Verdict:
+        """D's logits on examples and samples, in one forward pass where D's rows do not see each other."""
+        if self._joint_forward:
+            both = None if condition is None else torch.cat([condition, condition])
+            logits = _at_least_float32(self.discriminate(torch.cat([x, generated]), both))
+            real_logits, fake_logits = logits.split([len(x), len(generated)])
+        else:
+            real_logits = _at_least_float32(self.discriminate(x, condition))
+            fake_logits = _at_least_float32(self.discriminate(generated, condition))
+        return _Verdict(self.objective.loss_d(real_logits, fake_logits), real_logits, fake_logits)
+
+    def _backward(self, player: PlayerName, share: float, loss: Tensor, x: Tensor, condition: Tensor | None) -> None:
+        auxiliary = self.auxiliary_loss(player, x, condition)
+        total = loss if auxiliary is None else loss + auxiliary
+        self.manual_backward(total if share == 1 else total * share)
+
+    def _optimizers(self) -> dict[PlayerName, Any]:
+        return dict(zip(self.players, self.optimizers(), strict=True))  # type: ignore[arg-type]  # always two
+
+    def _to_move(self, player: PlayerName) -> Optimizer:
+        optimizer: Optimizer = self._optimizers()[player].optimizer
+        optimizer.zero_grad()
+        return optimizer
+
+    def _step_schedules(self) -> None:
+        """At the end of the round, so that a checkpoint taken after it holds the schedules where they belong."""
+        for player in self.players.values():
+            player.step_schedules("round")
+            if self.trainer.is_last_batch:
+                player.step_schedules("epoch")
+
+    @torch.no_grad()
+    def _log_verdict(self, split: str, verdict: _Verdict, loss_g: Tensor, batch_size: int | None = None) -> None:
+        """Losses, V(D, G), the divergence bound, and D's mean probability on examples and samples."""
+        value = value_function(verdict.real_logits, verdict.fake_logits)
+        losses = {f"{split}/loss_d": verdict.loss, f"{split}/loss_g": loss_g}
+        quantities = {
+            f"{split}/value": value,
+            f"{split}/jsd_bound": jsd_lower_bound(value),
+            f"{split}/d_real": verdict.real_logits.sigmoid().mean(),
+            f"{split}/d_fake": verdict.fake_logits.sigmoid().mean(),
+        }
+        self.log_dict(losses, prog_bar=split == "train", batch_size=batch_size or len(verdict.real_logits))
+        self.log_dict(quantities, batch_size=batch_size or len(verdict.real_logits))
+
+    def _check_value_range(self, data_range: tuple[float, float] | None) -> None:
+        if data_range is None:
+            return
+        output_range = getattr(self.generator, "output_range", None)
+        if output_range is not None and tuple(output_range) != tuple(data_range):
+            raise UserError(
+                f"the data lie in {list(data_range)} but the generator's output activation gives {list(output_range)}: "
+                "expected the same range; set the data's value_range or the generator's output_activation."
+            )
+        self.value_range = (float(data_range[0]), float(data_range[1]))
+
+
+def _at_least_float32(logits: Tensor) -> Tensor:
+    """Losses are formed in float32 or better whatever the precision of the networks."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def _joined(verdicts: Sequence[tuple[float, _Verdict]]) -> _Verdict:
+    """The verdicts on the pieces of a minibatch as one, cut off from the graph."""
+    return _Verdict(
+        loss=torch.stack([share * verdict.loss.detach() for share, verdict in verdicts]).sum(),
+        real_logits=torch.cat([verdict.real_logits.detach() for _, verdict in verdicts]),
+        fake_logits=torch.cat([verdict.fake_logits.detach() for _, verdict in verdicts]),
+    )
+
+
+def _no_pixel_means() -> Tensor:
+    raise UserError(
+        "the generator's pixel_mean_bias needs the data's pixel means: expected a data module with pixel_means(), as "
+        "lit_gan.data's have, or a generator with pixel_mean_bias=False."
+    )

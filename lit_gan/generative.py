@@ -1,0 +1,146 @@
+"""The half of a GAN that stays after training: a generator, the latents that feed it, and its samples."""
+
+import os
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_gan.checkpointing import LoadableModule
+from lit_gan.errors import UserError
+from lit_gan.functional.display import to_display_range
+from lit_gan.latents import Latent, Uniform
+from lit_gan.randomness import stream
+
+# Bounds the memory of sample(): a layer of 8,000 units takes 32 MB at this size.
+_SAMPLES_PER_FORWARD = 1000
+
+
+class GenerativeModule(LoadableModule):
+    """A generator with its latent distribution: draws samples, and knows the seed of its run and the range of its data.
+
+    Args:
+        generator: G, from latents ``(N, latent_size)`` to data ``(N, C, H, W)``.
+        latent: :math:`p_z`; ``None`` is ``Uniform`` of the generator's ``latent_size``.
+
+    Raises:
+        UserError: If the latent's size is not the generator's.
+    """
+
+    def __init__(self, generator: nn.Module, latent: Latent | None = None) -> None:
+        super().__init__()
+        self.save_construction()
+        self.generator = generator
+        self.latent = _latent_for(generator, latent)
+        self.has_begun = False
+        self.value_range: tuple[float, float] | None = getattr(generator, "output_range", None)
+        self._seed: int | None = None
+
+    def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        """G's samples, in data space.
+
+        Args:
+            z: Latents, ``(N, latent_size)``.
+            condition: What the samples are generated under, or ``None``.
+
+        Returns:
+            A tensor ``(N, C, H, W)``.
+        """
+        return self.generator(z) if condition is None else self.generator(z, condition)  # type: ignore[no-any-return]
+
+    def forward(self, z: Tensor) -> Tensor:
+        """G's samples for the latents ``z``, in data space; see :meth:`generate`."""
+        return self.generate(z, None)
+
+    @torch.no_grad()
+    def sample(self, num: int, *, rng: int | torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
+        """Draws samples for showing: G in evaluation mode, in [0, 1].
+
+        Args:
+            num: How many.
+            rng: A seed or a generator; torch's global one if ``None``. Equal seeds give equal samples.
+            condition: One condition per sample, for a conditional GAN.
+
+        Returns:
+            A tensor ``(num, C, H, W)`` on the GAN's device.
+
+        Raises:
+            UserError: If ``num`` is below 1.
+        """
+        return to_display_range(self.sample_data(num, rng=rng, condition=condition), self.value_range)
+
+    @torch.no_grad()
+    def sample_data(
+        self, num: int, *, rng: int | torch.Generator | None = None, condition: Tensor | None = None
+    ) -> Tensor:
+        """Draws samples as :meth:`sample` does, but leaves them in data space, where metrics compare them."""
+        if num < 1:
+            raise UserError(f"num = {num}: expected at least 1 sample.")
+        generator = torch.Generator().manual_seed(rng) if isinstance(rng, int) else rng
+        z = self.latent.sample(num, generator=generator, device=self.device, dtype=self.dtype)
+        starts = range(0, num, _SAMPLES_PER_FORWARD)
+        pieces = [slice(start, start + _SAMPLES_PER_FORWARD) for start in starts]
+        was_training = self.generator.training
+        self.generator.eval()
+        try:
+            with torch.autocast(self.device.type, enabled=False):
+                return torch.cat([self.generate(z[i], None if condition is None else condition[i]) for i in pieces])
+        finally:
+            self.generator.train(was_training)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """As many samples as the batch has rows, a function of the seed and of the batch's place."""
+        rng = stream(self.seed, "predict", batch_idx, self.global_rank)
+        return self.sample(len(batch), rng=rng)
+
+    def draw_latents(self, num: int, purpose: str, *position: int) -> Tensor:
+        """Latents that are a function of the seed, of what they are for, of the position and of the rank.
+
+        Args:
+            num: How many.
+            purpose: What they are for, say ``"training"``.
+            *position: Where: the round and the turn, or the number of the batch.
+
+        Returns:
+            A tensor ``(num, latent_size)`` on the GAN's device.
+        """
+        generator = stream(self.seed, "latents", purpose, *position, self.global_rank, device=self.device)
+        return self.latent.sample(num, generator=generator, dtype=self.dtype)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run: that of ``seed_everything``, else the checkpoint's, else one drawn once."""
+        from_environment = os.environ.get("PL_GLOBAL_SEED")
+        if from_environment is not None:
+            return int(from_environment)
+        if self._seed is None:
+            self._seed = torch.initial_seed()
+        return self._seed
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what a GAN needs beside its weights: the seed of its run and the range for showing."""
+        checkpoint["lit_gan"] = {"seed": self.seed, "value_range": self.value_range, "has_begun": self.has_begun}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes back what :meth:`on_save_checkpoint` added."""
+        saved = checkpoint.get("lit_gan", {})
+        self._seed = saved.get("seed", self._seed)
+        self.has_begun = saved.get("has_begun", True)
+        value_range = saved.get("value_range")
+        self.value_range = self.value_range if value_range is None else tuple(value_range)
+
+
+def _latent_for(generator: nn.Module, latent: Latent | None) -> Latent:
+    size = getattr(generator, "latent_size", None)
+    if latent is None:
+        if size is None:
+            raise UserError(
+                f"latent = None needs the generator's latent_size, which {type(generator).__name__} does not have: "
+                "give it that attribute or pass a latent, say lit_gan.latents.Uniform(size=100)."
+            )
+        return Uniform(int(size))
+    if size is not None and latent.size != size:
+        raise UserError(
+            f"latent size = {latent.size} but the generator's latent_size = {size}: expected the same number."
+        )
+    return latent

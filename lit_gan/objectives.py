@@ -1,0 +1,172 @@
+r"""What each player minimises, on logits.
+
+Every objective is two pure functions: ``loss_d(real_logits, fake_logits)`` and ``loss_g(fake_logits)``. As in the
+authors' code, D's loss is half the sum of its real and its generated part. With :math:`D = \mathrm{sigmoid}(logit)`,
+:math:`\log D` is ``logsigmoid(logit)`` and :math:`\log(1 - D)` is ``logsigmoid(-logit)``: exact at any logit, with a
+gradient that never vanishes by rounding.
+
+A new objective is one subclass of :class:`Objective`; YAML names it by its ``class_path`` at once.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Objective(ABC):
+    """The pair of losses of a game; stateless.
+
+    Example:
+        >>> import torch
+        >>> class Linear(Objective):
+        ...     def loss_d(self, real_logits, fake_logits):
+        ...         return 0.5 * (fake_logits.mean() - real_logits.mean())
+        ...     def loss_g(self, fake_logits):
+        ...         return -fake_logits.mean()
+        >>> Linear().loss_g(torch.ones(4))
+        tensor(-1.)
+    """
+
+    @abstractmethod
+    def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """The discriminator's loss.
+
+        Args:
+            real_logits: D's logits on examples, ``(N, 1)``.
+            fake_logits: D's logits on generated samples, ``(M, 1)``.
+
+        Returns:
+            A scalar: 0.5 x (mean over the examples + mean over the samples).
+        """
+
+    @abstractmethod
+    def loss_g(self, fake_logits: Tensor) -> Tensor:
+        """The generator's loss.
+
+        Args:
+            fake_logits: D's logits on generated samples, ``(M, 1)``.
+
+        Returns:
+            A scalar, the mean over the samples.
+        """
+
+
+class _CrossEntropyDiscriminator(Objective):
+    """D as the classifier of the paper: it ascends V(D, G), halved."""
+
+    def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """``-0.5 (mean log D(x) + mean log(1 - D(G(z))))``; see :meth:`Objective.loss_d`."""
+        return -0.5 * (F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean())
+
+
+class Minimax(_CrossEntropyDiscriminator):
+    r"""The minimax game itself: G descends what D ascends.
+
+    .. math::
+        L_D = -\tfrac12 \left( E[\log D(x)] + E[\log(1 - D(G(z)))] \right), \qquad L_G = E[\log(1 - D(G(z)))]
+
+    Example:
+        >>> import torch
+        >>> Minimax().loss_g(torch.zeros(3, 1))
+        tensor(-0.6931)
+
+    Reference:
+        Goodfellow et al. 2014, eq. 1 and Algorithm 1.
+    """
+
+    def loss_g(self, fake_logits: Tensor) -> Tensor:
+        """``mean log(1 - D(G(z)))``; see :meth:`Objective.loss_g`."""
+        return F.logsigmoid(-fake_logits).mean()
+
+
+class NonSaturating(_CrossEntropyDiscriminator):
+    r"""What the paper trains in practice: G ascends :math:`\log D(G(z))`.
+
+    .. math:: L_G = -E[\log D(G(z))]
+
+    The fixed point is that of :class:`Minimax`, the gradients early in learning are much stronger.
+
+    Example:
+        >>> import torch
+        >>> NonSaturating().loss_g(torch.full((3, 1), -100.0))
+        tensor(100.)
+
+    Reference:
+        Goodfellow et al. 2014, section 3.
+    """
+
+    def loss_g(self, fake_logits: Tensor) -> Tensor:
+        """``-mean log D(G(z))``; see :meth:`Objective.loss_g`."""
+        return -F.logsigmoid(fake_logits).mean()
+
+
+class LeastSquares(Objective):
+    r"""Least squares with the targets 1 for examples and 0 for samples.
+
+    .. math:: L_D = \tfrac12 E[(D(x) - 1)^2] + \tfrac12 E[D(G(z))^2], \qquad L_G = \tfrac12 E[(D(G(z)) - 1)^2]
+
+    where D is the logit itself.
+
+    Example:
+        >>> import torch
+        >>> LeastSquares().loss_d(torch.ones(2, 1), torch.ones(2, 1))
+        tensor(0.5000)
+
+    Reference:
+        Mao et al. 2017, *Least Squares Generative Adversarial Networks*, eq. 9 (a = 0, b = c = 1).
+    """
+
+    def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """``0.5 (mean (D(x) - 1)^2 + mean D(G(z))^2)``; see :meth:`Objective.loss_d`."""
+        return 0.5 * ((real_logits - 1).square().mean() + fake_logits.square().mean())
+
+    def loss_g(self, fake_logits: Tensor) -> Tensor:
+        """``0.5 mean (D(G(z)) - 1)^2``; see :meth:`Objective.loss_g`."""
+        return 0.5 * (fake_logits - 1).square().mean()
+
+
+class Hinge(Objective):
+    r"""The hinge loss for D, a linear one for G.
+
+    .. math:: L_D = \tfrac12 \left( E[\max(0, 1 - D(x))] + E[\max(0, 1 + D(G(z)))] \right), \qquad L_G = -E[D(G(z))]
+
+    Example:
+        >>> import torch
+        >>> Hinge().loss_d(torch.full((2, 1), 3.0), torch.zeros(2, 1))
+        tensor(0.5000)
+
+    Reference:
+        Lim and Ye 2017, *Geometric GAN*; halved as every objective here.
+    """
+
+    def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """``0.5 (mean relu(1 - D(x)) + mean relu(1 + D(G(z))))``; see :meth:`Objective.loss_d`."""
+        return 0.5 * (F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean())
+
+    def loss_g(self, fake_logits: Tensor) -> Tensor:
+        """``-mean D(G(z))``; see :meth:`Objective.loss_g`."""
+        return -fake_logits.mean()
+
+
+class Wasserstein(Objective):
+    r"""The dual form of the Wasserstein distance; keeping D Lipschitz is the network's part (say, by a max norm).
+
+    .. math:: L_D = \tfrac12 \left( E[D(G(z))] - E[D(x)] \right), \qquad L_G = -E[D(G(z))]
+
+    Example:
+        >>> import torch
+        >>> Wasserstein().loss_d(torch.ones(2, 1), torch.zeros(2, 1))
+        tensor(-0.5000)
+
+    Reference:
+        Arjovsky et al. 2017, *Wasserstein GAN*; halved as every objective here.
+    """
+
+    def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """``0.5 (mean D(G(z)) - mean D(x))``; see :meth:`Objective.loss_d`."""
+        return 0.5 * (fake_logits.mean() - real_logits.mean())
+
+    def loss_g(self, fake_logits: Tensor) -> Tensor:
+        """``-mean D(G(z))``; see :meth:`Objective.loss_g`."""
+        return -fake_logits.mean()
