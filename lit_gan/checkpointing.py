@@ -1,9 +1,10 @@
 """A LightningModule that a checkpoint alone brings back."""
 
+import inspect
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from lightning.pytorch import LightningModule
 
@@ -12,6 +13,8 @@ from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 
 from lit_gan.errors import UserError
 from lit_gan.tracking.checkpoint_files import load_checkpoint
+
+_Module = TypeVar("_Module", bound="LoadableModule")
 
 
 class LoadableModule(LightningModule):
@@ -22,8 +25,14 @@ class LoadableModule(LightningModule):
 
         A module built in Python from instances stores nothing: its networks are passed again when it is loaded.
         """
-        if _given_hyperparameters.get() is not None:
-            self.save_hyperparameters(logger=False)
+        if _given_hyperparameters.get() is None:
+            return
+        self.save_hyperparameters(logger=False)
+        # The command line links the data's facts to whatever model there is; what this class does not take goes.
+        parameters = inspect.signature(type(self).__init__).parameters
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values()):
+            for name in [name for name in self.hparams if name not in parameters and not name.startswith("_")]:
+                del self.hparams[name]
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # Lightning's is a descriptor of its own kind
@@ -60,8 +69,11 @@ class LoadableModule(LightningModule):
                 f"not hold: pass them again, {cls.__name__}.load_from_checkpoint(path, generator=..., "
                 "discriminator=...)."
             )
-        if class_path is not None:
-            _check_class(class_path, cls, checkpoint_path)
+        stored_class = cls if class_path is None else _resolve_class(class_path, cls, checkpoint_path)
+        if stored_class is not cls:
+            return stored_class.load_from_checkpoint(
+                checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
+            )
         try:
             return super().load_from_checkpoint(  # type: ignore[no-any-return, misc]
                 checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
@@ -73,7 +85,7 @@ class LoadableModule(LightningModule):
             ) from error
 
 
-def _check_class(class_path: str, cls: type, checkpoint_path: str | Path) -> None:
+def _resolve_class(class_path: str, cls: type[_Module], checkpoint_path: str | Path) -> type[_Module]:
     module_name, _, name = class_path.rpartition(".")
     if module_name.partition(".")[0] == __name__.partition(".")[0]:
         import_module(module_name)
@@ -88,3 +100,4 @@ def _check_class(class_path: str, cls: type, checkpoint_path: str | Path) -> Non
             f"checkpoint {checkpoint_path} holds a {class_path}, which is no {cls.__name__}: load it with the class "
             "that it was saved from."
         )
+    return found

@@ -71,6 +71,6 @@ class FixedSteps(Coordination):
         """``k``."""
         return self.k
 
-    def discriminator_steps(self, round_index: int) -> int:  # noqa: ARG002 -- adaptive policies need it
+    def discriminator_steps(self, round_index: int) -> int:
         """``k``, whatever the round."""
         return self.k

@@ -97,7 +97,7 @@ class GAN(GenerativeModule):
 
     # -- Algorithm 1 ------------------------------------------------------------------------------------------------
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ARG002 -- the hook's signature
+    def training_step(self, batch: Any, batch_idx: int) -> None:
         """One round: k updates of D, each on its own minibatch and latents, then one update of G on fresh latents."""
         seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
         minibatches = self._cut_into_minibatches(batch)
@@ -106,7 +106,8 @@ class GAN(GenerativeModule):
             verdict = self._update_discriminator(minibatches[turn], turn)
         loss_g = self._update_generator(minibatches[k - 1], turn=k)
         self._step_schedules()
-        self._log_verdict("train", verdict, loss_g)
+        if self._round_is_logged():
+            self._log_verdict("train", verdict, loss_g)
 
     def _update_discriminator(self, minibatch: Any, turn: int) -> _Verdict:
         """D ascends V(D, G) on a minibatch of examples and as many samples."""
@@ -169,7 +170,7 @@ class GAN(GenerativeModule):
         """
         return (batch if isinstance(batch, Tensor) else batch[0]), None
 
-    def auxiliary_loss(self, player: PlayerName, x: Tensor, condition: Tensor | None) -> Tensor | None:  # noqa: ARG002
+    def auxiliary_loss(self, player: PlayerName, x: Tensor, condition: Tensor | None) -> Tensor | None:
         """A further task of a player, added to its loss.
 
         Args:
@@ -184,18 +185,20 @@ class GAN(GenerativeModule):
 
     # -- Held-out batches -------------------------------------------------------------------------------------------
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """V(D, G) and the bound on held-out examples and as many samples, dropout off."""
-        self._evaluate("val", batch, batch_idx)
+        self._evaluate("val", batch, batch_idx, dataloader_idx)
 
-    def test_step(self, batch: Any, batch_idx: int) -> None:
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """As :meth:`validation_step`, on the test set."""
-        self._evaluate("test", batch, batch_idx)
+        self._evaluate("test", batch, batch_idx, dataloader_idx)
 
-    def _evaluate(self, split: str, batch: Any, batch_idx: int) -> None:
+    def _evaluate(self, split: str, batch: Any, *position: int) -> None:
         x, condition = self.split_batch(batch)
-        z = self.draw_latents(len(x), split, batch_idx)
-        verdict = self._judge(x, self.generate(z, condition), condition)
+        z = self.draw_latents(len(x), split, *position)
+        with self.averaged():
+            generated = self.generate(z, condition)
+        verdict = self._judge(x, generated, condition)
         loss_g = self.objective.loss_g(verdict.fake_logits)
         self._log_verdict(split, verdict, loss_g, batch_size=len(x))
 
@@ -291,6 +294,15 @@ class GAN(GenerativeModule):
             player.step_schedules("round")
             if self.trainer.is_last_batch:
                 player.step_schedules("epoch")
+
+    def _round_is_logged(self) -> bool:
+        """Logging costs as much as a small network's round: only in rounds that a logger writes, and in the last."""
+        trainer = self.trainer
+        return (
+            self.global_step % max(trainer.log_every_n_steps, 1) == 0
+            or trainer.is_last_batch
+            or self.global_step == trainer.max_steps
+        )
 
     @torch.no_grad()
     def _log_verdict(self, split: str, verdict: _Verdict, loss_g: Tensor, batch_size: int | None = None) -> None:

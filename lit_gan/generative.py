@@ -1,6 +1,8 @@
 """The half of a GAN that stays after training: a generator, the latents that feed it, and its samples."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -34,6 +36,8 @@ class GenerativeModule(LoadableModule):
         self.latent = _latent_for(generator, latent)
         self.has_begun = False
         self.value_range: tuple[float, float] | None = getattr(generator, "output_range", None)
+        # An average of the generator's weights by parameter name, where a callback keeps one; never trained on.
+        self.generator_average: dict[str, Tensor] | None = None
         self._seed: int | None = None
 
     def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
@@ -54,7 +58,7 @@ class GenerativeModule(LoadableModule):
 
     @torch.no_grad()
     def sample(self, num: int, *, rng: int | torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
-        """Draws samples for showing: G in evaluation mode, in [0, 1].
+        """Draws samples for showing: G in evaluation mode, with its average weights where there are any, in [0, 1].
 
         Args:
             num: How many.
@@ -83,10 +87,24 @@ class GenerativeModule(LoadableModule):
         was_training = self.generator.training
         self.generator.eval()
         try:
-            with torch.autocast(self.device.type, enabled=False):
+            with self.averaged(), torch.autocast(self.device.type, enabled=False):
                 return torch.cat([self.generate(z[i], None if condition is None else condition[i]) for i in pieces])
         finally:
             self.generator.train(was_training)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within this context G has its average weights, where a callback keeps an average; nothing is copied."""
+        self._swap_weights()
+        try:
+            yield
+        finally:
+            self._swap_weights()
+
+    def _swap_weights(self) -> None:
+        for name, average in (self.generator_average or {}).items():
+            parameter = self.generator.get_parameter(name)
+            parameter.data, average.data = average.data, parameter.data
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """As many samples as the batch has rows, a function of the seed and of the batch's place."""
@@ -118,14 +136,22 @@ class GenerativeModule(LoadableModule):
         return self._seed
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what a GAN needs beside its weights: the seed of its run and the range for showing."""
-        checkpoint["lit_gan"] = {"seed": self.seed, "value_range": self.value_range, "has_begun": self.has_begun}
+        """Adds what a GAN needs beside its weights: its run's seed, the range for showing, the average of G."""
+        checkpoint["lit_gan"] = {
+            "seed": self.seed,
+            "value_range": self.value_range,
+            "has_begun": self.has_begun,
+            "generator_average": self.generator_average,
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes back what :meth:`on_save_checkpoint` added."""
+        """Takes back what :meth:`on_save_checkpoint` added, before the weights are loaded."""
+        # Lightning loads the weights before it converts the module: float64 weights would lose half their bits.
+        self.to(next((tensor.dtype for tensor in checkpoint["state_dict"].values() if tensor.is_floating_point()), None))
         saved = checkpoint.get("lit_gan", {})
         self._seed = saved.get("seed", self._seed)
         self.has_begun = saved.get("has_begun", True)
+        self.generator_average = saved.get("generator_average")
         value_range = saved.get("value_range")
         self.value_range = self.value_range if value_range is None else tuple(value_range)
 

@@ -1,1 +1,4 @@
 """Callbacks that watch a GAN and act on it."""
+
+from lit_gan.callbacks.ema import GeneratorEMA as GeneratorEMA
+from lit_gan.callbacks.sample_grid import SampleGrid as SampleGrid

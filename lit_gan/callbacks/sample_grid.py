@@ -1,0 +1,106 @@
+"""Grids of samples while a GAN trains."""
+
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torchvision.utils import make_grid, save_image
+
+from lit_gan.errors import UserError
+from lit_gan.generative import GenerativeModule
+from lit_gan.randomness import stream
+
+_SMALLEST_SIDE = 28  # pixels; smaller images are enlarged, or nobody can read them
+
+
+class SampleGrid(Callback):
+    """Saves a grid of samples as PNG, and gives it to every logger that takes images, as ``samples``.
+
+    The latents are a function of the run's seed alone, so that each grid shows the same draws as the one before it,
+    further trained; nothing is picked. A module that cannot ``sample`` is left alone.
+
+    Args:
+        num_samples: Pictures in the grid.
+        every_n_rounds: Rounds between grids; there is one more at the end. 0 for only that one.
+        columns: Pictures per row; 10 where ``None``, so that a conditional GAN with ten classes shows one per row.
+        folder: Where the PNGs go; ``samples/`` in the run folder if ``None``.
+
+    Raises:
+        UserError: If a number is out of its range.
+    """
+
+    def __init__(
+        self, num_samples: int = 100, every_n_rounds: int = 500, columns: int | None = None, folder: str | None = None
+    ) -> None:
+        if num_samples < 1:
+            raise UserError(f"sample_grid.num_samples = {num_samples}: expected at least 1.")
+        if every_n_rounds < 0:
+            raise UserError(f"sample_grid.every_n_rounds = {every_n_rounds}: expected 0 (only at the end) or more.")
+        if columns is not None and columns < 1:
+            raise UserError(f"sample_grid.columns = {columns}: expected at least 1.")
+        self.num_samples = num_samples
+        self.every_n_rounds = every_n_rounds
+        self.columns = columns or 10
+        self.folder = folder
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """A grid every ``every_n_rounds`` rounds."""
+        if self.every_n_rounds and trainer.global_step % self.every_n_rounds == 0:
+            self._save(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The last grid, where it is not there already."""
+        if not (self.every_n_rounds and trainer.global_step % self.every_n_rounds == 0):
+            self._save(trainer, pl_module)
+
+    @rank_zero_only
+    def _save(self, trainer: Trainer, module: LightningModule) -> None:
+        if not isinstance(module, GenerativeModule):
+            return
+        rng = stream(module.seed, "sample grid")
+        grid = grid_image(module.sample(self.num_samples, rng=rng).cpu(), self.columns)
+        folder = Path(self.folder or Path(trainer.default_root_dir) / "samples")
+        folder.mkdir(parents=True, exist_ok=True)
+        save_image(grid, folder / f"round-{trainer.global_step:06d}.png")
+        for logger in trainer.loggers:
+            _log_image(logger, grid, trainer.global_step)
+
+
+def grid_image(images: torch.Tensor, columns: int) -> torch.Tensor:
+    """Lays images out in a grid.
+
+    Args:
+        images: ``(N, C, H, W)`` in [0, 1], with one or three channels.
+        columns: Images per row.
+
+    Returns:
+        One picture ``(3, height, width)`` in [0, 1], each image at least 28 pixels high, whole pixels repeated.
+
+    Raises:
+        UserError: If the images have another number of channels.
+
+    Example:
+        >>> grid_image(torch.zeros(6, 1, 28, 28), columns=3).shape
+        torch.Size([3, 62, 92])
+    """
+    channels, height = images.shape[1:3]
+    if channels not in (1, 3):
+        raise UserError(f"images with {channels} channels cannot be shown: expected 1 (grey) or 3 (colour).")
+    enlarged = images.repeat_interleave(factor := -(-_SMALLEST_SIDE // height), dim=2).repeat_interleave(factor, dim=3)
+    return make_grid(enlarged.float(), nrow=columns, padding=2)
+
+
+def _log_image(logger: Logger, grid: torch.Tensor, step: int) -> None:
+    if isinstance(logger, WandbLogger):
+        logger.log_image("samples", [grid], step=step)
+    elif isinstance(logger, TensorBoardLogger):
+        logger.experiment.add_image("samples", grid, step)

@@ -1,0 +1,76 @@
+"""The `lit-gan` command: finds the verb, and turns every ending into an exit code.
+
+Nothing heavy is imported before a verb is known, so that `lit-gan --help` answers at once.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from lit_gan import __version__
+from lit_gan.cli.shipped import shipped_names
+from lit_gan.errors import UserError
+
+DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+
+# verb -> (module with `main(verb, arguments) -> exit code`, what it does)
+_VERBS = {
+    "fit": ("lit_gan.cli.run", "train a GAN; the same command again continues a stopped run"),
+    "validate": ("lit_gan.cli.run", "evaluate a run or a checkpoint on the validation data"),
+    "test": ("lit_gan.cli.run", "evaluate a run or a checkpoint on the test data"),
+    "predict": ("lit_gan.cli.run", "write samples of a run or a checkpoint to a .pt file"),
+    "sample": ("lit_gan.cli.sample", "draw a grid of samples from a checkpoint, no data needed"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: What follows `lit-gan` on the command line; that of the process if ``None``.
+
+    Returns:
+        0 done; 1 a failure during a run; 2 something the user can mend, told in one line; 130 stopped by Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        print(f"lit-gan: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _dispatch(arguments: list[str]) -> int:
+    verb = arguments[0] if arguments else "--help"
+    if verb in ("-h", "--help", "help"):
+        print(_help())
+        return DONE
+    if verb in ("-V", "--version"):
+        print(f"lit-gan {__version__}")
+        return DONE
+    if verb not in _VERBS:
+        raise UserError(f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; `lit-gan --help` tells more.")
+    run: Callable[[str, list[str]], int] = import_module(_VERBS[verb][0]).main
+    return run(verb, arguments[1:])
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  {verb:<10} {text}" for verb, (_, text) in _VERBS.items())
+    return f"""usage: lit-gan VERB [options]
+
+Generative adversarial networks on PyTorch Lightning.
+
+verbs:
+{verbs}
+
+Start with:
+  lit-gan fit --config quickstart                   handwritten digits, two minutes, no download
+  lit-gan fit --config mnist --data.init_args.root DIR   the paper's MNIST run
+  lit-gan sample runs/quickstart/ID --num 64 --out grid.png
+
+shipped configurations: {", ".join(shipped_names("configs"))}
+
+`lit-gan VERB --help` lists the options of a verb, `lit-gan --version` the version."""

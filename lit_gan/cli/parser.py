@@ -1,0 +1,46 @@
+"""The parser of `fit`, `validate`, `test` and `predict`: shipped configs by name, errors in one line."""
+
+import re
+from typing import Any, NoReturn
+
+from jsonargparse import ActionConfigFile, set_parsing_settings
+from lightning.pytorch.cli import LightningArgumentParser
+
+from lit_gan.cli.shipped import find
+from lit_gan.errors import UserError
+
+# ${data.init_args.x} means the same under every verb.
+set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+
+
+class ShippedConfigFile(ActionConfigFile):
+    """`--config` that takes a path or the bare name of a shipped configuration."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Applies the configuration that ``values`` names."""
+        super().__call__(parser, cfg, str(find(values)) if isinstance(values, str) else values, option_string)
+
+
+class Parser(LightningArgumentParser):
+    """LightningCLI's parser with our `--config`, whose errors are the user's to mend."""
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> Any:
+        """As jsonargparse's, with our action for configuration files."""
+        if kwargs.get("action") is ActionConfigFile:
+            kwargs["action"] = ShippedConfigFile
+            kwargs["help"] = "Path to a YAML file, or the bare name of a shipped configuration."
+        return super().add_argument(*args, **kwargs)
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raises what would have been printed, with the usage, by jsonargparse."""
+        raise UserError(in_one_line(message)) from ex
+
+
+def in_one_line(message: str) -> str:
+    r"""The message of jsonargparse without its line breaks.
+
+    Example:
+        >>> in_one_line("Parser key 'k':\n  Expected a <class 'int'>. Got value: a")
+        "Parser key 'k': Expected a <class 'int'>. Got value: a"
+    """
+    return re.sub(r"\s+", " ", message).strip()

@@ -1,0 +1,306 @@
+"""`fit`, `validate`, `test` and `predict`: LightningCLI, in a run folder."""
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+import yaml
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
+from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+
+import lit_gan.data
+import lit_gan.extensions.conditional
+import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
+from lit_gan.callbacks.sample_grid import SampleGrid
+from lit_gan.cli.parser import Parser
+from lit_gan.cli.run_arguments import completed_arguments, run_folder_of
+from lit_gan.errors import UserError
+from lit_gan.generative import GenerativeModule
+from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
+from lit_gan.tracking.csv_logger import CSVMetrics
+from lit_gan.tracking.heartbeat import Heartbeat
+from lit_gan.tracking.resume import choose_run_folder
+from lit_gan.tracking.run_folder import RunFolder
+from lit_gan.tracking.wandb import WandbMode, wandb_logger, wandb_mode
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+_RUNS = "runs"
+# What says where and how a run is recorded, not what it computes: two runs that differ in these alone are the same run.
+_NOT_OF_THE_RESULT = (
+    "config",
+    "run_dir",
+    "resume",
+    "wandb",
+    "ckpt_path",
+    "weights_only",
+    "num_samples",
+    "out",
+    "verbose",
+)
+
+
+def main(verb: str, arguments: list[str]) -> int:
+    """Runs one of the four verbs.
+
+    Args:
+        verb: Which.
+        arguments: What follows it on the command line.
+
+    Returns:
+        The exit code.
+    """
+    # What Lightning says at its start is advice on other products; its warnings stay.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    try:
+        with completed_arguments(verb, arguments) as complete:
+            RunCLI(verb, complete)
+    except SystemExit as ending:
+        # Lightning turns Ctrl-C into exit(1); `--help` and `--print_config` end with 0.
+        interrupted = isinstance(ending.__context__, KeyboardInterrupt)
+        return INTERRUPTED if interrupted else int(ending.code or 0)
+    return DONE
+
+
+class RunCLI(LightningCLI):
+    """LightningCLI for one verb, any LightningModule and any data, whose files all go to one run folder.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        arguments: What follows it on the command line.
+    """
+
+    def __init__(self, verb: str, arguments: list[str]) -> None:
+        self.verb = verb
+        self.run: RunFolder | None = None
+        self.resumed = False
+        self.started = time.monotonic()
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            save_config_callback=None,  # written to the run folder instead
+            seed_everything_default=0,  # the same command again is the same run
+            trainer_defaults={"devices": 1},
+            parser_class=Parser,
+            parser_kwargs={"parser_mode": "omegaconf+", "prog": "lit-gan"},
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            args=[verb, *arguments],
+        )
+
+    # -- Parsing ----------------------------------------------------------------------------------------------------
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # one verb's parser takes a quarter of the time
+        """The one verb that was asked for."""
+        return {self.verb: LightningCLI.subcommands()[self.verb]}
+
+    def add_arguments_to_parser(self, parser: Parser) -> None:  # type: ignore[override]
+        """Our own options, and what the data tell the networks."""
+        parser.add_argument("--wandb", type=Literal["online", "offline", "off"] | None, help=wandb_mode.__doc__)
+        parser.add_lightning_class_args(SampleGrid, "sample_grid")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.save_top_k": 0,
+                "checkpoint.save_last": True,
+                "checkpoint.save_on_train_epoch_end": True,
+                "checkpoint.enable_version_counter": False,
+            }
+        )
+        if self.verb == "fit":
+            parser.add_argument("--run_dir", type=str | None, help="The run folder, instead of runs/CONFIG/ID.")
+            parser.add_argument(
+                "--resume", type=str, default="auto", help="auto, never, or the run folder that is continued."
+            )
+        if self.verb == "predict":
+            parser.add_argument("--num_samples", type=int, default=1000, help="How many samples are written.")
+            parser.add_argument("--out", type=str | None, help="The .pt file; samples.pt in the run folder if null.")
+        parser.link_arguments("seed_everything", "data.init_args.seed")
+        for network in ("generator", "discriminator"):
+            target = f"model.init_args.{network}.init_args.image_shape"
+            parser.link_arguments("data.image_shape", target, apply_on="instantiate")
+        parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
+
+    def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
+        """Parses the arguments that were passed, whatever stands in ``sys.argv``."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: the checkpoint's model is among the configurations already, where flags beat it."""
+
+    @property
+    def options(self) -> Any:
+        """The parsed options of the verb."""
+        return self.config[self.verb]
+
+    # -- Building ---------------------------------------------------------------------------------------------------
+
+    def before_instantiate_classes(self) -> None:
+        """Chooses the run folder: training makes or continues one, evaluation writes into the one it is given."""
+        self._dump_config()
+        if self.verb == "fit":
+            configs = self.options.get("config") or []
+            self.run, self.resumed = choose_run_folder(
+                _RUNS,
+                Path(str(configs[0])).stem if configs else "custom",
+                _result_of(self.config_dump),
+                resume=self.options.resume,
+                run_dir=self.options.run_dir,
+            )
+        else:
+            existing = run_folder_of(Path(self.options.ckpt_path))
+            self.run = None if existing is None else RunFolder.open(existing)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """A trainer whose root is the run folder, with our loggers and callbacks beside the user's own."""
+        given = self._get(self.config_init, "trainer")
+        if self.run is not None:
+            kwargs["default_root_dir"] = str(self.run.path)
+        kwargs["logger"] = self._loggers(given.get("logger"))
+        callbacks = given.get("callbacks") or []
+        callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+        kwargs["callbacks"] = [*callbacks, *self._own_callbacks(given, callbacks)]
+        trainer_config = {**given, **kwargs}
+        return self._instantiate_trainer(trainer_config, self._configured_callbacks(given))
+
+    def _loggers(self, given: Any) -> list[Logger] | bool:
+        if self.run is None:
+            return False
+        own: list[Logger] = [CSVMetrics(self.run.path)]
+        mode: WandbMode = wandb_mode(self.options.wandb)
+        at_wandb = wandb_logger(self.run.path, mode, self.config_dump) if self.verb == "fit" else None
+        own += [at_wandb] if at_wandb is not None else []
+        extra = [] if isinstance(given, bool) or given is None else given
+        return [*own, *(extra if isinstance(extra, list) else [extra])]
+
+    def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
+        has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+        if given.get("enable_progress_bar") is False or has_bar:
+            return []
+        return [RichProgressBar(refresh_rate=10)]
+
+    def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
+        grid = self._get(self.config_init, "sample_grid")
+        checkpoint = self._get(self.config_init, "checkpoint")
+        if self.verb != "fit":
+            return []
+        if given.get("enable_checkpointing") is False:
+            return [grid]
+        if self.run is not None and checkpoint.dirpath is None:
+            checkpoint.dirpath = str(self.run.checkpoints)
+        return [grid, checkpoint]
+
+    # -- Running ----------------------------------------------------------------------------------------------------
+
+    def fit(self, model: LightningModule, **kwargs: Any) -> None:
+        """Trains in the run folder, and leaves it marked with how the run ended."""
+        run = self.run
+        assert run is not None  # noqa: S101 -- chosen before anything was built
+        checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
+        self._record_start(run, checkpoint)
+        kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
+        with Heartbeat(run):
+            try:
+                self.trainer.fit(model, **kwargs)
+            except BaseException as ending:
+                self._record_ending(run, ending)
+                raise
+        run.mark("finished")
+        run.release()
+        self._say_where_everything_is(run)
+
+    def _record_start(self, run: RunFolder, checkpoint: Path | None) -> None:
+        run.write_config(yaml.safe_dump(_result_of(self.config_dump), sort_keys=False))
+        run.write_environment(seed=self.options.seed_everything)
+        if not self.resumed:
+            return
+        rounds = 0 if checkpoint is None else int(load_checkpoint(checkpoint)["global_step"])
+        for logger in self.trainer.loggers:
+            if isinstance(logger, CSVMetrics):
+                logger.truncate_after(rounds - 1)  # the row of a round bears its index
+        print(f"lit-gan: continuing {_shown(run.path)} after round {rounds} (--resume never starts anew).")
+
+    def _record_ending(self, run: RunFolder, ending: BaseException) -> None:
+        stopped = isinstance(ending, (KeyboardInterrupt, SystemExit))
+        unusable = isinstance(ending, UserError) and not self.resumed and self.trainer.global_step == 0
+        if unusable:
+            _discard(run)
+            return
+        run.mark("stopped" if stopped else "failed", type(ending).__name__ if stopped else f"{ending}")
+        run.release()
+        if stopped:
+            print(f"\nlit-gan: stopped in {_shown(run.path)}; the same command continues it from its last checkpoint.")
+
+    def _say_where_everything_is(self, run: RunFolder) -> None:
+        minutes, seconds = divmod(round(time.monotonic() - self.started), 60)
+        newest = max(run.samples.glob("*.png"), default=None)
+        checkpoint = newest_checkpoint(run.checkpoints)
+        print(f"lit-gan: finished {self.trainer.global_step} rounds in {minutes}:{seconds:02d} min:")
+        for name, path in (("samples", newest), ("metrics", run.metrics), ("checkpoint", checkpoint)):
+            print(f"  {name:<10} {'none' if path is None else _shown(path)}")
+
+    def validate(self, model: LightningModule, **kwargs: Any) -> None:
+        """Evaluates on the validation data; the numbers go to the run's metrics."""
+        self._evaluate(self.trainer.validate, model, kwargs)
+
+    def test(self, model: LightningModule, **kwargs: Any) -> None:
+        """Evaluates on the test data; the numbers go to the run's metrics."""
+        self._evaluate(self.trainer.test, model, kwargs)
+
+    def _evaluate(self, evaluate: Any, model: LightningModule, kwargs: dict[str, Any]) -> None:
+        rounds = int(load_checkpoint(Path(kwargs["ckpt_path"])).get("global_step", 0))
+        # Evaluation does not restore the loops, and would log at round 0.
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped = max(rounds - 1, 0)  # noqa: SLF001
+        evaluate(model, **kwargs)
+
+    def predict(self, model: LightningModule, **kwargs: Any) -> None:
+        """Writes samples to a ``.pt`` file; a module that is no GAN predicts from its own data."""
+        if not isinstance(model, GenerativeModule):
+            self.trainer.predict(model, **kwargs)
+            return
+        num, out = self.options.num_samples, self.options.out
+        if num < 1:
+            raise UserError(f"--num_samples {num}: expected at least 1.")
+        if out is None and self.run is None:
+            raise UserError("--out: expected a file for the samples, since the checkpoint lies in no run folder.")
+        target = Path(out) if out is not None else self.run.path / "samples.pt"  # type: ignore[union-attr]  # checked
+        pieces = self.trainer.predict(model, _Rows(num), ckpt_path=kwargs["ckpt_path"], weights_only=True)
+        torch.save(torch.cat(cast(list[Tensor], pieces)), target)
+        print(f"lit-gan: wrote {num} samples to {_shown(target)}")
+
+
+class _Rows:
+    """A loader of nothing but numbers of rows: what `predict` draws samples for."""
+
+    def __init__(self, num: int) -> None:
+        self._batches = torch.arange(num).split(1000)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self._batches)
+
+
+def _result_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT}
+
+
+def _discard(run: RunFolder) -> None:
+    """Removes the folder of a run that never trained: its command was wrong, and there is nothing in it to keep."""
+    run.release()
+    shutil.rmtree(run.path)
+
+
+def _shown(path: Path) -> str:
+    """The path as the user would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,101 @@
+"""What `validate`, `test` and `predict` need when they are given a run folder or a checkpoint alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from lit_gan.errors import UserError
+from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
+
+_CONFIG_OPTIONS = ("-c", "--config")
+_CHECKPOINT_OPTION = "--ckpt_path"
+
+
+def run_folder_of(checkpoint: Path) -> Path | None:
+    """The run folder that a checkpoint lies in, or ``None`` where it lies elsewhere.
+
+    Args:
+        checkpoint: A ``.ckpt`` file.
+    """
+    folder = checkpoint.absolute().parent.parent
+    return folder if (folder / "run.json").is_file() and checkpoint.parent.name == "checkpoints" else None
+
+
+@contextmanager
+def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
+    """Completes a command line from the run or the checkpoint that it names.
+
+    A first argument that is no option is the run folder or the checkpoint. Where no configuration is given, that of
+    the run is used; the model is built as the checkpoint says; flags beat both.
+
+    Args:
+        verb: The command, for the error.
+        arguments: What follows the verb.
+
+    Yields:
+        The arguments for the parser; the files that they name are there within the context.
+
+    Raises:
+        UserError: If there is neither a checkpoint nor a run, or a checkpoint is damaged.
+    """
+    arguments = list(arguments)
+    if arguments and not arguments[0].startswith("-"):
+        arguments[:1] = [_CHECKPOINT_OPTION, arguments[0]]
+    configs, flags = _split_off(arguments, _CONFIG_OPTIONS)
+    checkpoints, flags = _split_off(flags, (_CHECKPOINT_OPTION,))
+    if not checkpoints or checkpoints[-1].lower() in ("null", "none"):
+        if verb != "fit" and "--help" not in flags and "-h" not in flags:
+            raise UserError(
+                f"`lit-gan {verb}` needs something trained: expected a run folder or a checkpoint, as in "
+                f"`lit-gan {verb} runs/mnist/ID`."
+            )
+        yield arguments
+        return
+    checkpoint = resolve_checkpoint(checkpoints[-1])
+    run = run_folder_of(checkpoint)
+    if not configs and run is not None:
+        configs = [str(run / "config.yaml")]
+    with TemporaryDirectory() as folder:
+        stored = _stored_model(checkpoint, Path(folder) / "checkpoint.yaml")
+        files = [option for config in [*configs, *stored] for option in ("--config", config)]
+        yield [*files, *flags, _CHECKPOINT_OPTION, str(checkpoint)]
+
+
+def _split_off(arguments: list[str], options: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The values of some options, and the other arguments."""
+    values, others = [], []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name in options:
+            given = value if equals else next(rest, None)
+            if given is None:
+                raise UserError(f"{name}: expected a value after it.")
+            values.append(given)
+        else:
+            others.append(argument)
+    return values, others
+
+
+def _stored_model(checkpoint: Path, target: Path) -> list[str]:
+    """Writes how the checkpoint's model was built as a configuration; nothing where the checkpoint does not say."""
+    stored: dict[str, Any] = dict(load_checkpoint(checkpoint).get("hyper_parameters", {}))
+    stored.pop("_instantiator", None)
+    class_path = stored.pop("_class_path", None)
+    if class_path is None:
+        return []
+    target.write_text(yaml.safe_dump({"model": {"class_path": class_path, "init_args": _plain(stored)}}))
+    return [str(target)]
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, which YAML knows."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,82 @@
+"""`lit-gan sample`: a grid of samples from a checkpoint, no data needed."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from torchvision.utils import save_image
+
+from lit_gan.callbacks.sample_grid import grid_image
+from lit_gan.errors import UserError
+from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.gan import GAN
+from lit_gan.tracking.checkpoint_files import resolve_checkpoint
+
+_FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pt")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; `lit-gan sample --help` lists the options.")
+
+
+def main(verb: str, arguments: list[str]) -> int:
+    """Draws samples and writes them.
+
+    Args:
+        verb: ``"sample"``.
+        arguments: What follows it on the command line.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: If an argument is out of its range or the checkpoint is none.
+    """
+    try:
+        options = _parser(verb).parse_args(arguments)
+    except SystemExit as ending:  # --help
+        return int(ending.code or 0)
+    target = Path(options.out)
+    if target.suffix.lower() not in _FORMATS:
+        raise UserError(f"--out {target}: expected a file that ends in one of {', '.join(_FORMATS)}.")
+    gan = GAN.load_from_checkpoint(resolve_checkpoint(options.checkpoint), map_location="cpu")
+    condition = _condition(gan, options.condition, options.num)
+    samples = gan.sample(options.num, rng=options.seed, condition=condition)
+    _write(target, samples, options.columns)
+    print(f"lit-gan: wrote {options.num} samples to {target}")
+    return 0
+
+
+def _parser(verb: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=f"lit-gan {verb}", description=__doc__)
+    parser.add_argument("checkpoint", help="a checkpoint, or a run folder")
+    parser.add_argument("--num", type=int, default=100, help="how many samples (default: 100)")
+    parser.add_argument("--out", default="samples.png", help="a picture, or .pt for the tensor (default: samples.png)")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal samples (default: 0)")
+    parser.add_argument("--columns", type=int, default=10, help="pictures per row (default: 10)")
+    parser.add_argument("--condition", type=int, help="the class, for a conditional GAN (default: each in turn)")
+    return parser
+
+
+def _condition(gan: GAN, condition: int | None, num: int) -> torch.Tensor | None:
+    if condition is None:
+        return None
+    if not isinstance(gan, ConditionalGAN):
+        raise UserError(f"--condition {condition}: the checkpoint holds a {type(gan).__name__}, which takes none.")
+    if not 0 <= condition < gan.num_classes:
+        raise UserError(f"--condition {condition}: expected a class from 0 to {gan.num_classes - 1}.")
+    return torch.full((max(num, 0),), condition)
+
+
+def _write(target: Path, samples: torch.Tensor, columns: int) -> None:
+    if columns < 1:
+        raise UserError(f"--columns {columns}: expected at least 1.")
+    try:
+        if target.suffix.lower() == ".pt":
+            torch.save(samples, target)
+        else:
+            save_image(grid_image(samples, columns), target)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"--out {target}: cannot be written: {error}.") from error

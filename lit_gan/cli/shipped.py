@@ -1,0 +1,49 @@
+"""The configurations and sweeps that come with the package, found by their bare names."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from lit_gan.errors import UserError
+
+
+def shipped_names(kind: str) -> list[str]:
+    """The bare names of what is shipped.
+
+    Args:
+        kind: ``"configs"`` or ``"sweeps"``.
+
+    Returns:
+        The names, sorted.
+
+    Example:
+        >>> "quickstart" in shipped_names("configs")
+        True
+    """
+    folder = files("lit_gan") / kind
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def find(name: str, kind: str = "configs") -> Path:
+    """The file that a path or a bare name means.
+
+    Args:
+        name: A path to a YAML file, or the bare name of a shipped one. A file of that name in the working directory
+            wins, a folder does not.
+        kind: ``"configs"`` or ``"sweeps"``.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        UserError: If there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = Path(str(files("lit_gan") / kind)) / f"{name.removesuffix('.yaml')}.yaml"
+    if path.name == name and shipped.is_file():
+        return shipped
+    raise UserError(
+        f"--config {name}: no such file, and no shipped configuration of that name: expected a path to a YAML file or "
+        f"one of {', '.join(shipped_names(kind))}."
+    )

@@ -1,0 +1,62 @@
+"""The latent distributions: moments, supports, shapes, and where their randomness comes from."""
+
+import math
+
+import pytest
+import torch
+
+from lit_gan.errors import UserError
+from lit_gan.latents import Latent, Normal, Spherical, Uniform
+from lit_gan.randomness import stream
+
+LATENTS = [Uniform(20), Normal(20), Spherical(20), Uniform(20, 0.0, 1.0), Normal(20, mean=2.0, std=0.5)]
+
+
+@pytest.mark.parametrize("latent", LATENTS, ids=["uniform", "normal", "spherical", "uniform-01", "normal-2"])
+def test_a_draw_is_a_function_of_its_generator(latent: Latent) -> None:
+    first = latent.sample(5, generator=stream(3, "a"))
+    again = latent.sample(5, generator=stream(3, "a"))
+    other = latent.sample(5, generator=stream(3, "b"))
+    assert first.shape == (5, 20)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("latent", LATENTS, ids=["uniform", "normal", "spherical", "uniform-01", "normal-2"])
+def test_dtype_and_device_are_those_asked_for(latent: Latent) -> None:
+    drawn = latent.sample(2, generator=stream(0), device="cpu", dtype=torch.float64)
+    assert drawn.dtype == torch.float64
+    assert drawn.device == torch.device("cpu")
+
+
+def test_uniform_fills_its_interval_with_unit_variance() -> None:
+    z = Uniform(100).sample(2000, generator=stream(0), dtype=torch.float64)
+    assert z.abs().max() <= math.sqrt(3)
+    # 200,000 draws: the standard errors of mean and variance are 0.0022 and 0.002.
+    torch.testing.assert_close(z.mean(), torch.tensor(0.0, dtype=torch.float64), rtol=0, atol=0.01)
+    torch.testing.assert_close(z.var(), torch.tensor(1.0, dtype=torch.float64), rtol=0, atol=0.01)
+
+
+def test_normal_has_its_mean_and_std() -> None:
+    z = Normal(100, mean=2.0, std=0.5).sample(2000, generator=stream(0), dtype=torch.float64)
+    torch.testing.assert_close(z.mean(), torch.tensor(2.0, dtype=torch.float64), rtol=0, atol=0.006)
+    torch.testing.assert_close(z.std(), torch.tensor(0.5, dtype=torch.float64), rtol=0, atol=0.006)
+
+
+def test_spherical_lies_on_its_sphere_in_every_direction() -> None:
+    z = Spherical(50).sample(4000, generator=stream(0), dtype=torch.float64)
+    torch.testing.assert_close(z.norm(dim=1), torch.full((4000,), math.sqrt(50), dtype=torch.float64))
+    torch.testing.assert_close(z.mean(0), torch.zeros(50, dtype=torch.float64), rtol=0, atol=0.08)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Uniform(0), "latent size = 0: expected at least 1"),
+        (lambda: Uniform(3, 1.0, 1.0), "low = 1.0 and high = 1.0: expected low below high"),
+        (lambda: Normal(3, std=0.0), "std = 0.0: expected a positive number"),
+    ],
+)
+def test_arguments_out_of_range_are_told(make: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()
