@@ -1,1 +1,8 @@
-"""The data modules: whole data sets in memory, a batch is one gather."""
+"""Data: LightningDataModules that hold their images in memory and serve every round its fresh minibatches."""
+
+from lit_gan.data.cifar10 import CIFAR10DataModule as CIFAR10DataModule
+from lit_gan.data.digits import DigitsDataModule as DigitsDataModule
+from lit_gan.data.image_folder import ImageFolderDataModule as ImageFolderDataModule
+from lit_gan.data.mnist import MNISTDataModule as MNISTDataModule
+from lit_gan.data.tfd import TFDDataModule as TFDDataModule
+from lit_gan.data.toy import ToyDataModule as ToyDataModule

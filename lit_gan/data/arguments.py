@@ -1,0 +1,54 @@
+"""Checks of what a user hands to a data module: whole numbers and ranges of values."""
+
+import math
+
+from lit_gan.errors import UserError
+
+
+def check_whole(name: str, value: int, least: int) -> int:
+    """A whole number that is large enough, or an error that names it.
+
+    Args:
+        name: The argument's name, as the user typed it.
+        value: What was got.
+        least: The smallest value allowed.
+
+    Returns:
+        ``value``.
+
+    Raises:
+        UserError: ``value`` is not a whole number, or below ``least``.
+
+    Example:
+        >>> check_whole("batch_size", 100, least=1)
+        100
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"{name} = {value!r}: expected a whole number of at least {least}.")
+    return value
+
+
+def check_value_range(value_range: tuple[float, float]) -> tuple[float, float]:
+    """A pair (low, high) of finite numbers with low below high, or an error.
+
+    Args:
+        value_range: What black and white shall become, say (0, 1) or (-1, 1).
+
+    Returns:
+        The pair as two floats.
+
+    Raises:
+        UserError: It is not such a pair.
+
+    Example:
+        >>> check_value_range((-1, 1))
+        (-1.0, 1.0)
+    """
+    message = f"value_range = {value_range!r}: expected two finite numbers, the lower one first, such as (0, 1)."
+    try:
+        low, high = (float(bound) for bound in value_range)
+    except (TypeError, ValueError) as error:
+        raise UserError(message) from error
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UserError(message)
+    return low, high

@@ -1,0 +1,75 @@
+"""The handwritten digits that scikit-learn ships: real images without a download."""
+
+from collections.abc import Mapping
+
+import torch
+from sklearn.datasets import load_digits
+
+from lit_gan.data.base import InMemoryDataModule, Split
+from lit_gan.data.dataset import ImageDataset
+from lit_gan.data.scaling import LinearScaling
+from lit_gan.data.splitting import hashed_order
+
+_MAX_LEVEL = 16  # the digits' pixels are counts of a 4x4 block of bits
+_NUM_TRAIN, _NUM_VALIDATION = 1200, 300  # of 1,797; the other 297 are for the test
+
+
+class DigitsDataModule(InMemoryDataModule):
+    """1,797 handwritten digits of 8x8 pixels, 1,200 for training, 300 for validation, 297 for the test.
+
+    The split is a property of the data set, not of the run: it is the same for every seed.
+
+    Args:
+        value_range: What black and white become.
+        batch_size: m, rows per rank and minibatch.
+        eval_batch_size: Rows per rank and batch in validation and test.
+        seed: The seed of the run, for the order of the training rows.
+
+    Raises:
+        UserError: An argument is out of its range.
+
+    Example:
+        >>> data = DigitsDataModule(batch_size=64)
+        >>> images, labels = next(iter(data.train_dataloader()))
+        >>> images.shape, labels.shape, data.num_classes
+        (torch.Size([64, 1, 8, 8]), torch.Size([64]), 10)
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (the test part, as in
+    ``sklearn.datasets.load_digits``).
+    """
+
+    image_shape = (1, 8, 8)
+    num_classes = 10
+
+    def __init__(
+        self,
+        *,
+        value_range: tuple[float, float] = (0.0, 1.0),
+        batch_size: int = 100,
+        eval_batch_size: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size=batch_size, eval_batch_size=eval_batch_size, seed=seed)
+        self._scaling = LinearScaling(_MAX_LEVEL, value_range)
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """What black and white become."""
+        return self._scaling.value_range
+
+    def load(self) -> Mapping[Split, ImageDataset]:
+        """Reads the digits out of scikit-learn.
+
+        Returns:
+            The three splits.
+        """
+        digits = load_digits()
+        order = torch.tensor(hashed_order([str(row) for row in range(len(digits.images))]))
+        images = torch.from_numpy(digits.images).to(torch.uint8)[order].unsqueeze(1)
+        labels = torch.from_numpy(digits.target).to(torch.int64)[order]
+        edge = _NUM_TRAIN + _NUM_VALIDATION
+        return {
+            "train": ImageDataset(images[:_NUM_TRAIN], labels[:_NUM_TRAIN], self._scaling),
+            "val": ImageDataset(images[_NUM_TRAIN:edge], labels[_NUM_TRAIN:edge], self._scaling),
+            "test": ImageDataset(images[edge:], labels[edge:], self._scaling),
+        }

@@ -1,0 +1,71 @@
+"""The IDX file format of MNIST and its relatives, plain or gzipped, read strictly."""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lit_gan.errors import UserError
+
+_UNSIGNED_BYTE = 0x08  # the type code in the third byte of the magic number
+
+
+def read_idx(path: Path, num_dims: int) -> Tensor:
+    """Reads an IDX file of unsigned bytes.
+
+    The file is two zero bytes, a type code, the number of dimensions, every dimension as a big-endian 32-bit
+    number, and then exactly as many bytes as these say.
+
+    Args:
+        path: The file; a name that ends in ``.gz`` is unzipped on the way (and its checksum verified).
+        num_dims: How many dimensions it must have: 3 for images, 1 for labels.
+
+    Returns:
+        uint8, of the shape that the file declares.
+
+    Raises:
+        UserError: The file cannot be read, is no such file, or has more or fewer bytes than it declares.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "labels-idx1-ubyte"
+        ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]))
+        ...     read_idx(path, num_dims=1)
+        tensor([7, 8, 9], dtype=torch.uint8)
+
+    Source: the description of the format that Y. LeCun published with MNIST.
+    """
+    content = _read(path)
+    header_size = 4 + 4 * num_dims
+    magic = bytes([0, 0, _UNSIGNED_BYTE, num_dims])
+    if content[:4] != magic:
+        raise UserError(
+            f"{path}: begins with the bytes {content[:4].hex()!r}, expected {magic.hex()!r} (IDX, unsigned "
+            f"bytes, {num_dims} dimensions): it is another file under this name."
+        )
+    if len(content) < header_size:
+        raise UserError(f"{path}: truncated in its header; delete it and fetch it again.")
+    shape = struct.unpack(f">{num_dims}I", content[4:header_size])
+    declared, found = math.prod(shape), len(content) - header_size
+    if found != declared:
+        fault = "truncated" if found < declared else "too long"
+        raise UserError(
+            f"{path}: {fault}: {found} bytes after the header, expected {declared} for shape {shape}; delete "
+            "it and fetch it again."
+        )
+    # A bytearray, since torch wants memory that it may write to.
+    return torch.frombuffer(bytearray(content[header_size:] or b"\0"), dtype=torch.uint8)[:found].reshape(shape)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: damaged gzip file ({error}); delete it and fetch it again.") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
