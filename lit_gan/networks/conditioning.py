@@ -1,0 +1,44 @@
+"""What a condition is to a network: further columns of the input of its dense part."""
+
+import torch
+from torch import Tensor
+
+from lit_gan.errors import UserError
+
+
+def append_condition(features: Tensor, condition: Tensor | None, condition_size: int) -> Tensor:
+    """``features`` with the condition's columns after its own.
+
+    Args:
+        features: ``(N, F)``.
+        condition: ``(N, condition_size)``, any real vectors (one-hot labels, say); None where ``condition_size`` is 0.
+        condition_size: How many columns the network was built for.
+
+    Returns:
+        ``(N, F + condition_size)``, of the dtype of ``features``.
+
+    Raises:
+        UserError: If the condition is missing, not wanted, or of another shape.
+
+    Example:
+        >>> append_condition(torch.zeros(1, 2), torch.ones(1, 1), condition_size=1)
+        tensor([[0., 0., 1.]])
+    """
+    if condition is None:
+        if condition_size:
+            raise UserError(
+                f"got no condition (size 0), but the network has condition_size = {condition_size}: give it a "
+                f"condition of shape ({features.shape[0]}, {condition_size})."
+            )
+        return features
+    if condition_size == 0:
+        raise UserError(
+            f"got a condition of shape {tuple(condition.shape)}, but the network has condition_size = 0: build it with "
+            f"condition_size = {condition.shape[-1] if condition.ndim else 1}, or give no condition."
+        )
+    if condition.shape != (features.shape[0], condition_size):
+        raise UserError(
+            f"got a condition of shape {tuple(condition.shape)}: expected (N, condition_size) = "
+            f"({features.shape[0]}, {condition_size})."
+        )
+    return torch.cat((features, condition.to(features.dtype)), dim=1)
