@@ -1,0 +1,25 @@
+"""torch.compile sees every network as one graph: its checks of shapes cost nothing there."""
+
+import pytest
+import torch
+
+from lit_gan.networks import ConvGenerator, MaxoutConvDiscriminator, MaxoutDiscriminator, MLPGenerator, StackedGenerator
+
+IMAGES, LATENTS = torch.rand(3, 1, 8, 8), torch.rand(3, 5)
+NETWORKS = {
+    "mlp": (MLPGenerator((1, 8, 8), 5, (6,)), LATENTS),
+    "conv": (ConvGenerator((1, 8, 8), 5, (6, 36), base_shape=(4, 3, 3), kernel_size=4, stride=2), LATENTS),
+    "stacked": (StackedGenerator(5, (6,), pretrained=MLPGenerator((1, 8, 8), 4, (6,))), LATENTS),
+    "maxout": (MaxoutDiscriminator((1, 8, 8), (6,)), IMAGES),
+    "maxout conv": (MaxoutConvDiscriminator((1, 8, 8), (2, 2, 2), dense=(6,)), IMAGES),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_compiles_without_a_break(name: str) -> None:
+    network, x = NETWORKS[name]
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    torch.manual_seed(1)
+    expected = network(x)
+    torch.manual_seed(1)
+    torch.testing.assert_close(compiled(x), expected)
