@@ -131,8 +131,11 @@ def _fault(path: Path) -> str | None:
         )
     except OSError as error:
         return f"it cannot be opened ({error.strerror})"
-    is_torch = any(name.endswith("data.pkl") for name in names)
-    return None if is_torch else "it is a zip file, but not one written by torch.save"
+    if any(name.endswith("constants.pkl") for name in names):
+        return "it is a TorchScript archive, which holds code"
+    if not any(name.endswith("data.pkl") for name in names):
+        return "it is a zip file, but not one written by torch.save"
+    return None
 
 
 def _refusal(file: Path, error: Exception) -> str:

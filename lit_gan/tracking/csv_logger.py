@@ -47,7 +47,7 @@ class CSVMetrics(Logger):
 
     @property
     def name(self) -> str:
-        """Empty: Lightning puts checkpoints into ``save_dir/name/version``, levels that a run folder lacks."""
+        """Empty: Lightning's ``save_dir/name/version`` then is the run folder itself."""
         return ""
 
     @property

@@ -75,7 +75,7 @@ def describe_differences(got: Mapping[str, Any], expected: Mapping[str, Any]) ->
 
 def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The dotted key and the value of everything that is not itself a filled mapping."""
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, dict) or (prefix and not value):
         yield prefix, value
         return
     for key, item in value.items():

@@ -138,14 +138,14 @@ class MetricsTable:
         columns = _fields(lines[0]) if _is_line(lines[0]) else []
         if tuple(columns[: len(_FIRST)]) != _FIRST:
             raise UserError(
-                f"{self.path} is no table of metrics (it begins with {lines[0][:40]!r}; expected the "
-                "columns step, epoch): move it away."
+                f"{self.path} is no table of metrics (it begins with {lines[0][:40]!r}; "
+                "expected step,epoch,...): move it away."
             )
         broken = [number for number, line in enumerate(lines[1:], 2) if not _is_row(line, len(columns))]
         if broken and broken[0] < len(lines):
             raise UserError(
-                f"{self.path}: line {broken[0]} is not a row of {len(columns)} columns that begins with a step: "
-                "mend it, or move the file away."
+                f"{self.path}: line {broken[0]} is not a row of {len(columns)} columns that begins with "
+                "a step: mend it, or move the file away."
             )
         if broken:
             warnings.warn(
