@@ -147,7 +147,9 @@ class GenerativeModule(LoadableModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes back what :meth:`on_save_checkpoint` added, before the weights are loaded."""
         # Lightning loads the weights before it converts the module: float64 weights would lose half their bits.
-        self.to(next((tensor.dtype for tensor in checkpoint["state_dict"].values() if tensor.is_floating_point()), None))
+        self.to(
+            next((tensor.dtype for tensor in checkpoint["state_dict"].values() if tensor.is_floating_point()), None)
+        )
         saved = checkpoint.get("lit_gan", {})
         self._seed = saved.get("seed", self._seed)
         self.has_begun = saved.get("has_begun", True)

@@ -1,0 +1,86 @@
+"""Whether two resolved configurations are the same one, and where they differ."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_LENGTH = 16  # hexadecimal digits, 64 bits: no chance collision among any number of real runs
+_SHOWN = 4  # differing keys named in a message
+_ABSENT = "nothing"
+
+
+def plain(value: Any) -> Any:
+    """``value`` in the types of JSON, as it comes back from a file: tuples are lists, keys and paths strings.
+
+    Args:
+        value: Nested mappings and sequences of scalars; anything else counts by its ``str``.
+
+    Returns:
+        An equal structure of dict, list, str, int, float, bool and None.
+
+    Example:
+        >>> from pathlib import Path
+        >>> plain({"root": Path("data"), 1: (2, 3)})
+        {'root': 'data', '1': [2, 3]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+def fingerprint(config: Mapping[str, Any]) -> str:
+    """A short name of a configuration's content; the order of its keys does not count.
+
+    Args:
+        config: A resolved configuration, without the keys that do not change the result.
+
+    Returns:
+        16 hexadecimal digits of BLAKE2b.
+
+    Example:
+        >>> fingerprint({"lr": 0.1, "k": 1}) == fingerprint({"k": 1, "lr": 0.1})
+        True
+        >>> fingerprint({"lr": 0.1}) == fingerprint({"lr": 0.2})
+        False
+    """
+    canonical = json.dumps(plain(config), sort_keys=True)
+    return hashlib.blake2b(canonical.encode(), digest_size=_LENGTH // 2).hexdigest()
+
+
+def describe_differences(got: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """The keys in which two configurations differ, the first few of them by name and value.
+
+    Args:
+        got: The configuration of this command.
+        expected: The configuration of the run on disk.
+
+    Returns:
+        One line, empty when they are the same.
+
+    Example:
+        >>> describe_differences({"model": {"lr": 0.1, "k": 1}}, {"model": {"lr": 0.2, "k": 1}})
+        'model.lr: got 0.1, expected 0.2'
+    """
+    here, there = dict(_leaves(plain(got))), dict(_leaves(plain(expected)))
+    keys = [key for key in here | there if _shown(here, key) != _shown(there, key)]
+    named = [f"{key}: got {_shown(here, key)}, expected {_shown(there, key)}" for key in keys[:_SHOWN]]
+    more = [f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
+    return "; ".join(named + more)
+
+
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted key and the value of everything that is not itself a filled mapping."""
+    if not isinstance(value, dict) or (prefix and not value):
+        yield prefix, value
+        return
+    for key, item in value.items():
+        yield from _leaves(item, f"{prefix}.{key}" if prefix else key)
+
+
+def _shown(leaves: dict[str, Any], key: str) -> str:
+    return json.dumps(leaves[key]) if key in leaves else _ABSENT

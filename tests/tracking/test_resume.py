@@ -1,0 +1,289 @@
+import dataclasses
+import json
+import signal
+
+import pytest
+
+from lit_gan.errors import UserError
+from lit_gan.tracking import resume
+from lit_gan.tracking.resume import choose_run_folder
+from lit_gan.tracking.run_folder import RunFolder
+
+_CONFIG = {"model": {"lr": 0.1, "k": 1}, "seed": 0}
+_OTHER = {"model": {"lr": 0.2, "k": 1}, "seed": 0}
+
+
+def _run(root, status, reason="", *, config=None, started=None, **environ):
+    """A run that is over; what it leaves behind."""
+    folder, _ = choose_run_folder(root, "mnist", config or _CONFIG, "never", environ=environ)
+    folder.mark(status, reason)
+    record = folder.read_record()
+    folder.release()
+    if started is not None:
+        dataclasses.replace(record, started=f"2014-06-{started:02}T00:00:00+00:00").write(folder.status)
+    return folder
+
+
+def _choose(root, config=None, *arguments, **environ):
+    folder, resumed = choose_run_folder(root, "mnist", config or _CONFIG, *arguments, environ=environ)
+    folder.release()
+    return folder.path, resumed
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "resumed"),
+    [
+        ("running", "", True),  # killed: nobody marked it
+        ("stopped", "preempted", True),
+        ("failed", "No space left on device", True),
+        ("failed", "nan: loss_d at round 120", False),
+        ("finished", "", False),
+    ],
+)
+def test_auto_goes_on_with_what_can_go_on(tmp_path, status, reason, resumed):
+    earlier = _run(tmp_path, status, reason)
+    path, went_on = _choose(tmp_path)
+    assert went_on is resumed
+    assert (path == earlier.path) is resumed
+    if resumed:
+        record = earlier.read_record()
+        assert (record.status, record.reason, record.resumed) == ("running", "", 1)
+
+
+def test_auto_takes_the_newest_of_the_same_configuration_and_leaves_the_living(tmp_path):
+    _run(tmp_path, "stopped", started=1)
+    wanted = _run(tmp_path, "stopped", started=3)
+    second = _run(tmp_path, "stopped", started=2)
+    _run(tmp_path, "stopped", started=4, config=_OTHER)
+    folder, _ = choose_run_folder(tmp_path, "mnist", _CONFIG, environ={})
+    assert folder.path == wanted.path
+    assert _choose(tmp_path) == (second.path, True)
+    folder.release()
+
+
+def test_auto_without_an_earlier_run_starts_one(tmp_path):
+    path, resumed = _choose(tmp_path)
+    assert not resumed
+    assert path.parent == tmp_path / "mnist"
+
+
+def test_never_starts_a_new_run(tmp_path):
+    earlier = _run(tmp_path, "stopped")
+    path, resumed = _choose(tmp_path, _CONFIG, "never")
+    assert not resumed
+    assert path != earlier.path
+
+
+def test_a_path_goes_on_with_that_run_even_a_finished_one(tmp_path):
+    earlier = _run(tmp_path, "finished", started=1)
+    _run(tmp_path, "stopped", started=2)
+    assert _choose(tmp_path, _CONFIG, str(earlier.path)) == (earlier.path, True)
+    assert _choose(tmp_path, _CONFIG, earlier.path, earlier.path) == (earlier.path, True)
+
+
+def test_a_path_that_is_no_run_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"--resume atuo: expected auto, never or the path of a run folder"):
+        _choose(tmp_path, _CONFIG, "atuo")
+    with pytest.raises(UserError, match=r"is not a run folder"):
+        _choose(tmp_path, _CONFIG, str(tmp_path))
+
+
+@pytest.mark.parametrize("by", ["resume", "run_dir"])
+def test_a_run_of_another_configuration_is_told_with_what_differs(tmp_path, by):
+    earlier = _run(tmp_path, "stopped")
+    arguments = (str(earlier.path),) if by == "resume" else ("auto", earlier.path)
+    expected = r"holds a run of another configuration \(model\.lr: got 0\.2, expected 0\.1\): give that"
+    with pytest.raises(UserError, match=expected):
+        _choose(tmp_path, _OTHER, *arguments)
+    assert earlier.read_record().status == "stopped"
+    assert not earlier.is_alive()
+
+
+def test_two_different_folders_cannot_both_be_meant(tmp_path):
+    earlier = _run(tmp_path, "stopped")
+    with pytest.raises(UserError, match=r"--resume .* and --run_dir .* name two folders: give only --resume PATH"):
+        _choose(tmp_path, _CONFIG, str(earlier.path), tmp_path / "other")
+
+
+@pytest.mark.parametrize("status", ["stopped", "finished"])
+def test_an_explicit_folder_is_begun_and_then_gone_on_with(tmp_path, status):
+    mine = tmp_path / "mine"
+    folder, resumed = choose_run_folder(tmp_path, "mnist", _CONFIG, "auto", mine, environ={})
+    assert (folder.path, resumed) == (mine, False)
+    folder.mark(status)
+    folder.release()
+    assert _choose(tmp_path, _CONFIG, "auto", mine) == (mine, True)
+    with pytest.raises(UserError, match="holds a run already"):
+        _choose(tmp_path, _CONFIG, "never", mine)
+
+
+def test_an_explicit_folder_wins_over_an_earlier_run(tmp_path):
+    _run(tmp_path, "stopped")
+    assert _choose(tmp_path, _CONFIG, "auto", tmp_path / "mine") == (tmp_path / "mine", False)
+
+
+@pytest.mark.parametrize("by", ["resume", "run_dir"])
+def test_an_explicit_folder_that_is_alive_is_told(tmp_path, by):
+    folder, _ = choose_run_folder(tmp_path, "mnist", _CONFIG, environ={})
+    arguments = (str(folder.path),) if by == "resume" else ("auto", folder.path)
+    with pytest.raises(UserError, match=r"is being written by process \d+ on \S+: wait for it to end or stop it"):
+        _choose(tmp_path, _CONFIG, *arguments)
+    folder.release()
+
+
+def test_a_run_of_a_sweep_is_its_own_and_no_other(tmp_path):
+    earlier = _run(tmp_path, "stopped", WANDB_RUN_ID="trial1")
+    path, resumed = _choose(tmp_path, WANDB_RUN_ID="trial2")
+    assert (path.name, resumed) == ("trial2", False)
+    assert _choose(tmp_path, WANDB_RUN_ID="trial1") == (earlier.path, True)
+
+
+def test_a_requeued_slurm_job_goes_on_with_its_own_run(tmp_path):
+    mine = _run(tmp_path, "stopped", started=1, SLURM_JOB_ID="7")
+    newer = _run(tmp_path, "stopped", started=2, SLURM_JOB_ID="8")
+    assert _choose(tmp_path, SLURM_JOB_ID="7") == (mine.path, True)
+    assert _choose(tmp_path, SLURM_JOB_ID="9") == (newer.path, True)  # the same command, submitted again
+
+
+def test_a_broken_record_is_left_aside_with_a_warning(tmp_path):
+    earlier = _run(tmp_path, "stopped")
+    broken = _run(tmp_path, "stopped")
+    broken.status.write_text("{")
+    with pytest.warns(UserWarning, match=rf"Left aside .*{broken.path.name}/run\.json is not the record"):
+        assert _choose(tmp_path) == (earlier.path, True)
+
+
+def test_a_run_that_ends_while_it_is_being_chosen_is_not_gone_on_with(tmp_path, monkeypatch):
+    earlier = _run(tmp_path, "stopped")
+
+    def and_then_it_finishes(group, wanted, own_id):
+        record = dataclasses.replace(earlier.read_record(), status="finished")
+        record.write(earlier.status)
+        return [RunFolder(earlier.path)]
+
+    monkeypatch.setattr(resume, "_resumable", and_then_it_finishes)
+    path, resumed = _choose(tmp_path)
+    assert not resumed
+    assert path != earlier.path
+    assert earlier.read_record().status == "finished"
+
+
+def test_torchrun_needs_a_folder_that_all_ranks_know(tmp_path):
+    launched = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2"}
+    _run(tmp_path, "stopped")
+    for rank in "01":
+        with pytest.raises(UserError, match="--run_dir PATH is required when torchrun"):
+            _choose(tmp_path, RANK=rank, **launched)
+
+
+@pytest.mark.parametrize("by", ["run_dir", "resume", "wandb", "wandb never"])
+def test_ranks_of_torchrun_meet_in_one_folder(tmp_path, by):
+    environ = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2"}
+    arguments = ()
+    if by == "run_dir":
+        arguments = ("auto", tmp_path / "a")
+    elif by == "resume":
+        arguments = (str(_run(tmp_path, "stopped").path),)
+    else:
+        environ["WANDB_RUN_ID"] = "trial1"
+        arguments = ("never",) if by == "wandb never" else ()
+    second, _ = choose_run_folder(tmp_path, "mnist", _CONFIG, *arguments, environ={**environ, "RANK": "1"})
+    first, _ = choose_run_folder(tmp_path, "mnist", _CONFIG, *arguments, environ={**environ, "RANK": "0"})
+    assert first.path == second.path
+    first.release()
+
+
+def test_a_rank_that_rank_zero_started_gets_its_folder_and_sees_its_checkpoints(tmp_path):
+    environ = {}
+    first, _ = choose_run_folder(tmp_path, "mnist", _CONFIG, environ=environ)
+    second, resumed = choose_run_folder(tmp_path, "mnist", _CONFIG, environ={**environ, "LOCAL_RANK": "1"})
+    assert (second.path, resumed) == (first.path, False)
+    (first.checkpoints / "last.ckpt").touch()
+    _, resumed = choose_run_folder(tmp_path, "mnist", _CONFIG, environ={**environ, "LOCAL_RANK": "1"})
+    assert resumed
+    first.release()
+
+
+def test_ranks_of_srun_find_what_rank_zero_chose(tmp_path):
+    older = _run(tmp_path, "stopped", SLURM_JOB_ID="6")
+    environ = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"}
+    first, resumed = choose_run_folder(tmp_path, "mnist", _CONFIG, environ={**environ, "SLURM_PROCID": "0"})
+    second, _ = choose_run_folder(tmp_path, "mnist", _CONFIG, environ={**environ, "SLURM_PROCID": "1"})
+    assert first.path == second.path == older.path
+    assert resumed
+    first.release()
+
+
+def test_a_rank_of_srun_does_not_wait_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(resume, "_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(resume, "_POLL_SECONDS", 0.01)
+    # The folder of the job's first life is not rank 0's choice of this one.
+    _run(tmp_path, "running", SLURM_JOB_ID="7", SLURM_STEP_ID="0")
+    with pytest.raises(UserError, match=r"Rank 0 of this srun has taken no run folder under .*mnist within"):
+        _choose(tmp_path, SLURM_JOB_ID="7", SLURM_STEP_ID="0", SLURM_RESTART_COUNT="1", SLURM_PROCID="1")
+
+
+_CONTENDER = """
+import json, sys
+from lit_gan.errors import UserError
+from lit_gan.tracking import choose_run_folder
+print("ready", flush=True)
+for line in sys.stdin:
+    turn = json.loads(line)
+    try:
+        config = {"turn": turn["number"]}
+        folder, resumed = choose_run_folder(sys.argv[1], "mnist", config, environ=turn["environ"])
+    except UserError as error:
+        print(json.dumps([str(error), None]), flush=True)
+        continue
+    print(json.dumps([str(folder.path), resumed]), flush=True)
+    sys.stdin.readline()
+    folder.release()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scene", ["new", "resumable", "same Slurm job", "same W&B run"])
+def test_two_processes_started_at_once_never_share_a_folder(tmp_path, start_python, scene):
+    processes = [start_python(_CONTENDER, tmp_path) for _ in range(2)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for number in range(15):
+        if scene == "resumable":
+            _run(tmp_path, "stopped", config={"turn": number})
+        environ = {
+            "same Slurm job": {"SLURM_JOB_ID": f"{number}"},
+            "same W&B run": {"WANDB_RUN_ID": f"w{number}"},
+        }
+        turn = json.dumps({"number": number, "environ": environ.get(scene, {})}) + "\n"
+        for process in processes:
+            process.stdin.write(turn)
+            process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for process in processes]
+        assert answers[0][0] != answers[1][0]
+        if scene == "same W&B run":
+            assert sorted("being written by process" in text for text, _ in answers) == [False, True]
+        else:
+            assert sorted(resumed for _, resumed in answers) == [False, scene == "resumable"]
+        for process, (_, resumed) in zip(processes, answers, strict=True):
+            if resumed is not None:
+                process.stdin.write("\n")
+                process.stdin.flush()
+
+
+@pytest.mark.slow
+def test_the_run_of_a_killed_process_is_gone_on_with_at_once(tmp_path, start_python):
+    process = start_python(_CONTENDER, tmp_path)
+    process.stdin.write('{"number": 0, "environ": {}}\n')
+    process.stdin.flush()
+    assert process.stdout.readline() == "ready\n"
+    path, resumed = json.loads(process.stdout.readline())
+    assert not resumed
+    alive, resumed = _choose(tmp_path, {"turn": 0})
+    assert not resumed
+    assert str(alive) != path
+    RunFolder(alive).status.unlink()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    went_on, resumed = _choose(tmp_path, {"turn": 0})
+    assert (str(went_on), resumed) == (path, True)
