@@ -81,7 +81,7 @@ class InMemoryDataModule(LightningDataModule, ABC):
             UserError: A file is missing, damaged or not what it should be.
         """
 
-    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 (Lightning's signature)
+    def setup(self, stage: str | None = None) -> None:
         """Loads the data, once; nothing is kept unless all of it is sound.
 
         Args:

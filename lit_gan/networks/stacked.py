@@ -96,7 +96,7 @@ class StackedGenerator(Generator):
         images: Tensor = self.pretrained(*given)
         return images
 
-    def begin_training(self, pixel_means: Callable[[], Tensor]) -> None:  # noqa: ARG002 -- the checkpoint has that bias
+    def begin_training(self, pixel_means: Callable[[], Tensor]) -> None:
         """Load the pre-trained part's weights from ``pretrained_checkpoint``.
 
         Args:

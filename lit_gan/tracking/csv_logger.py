@@ -105,7 +105,7 @@ class CSVMetrics(Logger):
         self._written_at = time.monotonic()
 
     @rank_zero_only
-    def finalize(self, status: str) -> None:  # noqa: ARG002 - Lightning's signature
+    def finalize(self, status: str) -> None:
         """Write what has been logged.
 
         Args:
