@@ -75,7 +75,7 @@ class LoadableModule(LightningModule):
                 checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
             )
         try:
-            return super().load_from_checkpoint(  # type: ignore[no-any-return, misc]
+            return super().load_from_checkpoint(
                 checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
             )
         except (RuntimeError, TypeError, KeyError) as error:

@@ -81,7 +81,7 @@ class GenerativeModule(LoadableModule):
         if num < 1:
             raise UserError(f"num = {num}: expected at least 1 sample.")
         generator = torch.Generator().manual_seed(rng) if isinstance(rng, int) else rng
-        z = self.latent.sample(num, generator=generator, device=self.device, dtype=self.dtype)
+        z = self.latent.sample(num, generator=generator, device=self.device, dtype=self._float_dtype)
         starts = range(0, num, _SAMPLES_PER_FORWARD)
         pieces = [slice(start, start + _SAMPLES_PER_FORWARD) for start in starts]
         was_training = self.generator.training
@@ -123,7 +123,12 @@ class GenerativeModule(LoadableModule):
             A tensor ``(num, latent_size)`` on the GAN's device.
         """
         generator = stream(self.seed, "latents", purpose, *position, self.global_rank, device=self.device)
-        return self.latent.sample(num, generator=generator, dtype=self.dtype)
+        return self.latent.sample(num, generator=generator, dtype=self._float_dtype)
+
+    @property
+    def _float_dtype(self) -> torch.dtype:
+        dtype = self.dtype
+        return dtype if isinstance(dtype, torch.dtype) else torch.get_default_dtype()
 
     @property
     def seed(self) -> int:

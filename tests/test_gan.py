@@ -170,7 +170,6 @@ def test_steps_count_rounds(k: int, tmp_path: Any) -> None:
     run = trainer(max_steps=7, enable_checkpointing=True, callbacks=[every_third])
     run.fit(gan, loader(examples(4 * k), batch_size=2 * k))  # two rounds per epoch
     assert run.global_step == 7
-    assert run.current_epoch == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step=3.ckpt", "step=6.ckpt"]
 
 

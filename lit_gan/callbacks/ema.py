@@ -2,6 +2,7 @@
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
@@ -53,7 +54,7 @@ class GeneratorEMA(Callback):
         rounds = trainer.global_step
         decay = min(self.decay, (1 + rounds) / (10 + rounds))
         average = gan.generator_average or {}
-        weights = [gan.generator.get_parameter(name) for name in average]
+        weights: list[Tensor] = [gan.generator.get_parameter(name) for name in average]
         torch._foreach_lerp_(list(average.values()), weights, 1 - decay)
 
 

@@ -96,7 +96,8 @@ def grid_image(images: torch.Tensor, columns: int) -> torch.Tensor:
     if channels not in (1, 3):
         raise UserError(f"images with {channels} channels cannot be shown: expected 1 (grey) or 3 (colour).")
     enlarged = images.repeat_interleave(factor := -(-_SMALLEST_SIDE // height), dim=2).repeat_interleave(factor, dim=3)
-    return make_grid(enlarged.float(), nrow=columns, padding=2)
+    grid: torch.Tensor = make_grid(enlarged.float(), nrow=columns, padding=2)
+    return grid
 
 
 def _log_image(logger: Logger, grid: torch.Tensor, step: int) -> None:

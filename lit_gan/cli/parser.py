@@ -3,7 +3,8 @@
 import re
 from typing import Any, NoReturn
 
-from jsonargparse import ActionConfigFile, set_parsing_settings
+from jsonargparse import set_parsing_settings
+from jsonargparse._actions import ActionConfigFile  # its public alias is not exported to type checkers
 from lightning.pytorch.cli import LightningArgumentParser
 
 from lit_gan.cli.shipped import find
@@ -18,7 +19,9 @@ class ShippedConfigFile(ActionConfigFile):
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Applies the configuration that ``values`` names."""
-        super().__call__(parser, cfg, str(find(values)) if isinstance(values, str) else values, option_string)
+        super().__call__(  # type: ignore[no-untyped-call]  # jsonargparse has no types here
+            parser, cfg, str(find(values)) if isinstance(values, str) else values, option_string
+        )
 
 
 class Parser(LightningArgumentParser):

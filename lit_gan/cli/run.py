@@ -282,7 +282,7 @@ class _Rows:
     """A loader of nothing but numbers of rows: what `predict` draws samples for."""
 
     def __init__(self, num: int) -> None:
-        self._batches = torch.arange(num).split(1000)
+        self._batches = [torch.arange(start, min(start + 1000, num)) for start in range(0, num, 1000)]
 
     def __len__(self) -> int:
         return len(self._batches)
