@@ -19,8 +19,10 @@ from torch import Tensor
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
+from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.callbacks.sample_grid import SampleGrid
+from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.explanation import user_error_behind
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.run_arguments import completed_arguments, run_folder_of
@@ -79,6 +81,8 @@ def _silence_what_users_cannot_mend() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
     # Epochs shorter than the logging interval are what small data sets have; rounds are counted across epochs.
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+    # Evaluation needs none of the callbacks that trained.
+    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used to create")
     # A checkpoint is taken between rounds here: there is no state before the optimisation to be saved instead.
     warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
 
@@ -123,6 +127,7 @@ class RunCLI(LightningCLI):
             "--num_threads", type=int | None, help="CPU threads of one operation; torch's choice if null."
         )
         parser.add_lightning_class_args(SampleGrid, "sample_grid")
+        parser.add_lightning_class_args(ParzenEvaluation, "parzen")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
             {
@@ -224,15 +229,16 @@ class RunCLI(LightningCLI):
         return [LossProgressBar()]
 
     def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
+        parzen = self._get(self.config_init, "parzen")
         grid = self._get(self.config_init, "sample_grid")
         checkpoint = self._get(self.config_init, "checkpoint")
         if self.verb != "fit":
-            return []
+            return [parzen]
         if given.get("enable_checkpointing") is False:
-            return [grid]
+            return [parzen, grid]
         if self.run is not None and checkpoint.dirpath is None:
             checkpoint.dirpath = str(self.run.checkpoints)
-        return [grid, checkpoint]
+        return [parzen, grid, checkpoint]
 
     # -- Running ----------------------------------------------------------------------------------------------------
 
@@ -290,11 +296,15 @@ class RunCLI(LightningCLI):
     def test(self, model: LightningModule, **kwargs: Any) -> None:
         """Evaluates on the test data; the numbers go to the run's metrics."""
         self._evaluate(self.trainer.test, model, kwargs)
+        if self.trainer.is_global_zero:
+            name = "this model" if self.run is None else self.run.path.name
+            show_beside(self._get(self.config_init, "parzen"), name)
 
     def _evaluate(self, evaluate: Any, model: LightningModule, kwargs: dict[str, Any]) -> None:
-        rounds = int(load_checkpoint(Path(kwargs["ckpt_path"])).get("global_step", 0))
-        # Evaluation does not restore the loops, and would log at round 0.
-        self.trainer.fit_loop.epoch_loop._batches_that_stepped = max(rounds - 1, 0)  # noqa: SLF001
+        checkpoint = load_checkpoint(Path(kwargs["ckpt_path"]))
+        # Evaluation does not restore the loops, and would log at round 0 of epoch 0.
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped = max(checkpoint["global_step"] - 1, 0)  # noqa: SLF001
+        self.trainer.fit_loop.epoch_progress.current.completed = checkpoint["epoch"]
         evaluate(model, **kwargs)
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:
