@@ -109,7 +109,8 @@ class GenerativeModule(LoadableModule):
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """As many samples as the batch has rows, a function of the seed and of the batch's place."""
         rng = stream(self.seed, "predict", batch_idx, self.global_rank)
-        return self.sample(len(batch), rng=rng)
+        rows = batch if isinstance(batch, Tensor) else batch[0]
+        return self.sample(len(rows), rng=rng)
 
     def draw_latents(self, num: int, purpose: str, *position: int) -> Tensor:
         """Latents that are a function of the seed, of what they are for, of the position and of the rank.

@@ -2,8 +2,8 @@
 
 import os
 
-# Before torch is imported: two threads, so that sums are formed in the same order on every machine.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Before torch is imported: one thread, so that sums are formed in the same order on every machine.
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["WANDB_MODE"] = "disabled"
 
 import pytest
@@ -11,5 +11,6 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def _fixed_seed() -> None:
+def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the seed of the run, as seed_everything would set it
     torch.manual_seed(0)

@@ -1,14 +1,13 @@
 """The parser of `fit`, `validate`, `test` and `predict`: shipped configs by name, errors in one line."""
 
-import re
 from typing import Any, NoReturn
 
 from jsonargparse import set_parsing_settings
 from jsonargparse._actions import ActionConfigFile  # its public alias is not exported to type checkers
 from lightning.pytorch.cli import LightningArgumentParser
 
+from lit_gan.cli.explanation import explain
 from lit_gan.cli.shipped import find
-from lit_gan.errors import UserError
 
 # ${data.init_args.x} means the same under every verb.
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -36,14 +35,4 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises what would have been printed, with the usage, by jsonargparse."""
-        raise UserError(in_one_line(message)) from ex
-
-
-def in_one_line(message: str) -> str:
-    r"""The message of jsonargparse without its line breaks.
-
-    Example:
-        >>> in_one_line("Parser key 'k':\n  Expected a <class 'int'>. Got value: a")
-        "Parser key 'k': Expected a <class 'int'>. Got value: a"
-    """
-    return re.sub(r"\s+", " ", message).strip()
+        raise explain(message, ex) from ex

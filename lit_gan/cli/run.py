@@ -3,6 +3,7 @@
 import logging
 import shutil
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -10,7 +11,7 @@ from typing import Any, Literal, cast
 import torch
 import yaml
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
@@ -18,7 +19,9 @@ from torch import Tensor
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
+from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.callbacks.sample_grid import SampleGrid
+from lit_gan.cli.explanation import user_error_behind
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.run_arguments import completed_arguments, run_folder_of
 from lit_gan.errors import UserError
@@ -57,9 +60,7 @@ def main(verb: str, arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    # What Lightning says at its start is advice on other products; its warnings stay.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    _silence_what_users_cannot_mend()
     try:
         with completed_arguments(verb, arguments) as complete:
             RunCLI(verb, complete)
@@ -68,6 +69,18 @@ def main(verb: str, arguments: list[str]) -> int:
         interrupted = isinstance(ending.__context__, KeyboardInterrupt)
         return INTERRUPTED if interrupted else int(ending.code or 0)
     return DONE
+
+
+def _silence_what_users_cannot_mend() -> None:
+    # What Lightning says at its start is advice on other products; its warnings stay.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    # Lightning 2.6 with torch 2.14: its own use of a deprecated name.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
+    # Epochs shorter than the logging interval are what small data sets have; rounds are counted across epochs.
+    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+    # A checkpoint is taken between rounds here: there is no state before the optimisation to be saved instead.
+    warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
 
 
 class RunCLI(LightningCLI):
@@ -90,7 +103,7 @@ class RunCLI(LightningCLI):
             seed_everything_default=0,  # the same command again is the same run
             trainer_defaults={"devices": 1},
             parser_class=Parser,
-            parser_kwargs={"parser_mode": "omegaconf+", "prog": "lit-gan"},
+            parser_kwargs={"parser_mode": "omegaconf+", "prog": "lit-gan", "allow_abbrev": False},
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
@@ -106,6 +119,9 @@ class RunCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: Parser) -> None:  # type: ignore[override]
         """Our own options, and what the data tell the networks."""
         parser.add_argument("--wandb", type=Literal["online", "offline", "off"] | None, help=wandb_mode.__doc__)
+        parser.add_argument(
+            "--num_threads", type=int | None, help="CPU threads of one operation; torch's choice if null."
+        )
         parser.add_lightning_class_args(SampleGrid, "sample_grid")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults(
@@ -142,10 +158,28 @@ class RunCLI(LightningCLI):
         """The parsed options of the verb."""
         return self.config[self.verb]
 
+    def before_instantiate_classes(self) -> None:
+        """Sets the number of threads before anything is computed."""
+        threads = self.options.num_threads
+        if threads is not None:
+            if threads < 1:
+                raise UserError(f"--num_threads {threads}: expected at least 1.")
+            torch.set_num_threads(threads)
+
+    def instantiate_classes(self) -> None:
+        """As LightningCLI's; what an argument's own class says of it reaches the user without the report around it."""
+        try:
+            super().instantiate_classes()
+        except (TypeError, ValueError) as error:
+            told = user_error_behind(error)
+            if told is None:
+                raise
+            raise told from error
+
     # -- Building ---------------------------------------------------------------------------------------------------
 
-    def before_instantiate_classes(self) -> None:
-        """Chooses the run folder: training makes or continues one, evaluation writes into the one it is given."""
+    def _choose_run_folder(self) -> None:
+        """Training makes or continues a run folder, evaluation writes into the one it is given."""
         self._dump_config()
         if self.verb == "fit":
             configs = self.options.get("config") or []
@@ -162,6 +196,7 @@ class RunCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A trainer whose root is the run folder, with our loggers and callbacks beside the user's own."""
+        self._choose_run_folder()  # only now: model and data could be built, so there is something to run
         given = self._get(self.config_init, "trainer")
         if self.run is not None:
             kwargs["default_root_dir"] = str(self.run.path)
@@ -186,7 +221,7 @@ class RunCLI(LightningCLI):
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
         if given.get("enable_progress_bar") is False or has_bar:
             return []
-        return [RichProgressBar(refresh_rate=10)]
+        return [LossProgressBar()]
 
     def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
         grid = self._get(self.config_init, "sample_grid")

@@ -134,7 +134,7 @@ class CIFAR10DataModule(InMemoryDataModule):
         """
         if missing := self._missing():
             place = f"put them there, or {_ARCHIVE} into {self.root.absolute()}"
-            advice = f"{place}, or call prepare_data() with download=True"
+            advice = f"{place}, or set download=True where there is a network"
             raise missing_files_error("CIFAR-10", missing, advice)
         batches = {name: _unpickle(content, where) for name, where, content in self._contents()}
         images = torch.cat([batches[name][0] for name in _TRAIN_FILES])

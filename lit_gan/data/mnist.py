@@ -110,7 +110,7 @@ class MNISTDataModule(InMemoryDataModule):
             UserError: A file is missing, damaged, or does not fit the others.
         """
         if missing := self._missing():
-            advice = "put them there, gzipped (.gz) or plain, or call prepare_data() with download=True"
+            advice = "put them there, gzipped (.gz) or plain, or set download=True where there is a network"
             raise missing_files_error(self._folder, missing, advice)
         paths = self._found()
         images, labels = _read_pair(paths[_TRAIN_IMAGES], paths[_TRAIN_LABELS])

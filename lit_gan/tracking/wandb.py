@@ -67,7 +67,7 @@ def wandb_logger(folder: Path, mode: WandbMode, config: Mapping[str, Any]) -> Wa
         return None
     import wandb  # two seconds of imports that a run without W&B need not pay  # noqa: PLC0415
 
-    return WandbLogger(
+    logger = WandbLogger(
         save_dir=str(folder),
         project=os.environ.get("WANDB_PROJECT", "lit-gan"),
         id=os.environ.get("WANDB_RUN_ID", folder.name),
@@ -77,3 +77,6 @@ def wandb_logger(folder: Path, mode: WandbMode, config: Mapping[str, Any]) -> Wa
         # The terminal belongs to the progress bar; the run folder holds what W&B would repeat there.
         settings=wandb.Settings(silent=True, console="off", show_warnings=False),
     )
+    # Lightning 2.6 always passes it, and W&B warns of it in every run.
+    logger._wandb_init.pop("anonymous", None)  # noqa: SLF001
+    return logger

@@ -126,7 +126,7 @@ def test_missing_files_are_told(written):
     missing.unlink()
     message = (
         f"CIFAR-10: not found: {missing}. To go on, put them there, or cifar-10-python.tar.gz into {root}, or call "
-        r"prepare_data\(\) with download=True; `--config quickstart` needs no files"
+        r"set download=True where there is a network; `--config quickstart` needs no files"
     )
     with pytest.raises(UserError, match=message):
         module(root).setup("fit")

@@ -1,0 +1,71 @@
+"""The moving average of the generator."""
+
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.demos.boring_classes import BoringModel
+from tiny_gan import examples, linear_gan, loader, trainer
+
+from lit_gan.callbacks.ema import GeneratorEMA
+from lit_gan.coordination import FixedSteps
+from lit_gan.errors import UserError
+
+
+class Weights(Callback):
+    """G's weight after every round."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *rest: Any) -> None:
+        self.seen.append(float(pl_module.generator.a.detach()))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_average_is_the_recursion_over_rounds(k: int) -> None:
+    gan, weights = linear_gan(coordination=FixedSteps(k)), Weights()
+    start = float(gan.generator.a.detach())
+    trainer(max_steps=5, callbacks=[weights, GeneratorEMA(decay=0.4)]).fit(gan, loader(examples(8), batch_size=4 * k))
+    average = start
+    for index, weight in enumerate(weights.seen, start=1):
+        decay = min(0.4, (1 + index) / (10 + index))
+        average = decay * average + (1 - decay) * weight
+    assert float(gan.generator_average["a"]) == pytest.approx(average, rel=1e-12)
+    assert float(gan.generator.a.detach()) == weights.seen[-1]
+
+
+def test_training_is_the_same_with_and_without() -> None:
+    with_average, without = linear_gan(), linear_gan()
+    trainer(max_epochs=2, callbacks=[GeneratorEMA()]).fit(
+        with_average, loader(examples(8), batch_size=4), loader(examples(4), batch_size=4)
+    )
+    trainer(max_epochs=2).fit(without, loader(examples(8), batch_size=4))
+    assert all(
+        torch.equal(one, other) for one, other in zip(with_average.parameters(), without.parameters(), strict=True)
+    )
+
+
+def test_average_goes_on_after_a_resume(tmp_path: Any) -> None:
+    def run(epochs: int, **kwargs: Any) -> tuple[Any, Any]:
+        gan, fit = linear_gan(), trainer(max_epochs=epochs, callbacks=[GeneratorEMA(0.5)])
+        fit.fit(gan, loader(examples(8), batch_size=4), **kwargs)
+        return gan, fit
+
+    whole, _ = run(4)
+    _, half = run(2)
+    half.save_checkpoint(tmp_path / "half.ckpt")
+    resumed, _ = run(4, ckpt_path=tmp_path / "half.ckpt", weights_only=True)
+    assert torch.equal(whole.generator_average["a"], resumed.generator_average["a"])
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_decay_outside_its_range_is_an_error(decay: float) -> None:
+    with pytest.raises(UserError, match=rf"decay = {decay}: expected a number in \[0, 1\)"):
+        GeneratorEMA(decay)
+
+
+def test_another_kind_of_module_is_an_error() -> None:
+    with pytest.raises(UserError, match=r"averages the generator of a lit_gan\.GAN: got a BoringModel"):
+        GeneratorEMA().on_fit_start(trainer(), BoringModel())

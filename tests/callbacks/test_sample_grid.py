@@ -1,0 +1,96 @@
+"""Sample grids: when, where, what they show, and to whom."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.loggers import TensorBoardLogger
+from PIL import Image
+from tiny_gan import examples, linear_gan, loader, trainer
+
+from lit_gan.callbacks.sample_grid import SampleGrid, grid_image
+from lit_gan.errors import UserError
+
+
+def fitted(tmp_path: Path, callback: SampleGrid, rounds: int = 5, **kwargs: Any) -> list[str]:
+    run = trainer(max_steps=rounds, callbacks=[callback], default_root_dir=tmp_path, **kwargs)
+    run.fit(linear_gan(), loader(examples(8), batch_size=4))
+    return sorted(path.name for path in (tmp_path / "samples").iterdir())
+
+
+def test_grids_come_every_n_rounds_and_at_the_end(tmp_path: Path) -> None:
+    names = fitted(tmp_path, SampleGrid(num_samples=4, every_n_rounds=2))
+    assert names == ["round-000002.png", "round-000004.png", "round-000005.png"]
+
+
+def test_the_last_grid_is_not_drawn_twice(tmp_path: Path) -> None:
+    assert fitted(tmp_path, SampleGrid(num_samples=4, every_n_rounds=5)) == ["round-000005.png"]
+
+
+def test_zero_means_only_at_the_end(tmp_path: Path) -> None:
+    assert fitted(tmp_path, SampleGrid(num_samples=4, every_n_rounds=0)) == ["round-000005.png"]
+
+
+def test_the_picture_holds_the_samples_row_by_row(tmp_path: Path) -> None:
+    images = torch.linspace(0, 1, 6)[:, None, None, None].expand(6, 1, 28, 28)
+    grid = grid_image(images, columns=3)
+    middles = grid[0, 16::30, 16::30]
+    torch.testing.assert_close(middles, torch.linspace(0, 1, 6).view(2, 3))
+
+
+def test_small_images_are_enlarged_by_whole_pixels() -> None:
+    images = torch.rand(2, 3, 8, 8)
+    grid = grid_image(images, columns=1)
+    assert grid.shape == (3, 2 * (8 * 4 + 2) + 2, 8 * 4 + 4)
+    assert torch.equal(grid[:, 2:34:4, 2:34:4], images[0])
+
+
+def test_saved_file_is_a_readable_picture(tmp_path: Path) -> None:
+    fitted(tmp_path, SampleGrid(num_samples=4, every_n_rounds=0, columns=2))
+    with Image.open(tmp_path / "samples" / "round-000005.png") as picture:
+        assert picture.size == (62, 62)
+
+
+def test_drawing_grids_changes_nothing_in_training(tmp_path: Path) -> None:
+    def weights(callbacks: list[Any]) -> list[float]:
+        gan = linear_gan()
+        run = trainer(max_steps=4, callbacks=callbacks, default_root_dir=tmp_path)
+        run.fit(gan, loader(examples(8), batch_size=4))
+        return [float(parameter.detach()) for parameter in gan.parameters()]
+
+    assert weights([]) == weights([SampleGrid(num_samples=4, every_n_rounds=1)])
+
+
+def test_loggers_that_take_images_get_them(tmp_path: Path) -> None:
+    logger = TensorBoardLogger(tmp_path, name="", version="")
+    fitted(tmp_path, SampleGrid(num_samples=4, every_n_rounds=5), logger=logger)
+    written = next(tmp_path.glob("events.out.tfevents.*")).read_bytes()
+    assert b"samples" in written
+    assert b"PNG" in written
+
+
+def test_a_module_that_cannot_sample_is_left_alone(tmp_path: Path) -> None:
+    run = trainer(max_steps=2, precision="32-true", callbacks=[SampleGrid(every_n_rounds=1)], default_root_dir=tmp_path)
+    model = BoringModel()
+    run.fit(model, torch.utils.data.DataLoader(torch.rand(4, 32)))
+    assert not (tmp_path / "samples").exists()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"num_samples": 0}, r"sample_grid\.num_samples = 0: expected at least 1"),
+        ({"every_n_rounds": -1}, r"sample_grid\.every_n_rounds = -1: expected 0 \(only at the end\) or more"),
+        ({"columns": 0}, r"sample_grid\.columns = 0: expected at least 1"),
+    ],
+)
+def test_arguments_out_of_range_are_told(kwargs: dict[str, int], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        SampleGrid(**kwargs)
+
+
+def test_images_with_two_channels_cannot_be_shown() -> None:
+    with pytest.raises(UserError, match=r"images with 2 channels cannot be shown: expected 1 \(grey\) or 3"):
+        grid_image(torch.zeros(1, 2, 4, 4), columns=1)

@@ -1,0 +1,140 @@
+"""A GAN from a checkpoint alone, and what stands in its way."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch.cli import LightningCLI
+from tiny_gan import LinearDiscriminator, LinearGenerator, examples, linear_gan, loader, trainer
+
+from lit_gan.data import DigitsDataModule
+from lit_gan.errors import UserError
+from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.gan import GAN
+
+
+@pytest.fixture(autouse=True)
+def _no_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LightningCLI warns where it is given arguments while there is a command line."""
+    monkeypatch.setattr("sys.argv", ["pytest"])
+
+
+def _network(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"class_path": f"lit_gan.networks.{name}", "init_args": {"image_shape": [1, 8, 8], **arguments}}
+
+
+@pytest.fixture
+def built_from_class_paths() -> GAN:
+    """As LightningCLI builds a module, without our command line."""
+    cli = LightningCLI(
+        GAN,
+        DigitsDataModule,
+        run=False,
+        save_config_callback=None,
+        auto_configure_optimizers=False,
+        seed_everything_default=False,
+        trainer_defaults={"accelerator": "cpu", "logger": False, "enable_checkpointing": False},
+        args={
+            "model": {
+                "generator": _network("MLPGenerator", latent_size=3, hidden=[5]),
+                "discriminator": _network("MaxoutDiscriminator", hidden=[4], pieces=2),
+                "latent": {"class_path": "lit_gan.latents.Normal", "init_args": {"size": 3}},
+            }
+        },
+    )
+    return cli.model
+
+
+def _saved(gan: GAN, path: Path) -> Path:
+    run = trainer()
+    run.strategy.connect(gan)
+    run.save_checkpoint(path)
+    return path
+
+
+def test_built_from_class_paths_it_loads_from_the_file_alone(built_from_class_paths: GAN, tmp_path: Path) -> None:
+    path = _saved(built_from_class_paths, tmp_path / "gan.ckpt")
+    loaded = GAN.load_from_checkpoint(path)
+    assert type(loaded.latent).__name__ == "Normal"
+    assert torch.equal(loaded.sample(4, rng=0), built_from_class_paths.sample(4, rng=0))
+    assert torch.load(path, weights_only=True)["hyper_parameters"]["latent"]["init_args"]["size"] == 3
+
+
+def test_built_from_instances_it_stores_no_networks_and_says_so(tmp_path: Path) -> None:
+    path = _saved(linear_gan(), tmp_path / "gan.ckpt")
+    assert "hyper_parameters" not in torch.load(path, weights_only=True)
+    with pytest.raises(UserError, match=r"its GAN was built from instances.*pass them again.*generator=\.\.\."):
+        GAN.load_from_checkpoint(path)
+    loaded = GAN.load_from_checkpoint(path, generator=LinearGenerator(), discriminator=LinearDiscriminator())
+    assert float(loaded.generator.a.detach()) == pytest.approx(0.7)
+
+
+def _rewritten(path: Path, **changes: Any) -> Path:
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["hyper_parameters"] = {**checkpoint.get("hyper_parameters", {}), **changes}
+    torch.save(checkpoint, path)
+    return path
+
+
+def test_a_class_that_is_not_imported_is_named(built_from_class_paths: GAN, tmp_path: Path) -> None:
+    path = _rewritten(_saved(built_from_class_paths, tmp_path / "gan.ckpt"), _class_path="their.package.TheirGAN")
+    with pytest.raises(UserError, match=r"holds a their\.package\.TheirGAN.*add `import their\.package` before"):
+        GAN.load_from_checkpoint(path)
+
+
+def test_a_class_that_is_no_gan_is_refused(built_from_class_paths: GAN, tmp_path: Path) -> None:
+    path = _rewritten(_saved(built_from_class_paths, tmp_path / "gan.ckpt"), _class_path="collections.OrderedDict")
+    with pytest.raises(UserError, match=r"holds a collections\.OrderedDict, which is no GAN"):
+        GAN.load_from_checkpoint(path)
+
+
+def test_a_subclass_is_found_through_the_base_class(tmp_path: Path) -> None:
+    cli = LightningCLI(
+        ConditionalGAN,
+        DigitsDataModule,
+        run=False,
+        save_config_callback=None,
+        auto_configure_optimizers=False,
+        seed_everything_default=False,
+        trainer_defaults={"accelerator": "cpu", "logger": False, "enable_checkpointing": False},
+        subclass_mode_model=True,
+        args={
+            "model": {
+                "class_path": "lit_gan.ConditionalGAN",
+                "init_args": {
+                    "generator": _network("MLPGenerator", latent_size=3, hidden=[5], condition_size=10),
+                    "discriminator": _network("MaxoutDiscriminator", hidden=[4], pieces=2, condition_size=10),
+                    "num_classes": 10,
+                },
+            }
+        },
+    )
+    loaded = GAN.load_from_checkpoint(_saved(cli.model, tmp_path / "gan.ckpt"))
+    assert isinstance(loaded, ConditionalGAN)
+    assert loaded.num_classes == 10
+
+
+def test_weights_of_another_architecture_are_told(built_from_class_paths: GAN, tmp_path: Path) -> None:
+    path = _saved(built_from_class_paths, tmp_path / "gan.ckpt")
+    with pytest.raises(UserError, match=r"checkpoint .*gan\.ckpt does not fit GAN: .*generator"):
+        GAN.load_from_checkpoint(path, generator=LinearGenerator(), discriminator=LinearDiscriminator())
+
+
+def test_a_missing_and_a_damaged_file_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nothing\.ckpt does not exist"):
+        GAN.load_from_checkpoint(tmp_path / "nothing.ckpt")
+    (tmp_path / "damaged.ckpt").write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(UserError, match=r"damaged\.ckpt"):
+        GAN.load_from_checkpoint(tmp_path / "damaged.ckpt")
+
+
+def test_float64_weights_resume_without_losing_bits(tmp_path: Path) -> None:
+    gan = linear_gan()
+    run = trainer(max_steps=1)
+    run.fit(gan, loader(examples(8), 8))
+    run.save_checkpoint(tmp_path / "gan.ckpt")
+    resumed = linear_gan()
+    trainer(max_steps=1).fit(resumed, loader(examples(8), 8), ckpt_path=tmp_path / "gan.ckpt", weights_only=True)
+    assert resumed.generator.a.dtype == torch.float64
+    assert torch.equal(resumed.generator.a, gan.generator.a)
