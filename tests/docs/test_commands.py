@@ -12,9 +12,6 @@ from lit_gan.cli.main import _VERBS, main
 from lit_gan.cli.sample import _parser
 from lit_gan.cli.shipped import shipped_names
 
-# Lightning 2.6 adds its instantiators in a way that jsonargparse deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning")
-
 _ALL = [(page, arguments) for page in PAGES for arguments in (*commands(page), *inline_commands(page)) if arguments]
 _RUNS = sorted({tuple(arguments) for page in PAGES for arguments in commands(page) if arguments[:1] == ["fit"]})
 _SAMPLES = sorted({tuple(arguments) for page in PAGES for arguments in commands(page) if arguments[:1] == ["sample"]})
