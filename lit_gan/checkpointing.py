@@ -63,7 +63,7 @@ class LoadableModule(LightningModule):
         """
         stored = load_checkpoint(Path(checkpoint_path)).get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {})
         class_path = stored.get("_class_path")
-        if class_path is None and not kwargs and hparams_file is None:
+        if not stored and not kwargs and hparams_file is None:
             raise UserError(
                 f"checkpoint {checkpoint_path}: its {cls.__name__} was built from instances, which a checkpoint does "
                 f"not hold: pass them again, {cls.__name__}.load_from_checkpoint(path, generator=..., "

@@ -12,6 +12,7 @@ from lit_gan.data import DigitsDataModule
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
+from lit_gan.networks import MLPGenerator
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +119,7 @@ def test_a_subclass_is_found_through_the_base_class(tmp_path: Path) -> None:
 def test_weights_of_another_architecture_are_told(built_from_class_paths: GAN, tmp_path: Path) -> None:
     path = _saved(built_from_class_paths, tmp_path / "gan.ckpt")
     with pytest.raises(UserError, match=r"checkpoint .*gan\.ckpt does not fit GAN: .*generator"):
-        GAN.load_from_checkpoint(path, generator=LinearGenerator(), discriminator=LinearDiscriminator())
+        GAN.load_from_checkpoint(path, generator=MLPGenerator((1, 8, 8), latent_size=3, hidden=(9,)))
 
 
 def test_a_missing_and_a_damaged_file_are_told(tmp_path: Path) -> None:
