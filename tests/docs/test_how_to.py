@@ -82,6 +82,17 @@ def test_the_python_of_a_page_runs(page: Path, file: str, reader: Path) -> None:
     assert names["gan"].sample(2).shape == (2, 1, 8, 8)
 
 
+def test_the_python_of_the_readme_runs_and_is_ten_lines(reader: Path) -> None:
+    [code] = [block.text for block in blocks(ROOT / "README.md") if block.language == "python"]
+    assert len([line for line in code.splitlines() if line]) <= 10
+    assert "max_steps=6000" in code
+    names: dict[str, Any] = {}
+
+    exec(compile(code.replace("max_steps=6000", "max_steps=2"), "README.md", "exec"), names)  # noqa: S102 -- our own
+
+    assert names["images"].shape == (64, 1, 8, 8)
+
+
 def _own_data_run(data: str) -> list[str]:
     [run] = [run for run in _runs_of(_HOW_TO / "own-data.md") if data in run]
     return run
