@@ -23,6 +23,7 @@ from lit_gan.cli.options import add_run_options, link_data_to_model
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.run_arguments import completed_arguments, run_folder_of
+from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import say_how_to_go_on, say_where_everything_is, shown
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
@@ -39,18 +40,6 @@ from lit_gan.tracking.wandb import WandbMode, wandb_logger, wandb_mode
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 _RUNS = "runs"
-# What says where and how a run is recorded, not what it computes: two runs that differ in these alone are the same run.
-_NOT_OF_THE_RESULT = {
-    "config",
-    "run_dir",
-    "resume",
-    "wandb",
-    "ckpt_path",
-    "weights_only",
-    "num_samples",
-    "out",
-    "verbose",
-}
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -161,7 +150,7 @@ class RunCLI(LightningCLI):
             self.run, self.resumed = choose_run_folder(
                 _RUNS,
                 name,
-                _result_of(self.config_dump),
+                result_of(self.config_dump),
                 resume=self.options.resume,
                 run_dir=self.options.run_dir,
             )
@@ -237,7 +226,7 @@ class RunCLI(LightningCLI):
         say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
 
     def _record_start(self, run: RunFolder, checkpoint: Path | None) -> None:
-        run.write_config(yaml.safe_dump(_result_of(self.config_dump), sort_keys=False))
+        run.write_config(yaml.safe_dump(result_of(self.config_dump), sort_keys=False))
         run.write_environment(seed=self.options.seed_everything)
         if not self.resumed:
             return
@@ -302,7 +291,3 @@ class RunCLI(LightningCLI):
             pieces = self.trainer.predict(model, Rows(num), ckpt_path=checkpoint, weights_only=True)
         write_samples(target, torch.cat(cast(list[Tensor], pieces)))
         print(f"lit-gan: wrote {num} samples to {shown(target)}")
-
-
-def _result_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT}
