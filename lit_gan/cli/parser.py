@@ -42,8 +42,9 @@ class Parser(LightningArgumentParser):
         try:
             return super().parse_args(*args, **kwargs)
         except OmegaConfBaseException as error:
-            key = str(error.full_key).partition(".")[2]  # without the verb
-            raise UserError(f"--{key}: {str(error).partition(chr(10))[0]}.") from error
+            verb, _, key = str(error.full_key).partition(".")
+            reason = str(error).partition("\n")[0].replace(f"'{verb}.", "'")
+            raise UserError(f"--{key}: {reason}.") from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises what would have been printed, with the usage, by jsonargparse."""

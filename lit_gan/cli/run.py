@@ -22,7 +22,7 @@ from lit_gan.cli.module_builder import ModuleBuilder
 from lit_gan.cli.options import add_run_options, link_data_to_model
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
-from lit_gan.cli.run_arguments import completed_arguments, run_folder_of
+from lit_gan.cli.run_arguments import completed_arguments, from_the_root, run_folder_of
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import say_how_to_go_on, say_where_everything_is, shown
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
@@ -109,7 +109,8 @@ class RunCLI(LightningCLI):
 
     def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
         """Parses the arguments that were passed, whatever stands in ``sys.argv``."""
-        self.config = parser.parse_args(args)
+        verb, *flags = args
+        self.config = parser.parse_args([verb, *from_the_root(verb, flags)])
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's model is among the configurations already, where flags beat it."""

@@ -1,5 +1,6 @@
 """What `validate`, `test` and `predict` need when they are given a run folder or a checkpoint alone."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoin
 
 _CONFIG_OPTIONS = ("-c", "--config")
 _CHECKPOINT_OPTION = "--ckpt_path"
+_ABSOLUTE = re.compile(r"\$\{([a-zA-Z][\w.\[\]]*)\}")
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:
@@ -63,6 +65,20 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
         stored = _stored_model(checkpoint, Path(folder) / "checkpoint.yaml")
         files = [option for config in [*configs, *stored] for option in ("--config", config)]
         yield [*files, *flags, _CHECKPOINT_OPTION, str(checkpoint)]
+
+
+def from_the_root(verb: str, flags: list[str]) -> list[str]:
+    """Flags in which ``${data.init_args.x}`` means what it means in a file, although the parser's root is the verb.
+
+    Args:
+        verb: The command.
+        flags: What follows it.
+
+    Example:
+        >>> from_the_root("fit", ["--trainer.max_steps", "${data.init_args.batch_size}"])
+        ['--trainer.max_steps', '${fit.data.init_args.batch_size}']
+    """
+    return [_ABSOLUTE.sub(rf"${{{verb}.\1}}", flag) for flag in flags]
 
 
 def _split_off(arguments: list[str], options: tuple[str, ...]) -> tuple[list[str], list[str]]:
