@@ -110,7 +110,7 @@ class RunCLI(LightningCLI):
     def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
         """Parses the arguments that were passed, whatever stands in ``sys.argv``."""
         verb, *flags = args
-        self.config = parser.parse_args([verb, *from_the_root(verb, flags)])
+        self.config = parser.parse_args([verb, *from_the_root(flags)])
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's model is among the configurations already, where flags beat it."""

@@ -67,18 +67,26 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
         yield [*files, *flags, _CHECKPOINT_OPTION, str(checkpoint)]
 
 
-def from_the_root(verb: str, flags: list[str]) -> list[str]:
-    """Flags in which ``${data.init_args.x}`` means what it means in a file, although the parser's root is the verb.
+def from_the_root(flags: list[str]) -> list[str]:
+    """Flags in which ``${data.init_args.x}`` means what it means in a file: the parser looks from the flag's own place.
 
     Args:
-        verb: The command.
-        flags: What follows it.
+        flags: What follows the verb.
+
+    Raises:
+        UserError: For ``${...}`` in a flag of the model or the data, whose place the parser does not know yet.
 
     Example:
-        >>> from_the_root("fit", ["--trainer.max_steps", "${data.init_args.batch_size}"])
-        ['--trainer.max_steps', '${fit.data.init_args.batch_size}']
+        >>> from_the_root(["--trainer.max_steps", "${data.init_args.batch_size}"])
+        ['--trainer.max_steps', '${..data.init_args.batch_size}']
     """
-    return [_ABSOLUTE.sub(rf"${{{verb}.\1}}", flag) for flag in flags]
+    completed, key = [], ""
+    for flag in flags:
+        key = flag.partition("=")[0] if flag.startswith("--") else key
+        if _ABSOLUTE.search(flag) and key.startswith(("--model.", "--data.")):
+            raise UserError(f"{key}: ${{...}} works in a configuration file, not in a flag of model or data.")
+        completed.append(_ABSOLUTE.sub(rf"${{{'.' * (key.count('.') + 1)}\1}}", flag))
+    return completed
 
 
 def _split_off(arguments: list[str], options: tuple[str, ...]) -> tuple[list[str], list[str]]:

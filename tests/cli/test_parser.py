@@ -54,9 +54,16 @@ def test_interpolation_in_a_flag_sees_the_configuration() -> None:
     assert config["trainer"]["max_steps"] == 100
 
 
+@pytest.mark.parametrize("key", ["--model.init_args.clip_g", "--data.batch_size"])
+def test_interpolation_in_a_flag_of_model_or_data_is_refused(key: str) -> None:
+    line = lit_gan("fit", "--config", "quickstart", f"{key}=${{trainer.max_steps}}").line
+    assert line == f"{key}: ${{...}} works in a configuration file, not in a flag of model or data."
+
+
 def test_interpolation_that_leads_nowhere_is_told() -> None:
-    line = lit_gan("fit", "--config", "quickstart", "--data.init_args.batch_size", "${nothing.here}").line
-    assert line == "--data.init_args.batch_size: Interpolation key 'nothing.here' not found."
+    Path("more.yaml").write_text("sample_grid: {num_samples: '${nothing.here}'}")
+    line = lit_gan("fit", "--config", "quickstart", "--config", "more.yaml").line
+    assert line.startswith("--sample_grid.num_samples: Interpolation key '..nothing.here' not found")
 
 
 def test_options_are_never_abbreviated() -> None:
