@@ -1,10 +1,12 @@
 """The options of `fit`, `validate`, `test` and `predict` beside those of model, data and trainer."""
 
-from typing import Literal
+from functools import reduce
+from typing import Any, Literal
 
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.cli.parser import Parser
+from lit_gan.tracking.fingerprint import plain
 from lit_gan.tracking.wandb import wandb_mode
 
 _CHECKPOINT_DEFAULTS = {
@@ -12,6 +14,15 @@ _CHECKPOINT_DEFAULTS = {
     "checkpoint.save_last": True,
     "checkpoint.save_on_train_epoch_end": True,
     "checkpoint.enable_version_counter": False,
+}
+
+
+# What the data tell the model: source -> targets.
+_FROM_DATA = {
+    "data.image_shape": tuple(
+        f"model.init_args.{network}.init_args.image_shape" for network in ("generator", "discriminator")
+    ),
+    "data.num_classes": ("model.init_args.num_classes",),
 }
 
 
@@ -44,7 +55,21 @@ def link_data_to_model(parser: Parser) -> None:
         parser: The verb's parser.
     """
     parser.link_arguments("seed_everything", "data.init_args.seed")
-    for network in ("generator", "discriminator"):
-        target = f"model.init_args.{network}.init_args.image_shape"
-        parser.link_arguments("data.image_shape", target, apply_on="instantiate")
-    parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
+    for source, targets in _FROM_DATA.items():
+        for target in targets:
+            parser.link_arguments(source, target, apply_on="instantiate")
+
+
+def keep_what_was_given(dump: dict[str, Any], options: Any) -> None:
+    """Puts back what jsonargparse leaves out of a dump because the data might have said it.
+
+    Args:
+        dump: The resolved configuration as plain data; changed in place.
+        options: The parsed options of the verb.
+    """
+    for target in (target for targets in _FROM_DATA.values() for target in targets):
+        value = options.get(target)
+        if value is not None:
+            *path, name = target.split(".")
+            place = reduce(lambda mapping, key: mapping.setdefault(key, {}), path, dump)
+            place[name] = plain(value)

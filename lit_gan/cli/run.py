@@ -19,7 +19,7 @@ import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.cli.explanation import user_error_behind
 from lit_gan.cli.module_builder import ModuleBuilder
-from lit_gan.cli.options import add_run_options, link_data_to_model
+from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_to_model
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.run_arguments import completed_arguments, from_the_root, run_folder_of
@@ -35,7 +35,7 @@ from lit_gan.tracking.csv_logger import CSVMetrics
 from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
-from lit_gan.tracking.wandb import WandbMode, wandb_logger, wandb_mode
+from lit_gan.tracking.wandb import WandbMode, finished_wandb, wandb_logger, wandb_mode
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -114,6 +114,12 @@ class RunCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's model is among the configurations already, where flags beat it."""
+
+    def _dump_config(self) -> None:
+        """As LightningCLI's, with what was given although the data might say it."""
+        if not hasattr(self, "config_dump"):
+            super()._dump_config()
+            keep_what_was_given(self.config_dump, self.options)
 
     @property
     def options(self) -> Any:
@@ -215,13 +221,12 @@ class RunCLI(LightningCLI):
         checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
         self._record_start(run, checkpoint)
         kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
-        with Heartbeat(run):
-            try:
-                with told_to_the_user(kwargs["ckpt_path"]):
-                    self.trainer.fit(model, **kwargs)
-            except BaseException as ending:
-                self._record_ending(run, ending)
-                raise
+        try:
+            with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
+                self.trainer.fit(model, **kwargs)
+        except BaseException as ending:
+            self._record_ending(run, ending)
+            raise
         run.mark("finished")
         run.release()
         say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
