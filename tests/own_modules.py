@@ -90,3 +90,14 @@ class StopOnce(Callback):
         if trainer.global_step == self.rounds and not Path("stopped").exists():
             Path("stopped").touch()
             raise RuntimeError("a failure of the test's own") if self.failure else KeyboardInterrupt
+
+
+class Witness(Callback):
+    """Keeps the module that was trained last, for the test to look at."""
+
+    module: LightningModule | None = None
+    rounds = 0
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        Witness.module = pl_module
+        Witness.rounds = trainer.global_step
