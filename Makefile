@@ -1,5 +1,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python
+SITE ?= site
+DIST ?= dist
 
 .PHONY: help install check lint types contracts test docs wheel format
 
@@ -25,10 +27,10 @@ test:  ## the test suite with coverage
 	$(PYTHON) -m pytest --cov --cov-report=term --cov-fail-under=90
 
 docs:  ## the documentation, strict
-	$(PYTHON) -m mkdocs build --strict --site-dir site
+	$(PYTHON) -m mkdocs build --strict --site-dir $(SITE)
 
 wheel:  ## build the wheel and the source distribution
-	$(PYTHON) -m build --outdir dist .
+	$(PYTHON) -m build --outdir $(DIST) .
 
 format:  ## let ruff rewrite
 	$(PYTHON) -m ruff check --fix .

@@ -1,4 +1,5 @@
 """Callbacks that watch a GAN and act on it."""
 
 from lit_gan.callbacks.ema import GeneratorEMA as GeneratorEMA
+from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation as ParzenEvaluation
 from lit_gan.callbacks.sample_grid import SampleGrid as SampleGrid

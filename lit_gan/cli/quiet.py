@@ -17,5 +17,5 @@ def silence_what_users_cannot_mend() -> None:
     warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
     # A checkpoint of another run, or a run folder that has been moved: there is no best model to be lost track of.
     warnings.filterwarnings("ignore", message="The dirpath has changed from")
-    # Evaluation needs no checkpoint callback; the average of G's weights is in the module's own part of the file.
-    warnings.filterwarnings("ignore", message=r"Be aware that when using `ckpt_path`.*\[\"RunCheckpoint")
+    # Evaluation needs none of the callbacks that trained.
+    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used to create")

@@ -17,6 +17,7 @@ import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
 from lit_gan.callbacks.progress import LossProgressBar
+from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.explanation import user_error_behind
 from lit_gan.cli.module_builder import ModuleBuilder
 from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_to_model
@@ -197,20 +198,17 @@ class RunCLI(LightningCLI):
 
     def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
-        if given.get("enable_progress_bar") is False or has_bar:
-            return []
-        return [LossProgressBar()]
+        return [] if has_bar or given.get("enable_progress_bar") is False else [LossProgressBar()]
 
     def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
-        grid = self._get(self.config_init, "sample_grid")
-        checkpoint = self._get(self.config_init, "checkpoint")
+        parzen, grid, checkpoint = (self._get(self.config_init, key) for key in ("parzen", "sample_grid", "checkpoint"))
         if self.verb != "fit":
-            return []
+            return [parzen]
         if given.get("enable_checkpointing") is False:
-            return [grid]
+            return [parzen, grid]
         if self.run is not None and checkpoint.dirpath is None:
             checkpoint.dirpath = str(self.run.checkpoints)
-        return [grid, checkpoint]
+        return [parzen, grid, checkpoint]
 
     # -- Running ----------------------------------------------------------------------------------------------------
 
@@ -269,6 +267,9 @@ class RunCLI(LightningCLI):
     def test(self, model: LightningModule, **kwargs: Any) -> None:
         """Evaluates on the test data; the numbers go to the run's metrics."""
         self._evaluate(self.trainer.test, model, kwargs)
+        if self.trainer.is_global_zero:
+            name = "this model" if self.run is None else self.run.path.name
+            show_beside(self._get(self.config_init, "parzen"), name)
 
     def _evaluate(self, evaluate: Any, model: LightningModule, kwargs: dict[str, Any]) -> None:
         checkpoint = load_checkpoint(Path(kwargs["ckpt_path"]))

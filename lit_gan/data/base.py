@@ -48,6 +48,9 @@ class InMemoryDataModule(LightningDataModule, ABC):
         torch.Size([20, 1, 4, 4])
     """
 
+    num_sigma_images: int | None = 1000
+    """How many validation images choose the width of Parzen windows in a test (section 5 of the paper); None: all."""
+
     def __init__(self, *, batch_size: int = 100, eval_batch_size: int = 1000, seed: int = 0) -> None:
         super().__init__()
         self.batch_size = check_whole("batch_size", batch_size, least=1)
@@ -160,6 +163,22 @@ class InMemoryDataModule(LightningDataModule, ABC):
         """
         num = None if limit is None else check_whole("limit", limit, least=1)
         return self.dataset(split).head(num)
+
+    @property
+    def in_pixel_range(self) -> bool:
+        """Whether the images are pixel levels, so that :attr:`value_range` is what black and white became."""
+        return True
+
+    def evaluation_folds(self) -> list[tuple[Tensor, Tensor]]:
+        """What a test is made on: the validation and the test images, of every fold where there are folds.
+
+        Returns:
+            One pair of images per fold, each ``(N, C, H, W)`` float32 in :attr:`value_range`.
+
+        Raises:
+            UserError: The data cannot be loaded.
+        """
+        return [(self.images("val"), self.images("test"))]
 
     def pixel_means(self) -> Tensor:
         """The mean training image, as the loaders yield images.

@@ -109,6 +109,11 @@ class CIFAR10DataModule(InMemoryDataModule):
             self._largest = max(float(images.abs().max()) for images in self._training_chunks())
         return -self._largest, self._largest
 
+    @property
+    def in_pixel_range(self) -> bool:
+        """No, under contrast normalisation: every image lies on a sphere."""
+        return self.contrast_scale is None
+
     def prepare_data(self) -> None:
         """Downloads the data set where it is missing, if ``download`` allows it; else writes nothing.
 

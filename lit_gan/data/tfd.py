@@ -67,6 +67,7 @@ class TFDDataModule(InMemoryDataModule):
     """
 
     image_shape = (1, _SIDE, _SIDE)
+    num_sigma_images = None  # the whole of each fold's validation set
 
     def __init__(
         self,
@@ -121,6 +122,23 @@ class TFDDataModule(InMemoryDataModule):
                 raise UserError(f"{self.path}: 'folds' has no row for the {split} split of fold {self.fold}.")
         labels = self._labels(content) if self.num_classes else None
         return {split: self._split(images, labels, chosen) for split, chosen in rows.items()}
+
+    def evaluation_folds(self) -> list[tuple[Tensor, Tensor]]:
+        """The validation and the test images of each of the five folds: the paper's error is taken across them.
+
+        Returns:
+            Five pairs of images, each ``(N, 1, 48, 48)`` float32 in :attr:`value_range`.
+
+        Raises:
+            UserError: The file is missing, damaged, or not of the documented content.
+        """
+        content = self._read()
+        images, folds = self._images(content), self._folds(content)
+        pairs = []
+        for part_of_row in folds.T:
+            val, test = (self._split(images, None, np.flatnonzero(part_of_row == part)) for part in (_VALID, _TEST))
+            pairs.append((val.head(), test.head()))
+        return pairs
 
     def _split(self, images: Any, labels: Any, rows: Any) -> ImageDataset:
         # MATLAB's arrays lie column by column; the gathered copy lies image by image.

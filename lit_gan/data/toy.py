@@ -69,6 +69,11 @@ class ToyDataModule(InMemoryDataModule):
         """The mixture's box."""
         return self.mixture.box
 
+    @property
+    def in_pixel_range(self) -> bool:
+        """No: the points are coordinates."""
+        return False
+
     def load(self) -> Mapping[Split, ImageDataset]:
         """Draws the points of the three splits, each from a stream of its own.
 

@@ -46,6 +46,16 @@ def test_metrics_count_rounds_and_bear_the_fixed_names(finished_run: Path) -> No
     assert all(f"val/{name}" in row for row in validated for name in _LOGGED)
 
 
+@pytest.mark.filterwarnings("ignore::lit_gan.metrics.parzen_warnings.ParzenWarning")
+def test_validation_and_test_score_the_samples() -> None:
+    scoring = "--parzen.num_samples=40"
+    assert fit(scoring, epochs=1).code == 0
+    assert lit_gan("test", the_run(), *QUIET, scoring).code == 0
+    last = metrics(the_run())[-1]
+    names = {f"{split}/parzen_{name}" for split in ("val", "test") for name in ("nll", "se", "sigma")}
+    assert names <= last.keys()
+
+
 def test_record_and_environment_tell_how_it_was(finished_run: Path) -> None:
     record = json.loads((finished_run / "run.json").read_text())
     assert (record["status"], record["reason"], record["resumed"]) == ("finished", "", 0)

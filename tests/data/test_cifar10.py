@@ -125,7 +125,7 @@ def test_missing_files_are_told(written):
     missing = root / "cifar-10-batches-py" / "data_batch_2"
     missing.unlink()
     message = (
-        f"CIFAR-10: not found: {missing}. To go on, put them there, or cifar-10-python.tar.gz into {root}, or call "
+        f"CIFAR-10: not found: {missing}. To go on, put them there, or cifar-10-python.tar.gz into {root}, or "
         r"set download=True where there is a network; `--config quickstart` needs no files"
     )
     with pytest.raises(UserError, match=message):

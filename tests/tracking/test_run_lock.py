@@ -34,11 +34,13 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path, start_python):
 
 @pytest.mark.slow
 def test_a_forked_worker_that_outlives_a_killed_run_does_not_hold_its_lock(tmp_path, start_python):
-    forking = _HOLD.replace("sys.stdin.read()", "import os\nprint(os.fork(), flush=True)\nsys.stdin.read()")
+    # The parent alone prints: two processes' lines would interleave in the one pipe.
+    fork = "import os\nchild = os.fork()\nif child:\n    print(child, flush=True)\n"
+    forking = _HOLD.replace("sys.stdin.read()", f"{fork}sys.stdin.read()")
     lock = RunLock(tmp_path / "run.lock")
     process = start_python(forking, lock.path)
-    lines = [process.stdout.readline() for _ in range(3)]  # the parent's True, and one number from each
-    worker = max(int(line) for line in lines if line != "True\n")
+    assert process.stdout.readline() == "True\n"
+    worker = int(process.stdout.readline())
     process.send_signal(signal.SIGKILL)
     os.kill(worker, 0)  # it lives on
     os.waitpid(process.pid, 0)

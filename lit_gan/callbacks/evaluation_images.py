@@ -1,0 +1,113 @@
+"""The held-out images of the Parzen protocol: which of them choose sigma, which are reported on, in which range."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from lit_gan.errors import UserError
+
+Split = Literal["val", "test"]
+
+# Section 5 of the paper, and the authors' parzen_ll.py: the first 1,000 validation images choose sigma.
+_SIGMA_IMAGES = 1000
+
+
+@dataclass(frozen=True)
+class EvaluationImages:
+    """What one evaluation compares the samples with.
+
+    Args:
+        for_sigma: Images that sigma is chosen on, ``(M, C, H, W)``.
+        reported: Images whose likelihood is reported, ``(N, C, H, W)``.
+        value_range: The values that black and white became; ``None`` where the data are no pixel levels: then a
+            likelihood is not comparable with those of data in [0, 1].
+    """
+
+    for_sigma: Tensor
+    reported: Tensor
+    value_range: tuple[float, float] | None
+
+    def in_units(self, images: Tensor) -> Tensor:
+        """Images in the units of the density: black is 0 and white is 1 where the data are pixel levels.
+
+        Args:
+            images: In the range of the data.
+
+        Returns:
+            The images, on [0, 1] or as they were.
+        """
+        if self.value_range in (None, (0.0, 1.0)):
+            return images
+        low, high = self.value_range
+        return (images - low) / (high - low)
+
+
+def evaluation_images(
+    trainer: Trainer, module: LightningModule, split: Split, *, needs_sigma: bool
+) -> list[EvaluationImages]:
+    """The images of an evaluation, of each fold where the data have folds and this is a test.
+
+    Args:
+        trainer: Whose data module, or else whose data loaders, have the images.
+        module: Takes loaders' batches apart.
+        split: ``val`` or ``test``.
+        needs_sigma: Whether sigma is chosen, so that validation images are needed.
+
+    Returns:
+        One entry, or one per fold.
+
+    Raises:
+        UserError: If sigma is to be chosen and there are no validation images.
+    """
+    data: Any = getattr(trainer, "datamodule", None)
+    if split == "test" and hasattr(data, "evaluation_folds"):
+        found = folds_of(data)
+    elif split == "test":
+        val = torch.empty(0) if data is None else _from_loader(data.val_dataloader(), module)
+        num = _num_for_sigma(len(val), _SIGMA_IMAGES)
+        found = [EvaluationImages(val[:num], _from_loader(trainer.test_dataloaders, module), _pixel_range(data))]
+    else:
+        val = data.images("val") if hasattr(data, "images") else _from_loader(trainer.val_dataloaders, module)
+        num = _num_for_sigma(len(val), _SIGMA_IMAGES)
+        found = [EvaluationImages(val[:num], val[num:], _pixel_range(data))]
+    if needs_sigma and not all(len(images.for_sigma) for images in found):
+        raise UserError(
+            "parzen.sigma = null chooses sigma on validation images, of which there are none: expected data with at "
+            "least 2 of them, or a fixed --parzen.sigma."
+        )
+    return found
+
+
+def folds_of(data: Any) -> list[EvaluationImages]:
+    """What a test is made on, by a data module of lit_gan.data: sigma on validation images, the report on test images.
+
+    Args:
+        data: The data module.
+
+    Returns:
+        One entry, or one per fold.
+    """
+    return [
+        EvaluationImages(val[: _num_for_sigma(len(val), data.num_sigma_images)], test, _pixel_range(data))
+        for val, test in data.evaluation_folds()
+    ]
+
+
+def _pixel_range(data: Any) -> tuple[float, float] | None:
+    return tuple(data.value_range) if getattr(data, "in_pixel_range", False) else None
+
+
+def _num_for_sigma(num_images: int, wanted: int | None) -> int:
+    """The first 1,000; the first half of fewer than 2,000; all where the data set says so."""
+    if wanted is None:
+        return num_images
+    return wanted if num_images >= 2 * wanted else num_images // 2
+
+
+def _from_loader(loader: Any, module: LightningModule) -> Tensor:
+    """All examples of a loader, as the module sees them."""
+    split_batch: Any = module.split_batch
+    return torch.cat([split_batch(batch)[0].cpu() for batch in loader])

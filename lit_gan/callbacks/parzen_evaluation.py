@@ -1,0 +1,161 @@
+"""The paper's evaluation while a GAN trains and when it is tested."""
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torchmetrics import Metric
+
+from lit_gan.callbacks.evaluation_images import EvaluationImages, Split, evaluation_images
+from lit_gan.callbacks.parzen_score import ParzenScore, over_folds
+from lit_gan.errors import UserError
+from lit_gan.functional.display import to_display_range
+from lit_gan.generative import GenerativeModule
+from lit_gan.metrics.parzen import ParzenNLL
+from lit_gan.metrics.parzen_warnings import ParzenWarning
+from lit_gan.randomness import stream, stream_seed
+
+_SAMPLES_PER_BATCH = 1000
+
+
+class ParzenEvaluation(Callback):
+    """Logs ``parzen_nll``, ``parzen_se`` and ``parzen_sigma`` (nats) in validation and test.
+
+    The protocol of the paper's section 5: sigma is chosen on the first 1,000 validation images (on the first half
+    where there are fewer than 2,000); validation reports on the other validation images, test on the test images. Where
+    the data have folds (TFD), test chooses and reports on each fold, and gives the mean over folds with its error. Data
+    that are no pixel levels (contrast-normalised CIFAR-10) get sigma by EM, and a warning that the number is not
+    comparable with those of data in [0, 1].
+
+    The samples are a function of the run's seed alone; evaluation changes nothing in training. A module that cannot
+    sample is left alone.
+
+    Args:
+        sigma: A width, a grid of widths, ``em`` for the continuous optimum, or null for the paper's grid.
+        num_samples: Generated samples, the centres of the windows; the number is part of the result. 0 switches the
+            evaluation off.
+        metrics: Further torchmetrics metrics with ``update(images, real=...)``, say FID or KID, fed the same samples
+            and the images that are reported on: floats in [0, 1] where the metric has ``normalize=True``, else uint8.
+
+    Raises:
+        UserError: If ``num_samples`` is negative or ``sigma`` cannot be used.
+
+    Reference:
+        Goodfellow et al. 2014, section 5; Breuleux et al. 2011.
+    """
+
+    def __init__(
+        self,
+        sigma: float | list[float] | Literal["em"] | None = None,
+        num_samples: int = 10_000,
+        metrics: Sequence[Metric] = (),
+    ) -> None:
+        if num_samples < 0:
+            raise UserError(f"parzen.num_samples = {num_samples}: expected 0 (off) or more.")
+        ParzenNLL(sigma)  # a width that cannot be used is told at once
+        self.sigma = sigma
+        self.num_samples = num_samples
+        self.metrics = tuple(metrics)
+        self.score: ParzenScore | None = None
+        self._folds: dict[Split, list[tuple[EvaluationImages, ParzenNLL]]] = {}
+
+    @property
+    def test_images(self) -> list[EvaluationImages]:
+        """What the last test was made on, per fold."""
+        return [images for images, _ in self._folds.get("test", [])]
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Evaluates on the validation data, but not in the trainer's check before training."""
+        if not trainer.sanity_checking:
+            self._evaluate(trainer, pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Evaluates on the test data."""
+        self._evaluate(trainer, pl_module, "test")
+
+    def _evaluate(self, trainer: Trainer, module: LightningModule, split: Split) -> None:
+        if not isinstance(module, GenerativeModule) or self.num_samples == 0:
+            return
+        if split not in self._folds:  # once per run: the images do not change
+            images = evaluation_images(trainer, module, split, needs_sigma=not isinstance(self.sigma, int | float))
+            self._folds[split] = [(fold, self._fed_with(fold, trainer)) for fold in images]
+        samples = _samples(module, self.num_samples, trainer)
+        result = over_folds([_result(metric, images.in_units(samples)) for images, metric in self._folds[split]])
+        self.score = ParzenScore.of(
+            result, self.num_samples, [metric.log_likelihoods for _, metric in self._folds[split]]
+        )
+        module.log_dict({f"{split}/parzen_{name}": value for name, value in result.items()})
+        for metric in self.metrics:
+            module.log_dict(_further(metric, self._folds[split][0][0], samples, split, module))
+
+    def _fed_with(self, images: EvaluationImages, trainer: Trainer) -> ParzenNLL:
+        """A metric that holds this rank's share of the real images for good."""
+        sigma = self.sigma
+        if images.value_range is None:
+            sigma = "em" if sigma is None else sigma
+            warnings.warn(
+                "these data are no pixel levels in [0, 1]: their Parzen log-likelihood (sigma by EM unless given) is "
+                "not comparable with published numbers, nor with those of other data.",
+                ParzenWarning,
+                stacklevel=2,
+            )
+        unit = None if images.value_range is None else (0.0, 1.0)
+        metric = ParzenNLL(sigma, reset_real_features=False, data_range=unit).to(trainer.strategy.root_device)
+        mine = slice(trainer.global_rank, None, trainer.world_size)
+        metric.update(images.in_units(images.for_sigma)[mine], real=True, split="val")
+        metric.update(images.in_units(images.reported)[mine], real=True)
+        return metric
+
+
+def _samples(module: GenerativeModule, num: int, trainer: Trainer) -> Tensor:
+    """This rank's share of ``num`` samples in data space; together the same samples for any number of ranks."""
+    pieces = []
+    for index, start in enumerate(range(0, num, _SAMPLES_PER_BATCH)):
+        if index % trainer.world_size == trainer.global_rank:
+            size = min(_SAMPLES_PER_BATCH, num - start)
+            pieces.append(module.sample_data(size, rng=stream(module.seed, "parzen", index)))
+    return torch.cat(pieces) if pieces else torch.empty(0, 1, device=module.device)
+
+
+def _result(metric: ParzenNLL, samples: Tensor) -> dict[str, Tensor]:
+    metric.reset()
+    metric.update(samples, real=False)
+    result: dict[str, Tensor] = metric.compute()
+    return result
+
+
+def _further(
+    metric: Metric, images: EvaluationImages, samples: Tensor, split: Split, module: GenerativeModule
+) -> dict[str, Tensor]:
+    """Another generative metric on the same samples."""
+    metric = metric.to(module.device)
+    metric.reset()
+    for batch, real in ((images.reported, True), (samples, False)):
+        for start in range(0, len(batch), _SAMPLES_PER_BATCH):
+            piece = batch[start : start + _SAMPLES_PER_BATCH].to(module.device)
+            metric.update(_as_wanted(metric, to_display_range(piece, module.value_range)), real=real)
+    # KID draws subsets from the global generator: here from a stream of its own, which is then put back.
+    with torch.random.fork_rng():
+        torch.manual_seed(stream_seed(module.seed, "metric", type(metric).__name__))
+        result = metric.compute()
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(metric).__name__).lower()
+    return {f"{split}/{name}{suffix}": value for suffix, value in _named(result)}
+
+
+def _as_wanted(metric: Metric, images: Tensor) -> Tensor:
+    """Floats in [0, 1] for ``normalize=True``, else bytes; three channels for torchmetrics' own Inception network."""
+    if images.shape[1] == 1 and not getattr(metric, "used_custom_model", False):
+        images = images.expand(-1, 3, -1, -1)
+    return images if getattr(metric, "normalize", False) else images.mul(255).round_().to(torch.uint8)
+
+
+def _named(result: Any) -> list[tuple[str, Tensor]]:
+    if isinstance(result, Mapping):
+        return [(f"_{name}", value) for name, value in result.items()]
+    if isinstance(result, tuple):  # (mean, standard deviation), as KID and the Inception score give
+        return list(zip(("_mean", "_std"), result, strict=False))
+    return [("", result)]

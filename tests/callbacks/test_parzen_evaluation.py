@@ -1,0 +1,213 @@
+"""The paper's protocol in validation and test: which images, which samples, what is logged."""
+
+from typing import Any
+
+import pytest
+import real_formats
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.demos.boring_classes import BoringModel
+from tiny_gan import examples, linear_gan, loader, trainer
+from torch import Tensor, nn
+from torchmetrics.image.kid import KernelInceptionDistance
+
+from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
+from lit_gan.data import DigitsDataModule, TFDDataModule, ToyDataModule
+from lit_gan.errors import UserError
+from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma, standard_error
+from lit_gan.gan import GAN
+from lit_gan.metrics.parzen_warnings import ParzenWarning
+from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+from lit_gan.randomness import stream
+
+
+def gan(image_shape: tuple[int, int, int] = (1, 8, 8), **kwargs: Any) -> GAN:
+    torch.manual_seed(3)
+    generator = MLPGenerator(image_shape, latent_size=4, hidden=(8,), weight_init=0.5, **kwargs)
+    return GAN(generator, MaxoutDiscriminator(image_shape, hidden=(4,), pieces=2))
+
+
+def logged(run: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in run.callback_metrics.items() if "parzen" in name}
+
+
+def reference(model: GAN, for_sigma: Tensor, reported: Tensor, num: int) -> tuple[float, float, float]:
+    """The protocol, step by step, on the functional core."""
+    pieces = [model.sample_data(min(1000, num - i), rng=stream(0, "parzen", i // 1000)) for i in range(0, num, 1000)]
+    samples = torch.cat(pieces)
+    sigma = select_sigma(for_sigma, samples)
+    scores = parzen_log_likelihood(reported, samples, sigma)
+    return -float(scores.mean()), standard_error(scores), sigma
+
+
+def test_validation_chooses_on_the_first_half_and_reports_on_the_second() -> None:
+    model, data = gan(), DigitsDataModule()
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=1500)])
+    run.validate(model, data, verbose=False)
+    images = data.images("val")
+    nll, error, sigma = reference(model, images[:150], images[150:], 1500)
+    got = logged(run)
+    assert got["val/parzen_nll"] == pytest.approx(nll, rel=1e-6)
+    assert got["val/parzen_se"] == pytest.approx(error, rel=1e-6)
+    assert got["val/parzen_sigma"] == pytest.approx(sigma)
+
+
+def test_from_2000_validation_images_on_the_first_1000_choose() -> None:
+    class Data(LightningDataModule):
+        in_pixel_range = True
+        value_range = (0.0, 1.0)
+        pictures = torch.rand(2100, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+        def val_dataloader(self) -> Any:
+            return loader(self.pictures, batch_size=700)
+
+    model = gan()
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=50)])
+    run.validate(model, Data(), verbose=False)
+    nll, _, _ = reference(model, Data.pictures[:1000], Data.pictures[1000:], 50)
+    assert logged(run)["val/parzen_nll"] == pytest.approx(nll, rel=1e-6)
+
+
+def test_a_test_chooses_on_validation_and_reports_on_the_test_images() -> None:
+    model, data = gan(), DigitsDataModule()
+    evaluation = ParzenEvaluation(num_samples=100)
+    run = trainer(precision="32-true", callbacks=[evaluation])
+    run.test(model, data, verbose=False)
+    nll, error, _ = reference(model, data.images("val")[:150], data.images("test"), 100)
+    got = logged(run)
+    assert got["test/parzen_nll"] == pytest.approx(nll, rel=1e-6)
+    assert got["test/parzen_se"] == pytest.approx(error, rel=1e-6)
+    assert evaluation.score is not None
+    assert evaluation.score.log_likelihood == pytest.approx(-nll, rel=1e-9)
+    assert evaluation.score.rows[0].shape == (297,)
+
+
+def test_folds_are_chosen_and_reported_on_one_by_one(tmp_path: Any) -> None:
+    real_formats.write_tfd(tmp_path)
+    model, data = gan((1, 48, 48)), TFDDataModule(tmp_path)
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=30)])
+    run.test(model, data, verbose=False)
+    got, expected = logged(run), []
+    for fold in range(5):
+        one = TFDDataModule(tmp_path, fold=fold)
+        expected.append(reference(model, one.images("val"), one.images("test"), 30)[0])
+    nll = torch.tensor(expected, dtype=torch.float64)
+    assert [got[f"test/parzen_nll_fold{fold}"] for fold in range(5)] == pytest.approx(expected, rel=1e-6)
+    assert got["test/parzen_nll"] == pytest.approx(float(nll.mean()), rel=1e-6)
+    assert got["test/parzen_se"] == pytest.approx(float(nll.std(correction=0) / 5**0.5), rel=1e-4)
+
+
+def test_data_in_another_pixel_range_score_as_on_zero_to_one() -> None:
+    class Shifted(nn.Module):
+        """The same pictures, on [-1, 1]."""
+
+        latent_size, output_range = 4, (-1.0, 1.0)
+
+        def __init__(self, generator: nn.Module) -> None:
+            super().__init__()
+            self.generator = generator
+
+        def forward(self, z: Tensor) -> Tensor:
+            return 2 * self.generator(z) - 1
+
+    model = gan()
+    shifted = GAN(Shifted(model.generator), model.discriminator)
+    results = []
+    for one, value_range in ((model, (0.0, 1.0)), (shifted, (-1.0, 1.0))):
+        run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=40)])
+        run.test(one, DigitsDataModule(value_range=value_range), verbose=False)
+        results.append(logged(run)["test/parzen_nll"])
+    assert results[0] == pytest.approx(results[1], rel=1e-5)
+
+
+@pytest.mark.filterwarnings("error::lit_gan.metrics.parzen_warnings.ParzenWarning")
+def test_data_that_are_no_pixels_get_sigma_by_em_and_a_warning() -> None:
+    class Points(nn.Linear):
+        latent_size = 2
+
+        def forward(self, z: Tensor) -> Tensor:
+            return super().forward(z)[:, None, None, :]
+
+    torch.manual_seed(0)
+    model = GAN(Points(2, 2), MaxoutDiscriminator((1, 1, 2), hidden=(4,)))
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=200)])
+    with pytest.warns(ParzenWarning, match="no pixel levels.*not comparable"):
+        run.validate(model, ToyDataModule(num_validation=100, num_train=200, num_test=50), verbose=False)
+    grid = torch.logspace(-1, 0, 10)
+    assert (grid - logged(run)["val/parzen_sigma"]).abs().min() > 1e-4
+
+
+@pytest.mark.parametrize("sigma", [0.3, [0.2, 0.3]])
+def test_a_given_width_is_honoured(sigma: Any) -> None:
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(sigma=sigma, num_samples=20)])
+    run.validate(gan(), DigitsDataModule(), verbose=False)
+    assert logged(run)["val/parzen_sigma"] == pytest.approx(0.3)
+
+
+def test_evaluation_changes_nothing_in_training_and_is_the_same_in_each_epoch_of_a_frozen_gan() -> None:
+    def run(callbacks: list[Any]) -> list[float]:
+        model = gan()
+        fit = trainer(precision="32-true", max_epochs=2, callbacks=callbacks)
+        fit.fit(model, DigitsDataModule(batch_size=600))
+        return [float(parameter.detach().sum()) for parameter in model.parameters()]
+
+    assert run([]) == run([ParzenEvaluation(num_samples=10)])
+
+
+class Features(nn.Module):
+    """A feature network of the test's own, for KID; one channel, bytes or floats."""
+
+    num_features = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.seen.append(images)
+        return images.flatten(1)[:, :4].double()
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all")
+@pytest.mark.parametrize(("normalize", "dtype"), [(True, torch.float32), (False, torch.uint8)])
+def test_further_metrics_see_the_same_samples_in_the_range_that_they_want(normalize: bool, dtype: torch.dtype) -> None:
+    features = Features()
+    features.eval()
+    metric = KernelInceptionDistance(feature=features, subset_size=5, normalize=normalize)
+    features.seen.clear()
+    model, data = gan(), DigitsDataModule()
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=30, metrics=[metric])])
+    run.validate(model, data, verbose=False)
+    real, generated = features.seen
+    assert real.dtype == generated.dtype == dtype
+    expected = data.images("val")[150:]
+    torch.testing.assert_close(real.float(), expected if normalize else (expected * 255).round())
+    assert len(generated) == 30
+    assert "val/kernel_inception_distance_mean" in run.callback_metrics
+    assert "val/kernel_inception_distance_std" in run.callback_metrics
+
+
+def test_zero_samples_switch_it_off_and_other_modules_are_left_alone() -> None:
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=0)])
+    run.validate(gan(), DigitsDataModule(), verbose=False)
+    assert logged(run) == {}
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation()])
+    run.validate(BoringModel(), verbose=False)
+    assert logged(run) == {}
+
+
+def test_without_validation_images_sigma_must_be_given() -> None:
+    with pytest.raises(UserError, match="chooses sigma on validation images, of which there are none"):
+        trainer(callbacks=[ParzenEvaluation(num_samples=5)]).test(linear_gan(), loader(examples(8), 4), verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"num_samples": -1}, r"parzen\.num_samples = -1: expected 0 \(off\) or more"),
+        ({"sigma": -0.1}, "sigma = -0.1: expected a positive, finite width"),
+    ],
+)
+def test_arguments_out_of_range_are_told(kwargs: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ParzenEvaluation(**kwargs)

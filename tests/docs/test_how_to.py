@@ -1,0 +1,146 @@
+"""The pages that ask the reader to write files: the files are written, and the commands run, for two rounds each."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from documents import ROOT, blocks, commands
+from torchvision.utils import save_image
+
+from lit_gan.cli.main import main
+from lit_gan.gan import GAN
+
+_HOW_TO = ROOT / "docs" / "how-to"
+_SHORT = [
+    "--trainer.max_steps",
+    "2",
+    "--trainer.log_every_n_steps",
+    "1",
+    "--trainer.enable_progress_bar",
+    "false",
+    "--trainer.accelerator",
+    "cpu",
+]
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: Any) -> Path:
+    """A reader's folder, where `python -m lit_gan` finds the modules that are written there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def _write_files(page: Path, folder: Path) -> list[str]:
+    files = [block for block in blocks(page) if block.title not in ("", "run")]
+    for block in files:
+        (folder / block.title).write_text(block.text)
+    return [block.title for block in files]
+
+
+def _runs_of(page: Path) -> list[list[str]]:
+    return [arguments for arguments in commands(page) if arguments[0] == "fit"]
+
+
+def _trained(folder: Path) -> Path:
+    [run] = (folder / "runs").glob("*/*")
+    assert (run / "samples" / "round-000002.png").is_file()
+    assert (run / "metrics.csv").is_file()
+    return run / "checkpoints" / "last.ckpt"
+
+
+@pytest.mark.parametrize("index", range(2))
+def test_the_readers_own_network_and_objective_train_and_are_loaded_again(index: int, reader: Path) -> None:
+    page = _HOW_TO / "own-network-and-objective.md"
+    assert _write_files(page, reader) == ["my_gan.py", "my_gan.yaml", "train_my_gan.py"]
+    runs = _runs_of(page)
+    assert len(runs) == 2
+
+    assert main([*runs[index], *_SHORT]) == 0
+    gan = GAN.load_from_checkpoint(_trained(reader))
+
+    assert type(gan.generator).__name__ == "Upsampler"
+    assert type(gan.objective).__name__ == "SmoothedLabels"
+    assert gan.objective.real_label == (0.9, 0.8)[index]
+    assert gan.sample(3).shape == (3, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("page", "file"),
+    [(_HOW_TO / "own-network-and-objective.md", "train_my_gan.py"), (ROOT / "docs" / "tutorial.md", "train.py")],
+    ids=["own network", "tutorial"],
+)
+def test_the_python_of_a_page_runs(page: Path, file: str, reader: Path) -> None:
+    _write_files(page, reader)
+    names: dict[str, Any] = {}
+
+    exec(compile((reader / file).read_text(), file, "exec"), names)  # noqa: S102 -- the page's own code
+
+    assert names["gan"].trainer.global_step == 12
+    assert names["gan"].sample(2).shape == (2, 1, 8, 8)
+
+
+def test_the_python_of_the_readme_runs_and_is_ten_lines(reader: Path) -> None:
+    [code] = [block.text for block in blocks(ROOT / "README.md") if block.language == "python"]
+    assert len([line for line in code.splitlines() if line]) <= 10
+    assert "max_steps=6000" in code
+    names: dict[str, Any] = {}
+
+    exec(compile(code.replace("max_steps=6000", "max_steps=2"), "README.md", "exec"), names)  # noqa: S102 -- our own
+
+    assert names["images"].shape == (64, 1, 8, 8)
+
+
+def _own_data_run(data: str) -> list[str]:
+    [run] = [run for run in _runs_of(_HOW_TO / "own-data.md") if data in run]
+    return run
+
+
+def test_a_folder_of_pictures_trains(reader: Path) -> None:
+    _write_files(_HOW_TO / "own-data.md", reader)
+    (reader / "pictures").mkdir()
+    for number in range(60):
+        save_image(torch.rand(3, 40, 36), reader / "pictures" / f"{number:03d}.png")
+
+    assert main([*_own_data_run("pictures.yaml"), *_SHORT]) == 0
+    assert GAN.load_from_checkpoint(_trained(reader)).sample(2).shape == (2, 1, 32, 32)
+
+
+def test_a_data_set_in_memory_trains(reader: Path) -> None:
+    _write_files(_HOW_TO / "own-data.md", reader)
+    [run] = [run for run in _runs_of(_HOW_TO / "own-data.md") if run == ["fit", "--config", "my_data.yaml"]]
+
+    assert main([*run, *_SHORT]) == 0
+    assert GAN.load_from_checkpoint(_trained(reader)).sample(2).shape == (2, 1, 4, 8)
+
+
+def test_any_data_module_trains_with_two_discriminator_steps_per_round(reader: Path) -> None:
+    _write_files(_HOW_TO / "own-data.md", reader)
+
+    assert main([*_own_data_run("my_loader.LowerHalves"), *_SHORT]) == 0
+    gan = GAN.load_from_checkpoint(_trained(reader))
+
+    assert gan.minibatches_per_round == 2
+    assert gan.sample(2).shape == (2, 1, 4, 8)
+
+
+def test_the_conditional_gan_on_its_page_is_the_one_that_is_shipped() -> None:
+    def code(text: str) -> list[str]:
+        return [line.split("  # ")[0].strip() for line in text.splitlines() if line.strip()]
+
+    [shown] = [block.text for block in blocks(_HOW_TO / "conditional-gan.md") if "class ConditionalGAN" in block.text]
+    shipped = code((ROOT / "lit_gan" / "extensions" / "conditional.py").read_text())
+
+    assert [line for line in code(shown) if line not in shipped] == []
+
+
+def test_the_conditional_gan_has_under_forty_lines() -> None:
+    tree = ast.parse((ROOT / "lit_gan" / "extensions" / "conditional.py").read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+
+    [gan] = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    assert len(ast.unparse(gan).splitlines()) < 40

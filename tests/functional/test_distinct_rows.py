@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from lit_gan.functional.distinct_rows import distinct_rows, row_fingerprints
+
+
+@pytest.mark.parametrize("depth", [1, 2, 7, 64])
+def test_distinct_rows_are_those_of_unique(depth):
+    x = torch.randint(0, 3, (700, depth)).float()
+    members, counts = distinct_rows(x)
+    rows, expected = torch.unique(x, dim=0, return_counts=True)
+    found, order = torch.unique(x[members], dim=0, return_inverse=True)
+    assert torch.equal(found, rows)
+    assert torch.equal(counts[order.argsort()], expected)
+
+
+def test_the_order_depends_on_the_set_of_rows_alone():
+    x = torch.rand(600, 9)
+    x = torch.cat([x, x[:50]])
+    shuffled = x[torch.randperm(650)]
+    members, counts = distinct_rows(x)
+    again, counts_again = distinct_rows(shuffled)
+    assert torch.equal(x[members], shuffled[again])
+    assert torch.equal(counts, counts_again)
+
+
+def test_fingerprints_do_not_depend_on_the_batch_and_ignore_the_sign_of_zero():
+    x = torch.rand(1000, 5).round(decimals=1)
+    alone = torch.cat([row_fingerprints(row[None]) for row in x[:20]])
+    assert torch.equal(row_fingerprints(x)[:20], alone)
+    assert torch.equal(row_fingerprints(torch.zeros(1, 3)), row_fingerprints(-torch.zeros(1, 3)))
+
+
+def test_binary_images_do_not_collide():
+    # 0.0 and 1.0 differ in few bits, all of them high: what breaks a linear hash.
+    x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 14)
+    assert torch.unique(row_fingerprints(x)).numel() == 2**14
+
+
+def test_rows_that_differ_beyond_float32_stay_distinct():
+    x = torch.tensor([[1.0], [1.0 + 1e-12], [1.0]], dtype=torch.float64)
+    assert distinct_rows(x)[1].sum() == 3
+    assert distinct_rows(x)[1].numel() >= 2
+
+
+def test_no_rows_have_no_fingerprints():
+    assert row_fingerprints(torch.empty(0, 4)).shape == (0,)
