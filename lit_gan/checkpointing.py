@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from argparse import ArgumentError
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -78,7 +79,7 @@ class LoadableModule(LightningModule):
             return super().load_from_checkpoint(
                 checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
             )
-        except (RuntimeError, TypeError, KeyError) as error:
+        except (RuntimeError, TypeError, KeyError, ArgumentError) as error:
             reason = " ".join(str(error).split())
             raise UserError(
                 f"checkpoint {checkpoint_path} does not fit {class_path or cls.__name__}: {reason}"

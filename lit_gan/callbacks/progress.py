@@ -9,14 +9,22 @@ from lightning.pytorch.callbacks import RichProgressBar
 class LossProgressBar(RichProgressBar):
     """Lightning's rich progress bar with both players' losses, redrawn every tenth round.
 
-    A round of a small network takes a millisecond or two, and so does a redraw.
+    A round of a small network takes a millisecond or two, and so does a redraw; Lightning 2.6 redraws after every one
+    on a terminal, whatever its refresh rate.
 
     Args:
-        refresh_rate: Rounds between two redraws.
+        refresh_rate: Rounds between two redraws; there is one more at the end of an epoch. 0 for no bar at all.
     """
 
     def __init__(self, refresh_rate: int = 10) -> None:
         super().__init__(refresh_rate=refresh_rate)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Redraws, where it is time to."""
+        if self.is_enabled and ((batch_idx + 1) % self.refresh_rate == 0 or trainer.is_last_batch):
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What stands behind the bar: the losses, without the logger's version, which is the run folder's name."""

@@ -5,9 +5,11 @@ from typing import Any, NoReturn
 from jsonargparse import set_parsing_settings
 from jsonargparse._actions import ActionConfigFile  # its public alias is not exported to type checkers
 from lightning.pytorch.cli import LightningArgumentParser
+from omegaconf.errors import OmegaConfBaseException
 
 from lit_gan.cli.explanation import explain
 from lit_gan.cli.shipped import find
+from lit_gan.errors import UserError
 
 # ${data.init_args.x} means the same under every verb.
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -17,10 +19,12 @@ class ShippedConfigFile(ActionConfigFile):
     """`--config` that takes a path or the bare name of a shipped configuration."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
-        """Applies the configuration that ``values`` names."""
-        super().__call__(  # type: ignore[no-untyped-call]  # jsonargparse has no types here
-            parser, cfg, str(find(values)) if isinstance(values, str) else values, option_string
-        )
+        """Applies the configuration that ``values`` names; what is wrong in it is told with its name."""
+        path = str(find(values)) if isinstance(values, str) else values
+        try:
+            super().__call__(parser, cfg, path, option_string)  # type: ignore[no-untyped-call]  # it has no types
+        except (UserError, UnicodeDecodeError) as error:
+            raise UserError(f"--config {values}: {error}") from error
 
 
 class Parser(LightningArgumentParser):
@@ -32,6 +36,15 @@ class Parser(LightningArgumentParser):
             kwargs["action"] = ShippedConfigFile
             kwargs["help"] = "Path to a YAML file, or the bare name of a shipped configuration."
         return super().add_argument(*args, **kwargs)
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Any:
+        """As jsonargparse's; a ``${...}`` that leads nowhere is the user's to mend, too."""
+        try:
+            return super().parse_args(*args, **kwargs)
+        except OmegaConfBaseException as error:
+            verb, _, key = str(error.full_key).partition(".")
+            reason = str(error).partition("\n")[0].replace(f"'{verb}.", "'")
+            raise UserError(f"--{key}: {reason}.") from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises what would have been printed, with the usage, by jsonargparse."""

@@ -1,17 +1,14 @@
 """`fit`, `validate`, `test` and `predict`: LightningCLI, in a run folder."""
 
-import logging
-import shutil
 import time
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 import yaml
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
@@ -19,13 +16,19 @@ from torch import Tensor
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
-from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.progress import LossProgressBar
-from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.explanation import user_error_behind
+from lit_gan.cli.module_builder import ModuleBuilder
+from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_to_model
 from lit_gan.cli.parser import Parser
-from lit_gan.cli.run_arguments import completed_arguments, run_folder_of
+from lit_gan.cli.quiet import silence_what_users_cannot_mend
+from lit_gan.cli.run_arguments import completed_arguments, from_the_root, run_folder_of
+from lit_gan.cli.run_identity import result_of
+from lit_gan.cli.run_messages import say_how_to_go_on, say_where_everything_is, shown
+from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
+from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
+from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
@@ -33,23 +36,11 @@ from lit_gan.tracking.csv_logger import CSVMetrics
 from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
-from lit_gan.tracking.wandb import WandbMode, wandb_logger, wandb_mode
+from lit_gan.tracking.wandb import WandbMode, finished_wandb, wandb_logger, wandb_mode
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 _RUNS = "runs"
-# What says where and how a run is recorded, not what it computes: two runs that differ in these alone are the same run.
-_NOT_OF_THE_RESULT = (
-    "config",
-    "run_dir",
-    "resume",
-    "wandb",
-    "ckpt_path",
-    "weights_only",
-    "num_samples",
-    "out",
-    "verbose",
-)
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -62,7 +53,7 @@ def main(verb: str, arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
-    _silence_what_users_cannot_mend()
+    silence_what_users_cannot_mend()
     try:
         with completed_arguments(verb, arguments) as complete:
             RunCLI(verb, complete)
@@ -71,20 +62,6 @@ def main(verb: str, arguments: list[str]) -> int:
         interrupted = isinstance(ending.__context__, KeyboardInterrupt)
         return INTERRUPTED if interrupted else int(ending.code or 0)
     return DONE
-
-
-def _silence_what_users_cannot_mend() -> None:
-    # What Lightning says at its start is advice on other products; its warnings stay.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    # Lightning 2.6 with torch 2.14: its own use of a deprecated name.
-    warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
-    # Epochs shorter than the logging interval are what small data sets have; rounds are counted across epochs.
-    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
-    # Evaluation needs none of the callbacks that trained.
-    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used to create")
-    # A checkpoint is taken between rounds here: there is no state before the optimisation to be saved instead.
-    warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
 
 
 class RunCLI(LightningCLI):
@@ -98,6 +75,7 @@ class RunCLI(LightningCLI):
     def __init__(self, verb: str, arguments: list[str]) -> None:
         self.verb = verb
         self.run: RunFolder | None = None
+        self.unused: UnusedRun | None = None
         self.resumed = False
         self.started = time.monotonic()
         super().__init__(
@@ -122,41 +100,27 @@ class RunCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: Parser) -> None:  # type: ignore[override]
         """Our own options, and what the data tell the networks."""
-        parser.add_argument("--wandb", type=Literal["online", "offline", "off"] | None, help=wandb_mode.__doc__)
-        parser.add_argument(
-            "--num_threads", type=int | None, help="CPU threads of one operation; torch's choice if null."
-        )
-        parser.add_lightning_class_args(SampleGrid, "sample_grid")
-        parser.add_lightning_class_args(ParzenEvaluation, "parzen")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.save_top_k": 0,
-                "checkpoint.save_last": True,
-                "checkpoint.save_on_train_epoch_end": True,
-                "checkpoint.enable_version_counter": False,
-            }
-        )
-        if self.verb == "fit":
-            parser.add_argument("--run_dir", type=str | None, help="The run folder, instead of runs/CONFIG/ID.")
-            parser.add_argument(
-                "--resume", type=str, default="auto", help="auto, never, or the run folder that is continued."
-            )
-        if self.verb == "predict":
-            parser.add_argument("--num_samples", type=int, default=1000, help="How many samples are written.")
-            parser.add_argument("--out", type=str | None, help="The .pt file; samples.pt in the run folder if null.")
-        parser.link_arguments("seed_everything", "data.init_args.seed")
-        for network in ("generator", "discriminator"):
-            target = f"model.init_args.{network}.init_args.image_shape"
-            parser.link_arguments("data.image_shape", target, apply_on="instantiate")
-        parser.link_arguments("data.num_classes", "model.init_args.num_classes", apply_on="instantiate")
+        add_run_options(parser, self.verb)
+        link_data_to_model(parser)
+
+    def _add_instantiators(self) -> None:
+        """Lightning's, with ours for the model."""
+        super()._add_instantiators()
+        self.parser.add_instantiator(ModuleBuilder(self, "model"), LightningModule, subclasses=True, prepend=True)
 
     def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
         """Parses the arguments that were passed, whatever stands in ``sys.argv``."""
-        self.config = parser.parse_args(args)
+        verb, *flags = args
+        self.config = parser.parse_args([verb, *from_the_root(flags)])
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's model is among the configurations already, where flags beat it."""
+
+    def _dump_config(self) -> None:
+        """As LightningCLI's, with what was given although the data might say it."""
+        if not hasattr(self, "config_dump"):
+            super()._dump_config()
+            keep_what_was_given(self.config_dump, self.options)
 
     @property
     def options(self) -> Any:
@@ -174,7 +138,8 @@ class RunCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """As LightningCLI's; what an argument's own class says of it reaches the user without the report around it."""
         try:
-            super().instantiate_classes()
+            with told_to_the_user():
+                super().instantiate_classes()
         except (TypeError, ValueError) as error:
             told = user_error_behind(error)
             if told is None:
@@ -188,10 +153,12 @@ class RunCLI(LightningCLI):
         self._dump_config()
         if self.verb == "fit":
             configs = self.options.get("config") or []
+            name = Path(str(configs[0])).stem if configs else "custom"
+            self.unused = UnusedRun(Path(self.options.run_dir or Path(_RUNS, name)))
             self.run, self.resumed = choose_run_folder(
                 _RUNS,
-                Path(str(configs[0])).stem if configs else "custom",
-                _result_of(self.config_dump),
+                name,
+                result_of(self.config_dump),
                 resume=self.options.resume,
                 run_dir=self.options.run_dir,
             )
@@ -202,6 +169,14 @@ class RunCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A trainer whose root is the run folder, with our loggers and callbacks beside the user's own."""
         self._choose_run_folder()  # only now: model and data could be built, so there is something to run
+        try:
+            with told_of_the_trainer():
+                return self._built_trainer(kwargs)
+        except BaseException:
+            self._take_back()
+            raise
+
+    def _built_trainer(self, kwargs: dict[str, Any]) -> Trainer:
         given = self._get(self.config_init, "trainer")
         if self.run is not None:
             kwargs["default_root_dir"] = str(self.run.path)
@@ -209,8 +184,7 @@ class RunCLI(LightningCLI):
         callbacks = given.get("callbacks") or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
         kwargs["callbacks"] = [*callbacks, *self._own_callbacks(given, callbacks)]
-        trainer_config = {**given, **kwargs}
-        return self._instantiate_trainer(trainer_config, self._configured_callbacks(given))
+        return self._instantiate_trainer({**given, **kwargs}, self._configured_callbacks(given))
 
     def _loggers(self, given: Any) -> list[Logger] | bool:
         if self.run is None:
@@ -224,14 +198,10 @@ class RunCLI(LightningCLI):
 
     def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
-        if given.get("enable_progress_bar") is False or has_bar:
-            return []
-        return [LossProgressBar()]
+        return [] if has_bar or given.get("enable_progress_bar") is False else [LossProgressBar()]
 
     def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
-        parzen = self._get(self.config_init, "parzen")
-        grid = self._get(self.config_init, "sample_grid")
-        checkpoint = self._get(self.config_init, "checkpoint")
+        parzen, grid, checkpoint = (self._get(self.config_init, key) for key in ("parzen", "sample_grid", "checkpoint"))
         if self.verb != "fit":
             return [parzen]
         if given.get("enable_checkpointing") is False:
@@ -249,18 +219,18 @@ class RunCLI(LightningCLI):
         checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
         self._record_start(run, checkpoint)
         kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
-        with Heartbeat(run):
-            try:
+        try:
+            with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
                 self.trainer.fit(model, **kwargs)
-            except BaseException as ending:
-                self._record_ending(run, ending)
-                raise
+        except BaseException as ending:
+            self._record_ending(run, ending)
+            raise
         run.mark("finished")
         run.release()
-        self._say_where_everything_is(run)
+        say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
 
     def _record_start(self, run: RunFolder, checkpoint: Path | None) -> None:
-        run.write_config(yaml.safe_dump(_result_of(self.config_dump), sort_keys=False))
+        run.write_config(yaml.safe_dump(result_of(self.config_dump), sort_keys=False))
         run.write_environment(seed=self.options.seed_everything)
         if not self.resumed:
             return
@@ -268,26 +238,27 @@ class RunCLI(LightningCLI):
         for logger in self.trainer.loggers:
             if isinstance(logger, CSVMetrics):
                 logger.truncate_after(rounds - 1)  # the row of a round bears its index
-        print(f"lit-gan: continuing {_shown(run.path)} after round {rounds} (--resume never starts anew).")
+        print(f"lit-gan: continuing {shown(run.path)} after round {rounds} (--resume never starts anew).")
 
     def _record_ending(self, run: RunFolder, ending: BaseException) -> None:
-        stopped = isinstance(ending, (KeyboardInterrupt, SystemExit))
-        unusable = isinstance(ending, UserError) and not self.resumed and self.trainer.global_step == 0
-        if unusable:
-            _discard(run)
+        if isinstance(ending, UserError) and not self.resumed and self.trainer.global_step == 0:
+            self._take_back()
             return
-        run.mark("stopped" if stopped else "failed", type(ending).__name__ if stopped else f"{ending}")
+        stopped = isinstance(ending, (KeyboardInterrupt, SystemExit))
+        run.mark("stopped" if stopped else "failed", "interrupted" if stopped else f"{ending}")
         run.release()
         if stopped:
-            print(f"\nlit-gan: stopped in {_shown(run.path)}; the same command continues it from its last checkpoint.")
+            say_how_to_go_on(run)
 
-    def _say_where_everything_is(self, run: RunFolder) -> None:
-        minutes, seconds = divmod(round(time.monotonic() - self.started), 60)
-        newest = max(run.samples.glob("*.png"), default=None)
-        checkpoint = newest_checkpoint(run.checkpoints)
-        print(f"lit-gan: finished {self.trainer.global_step} rounds in {minutes}:{seconds:02d} min:")
-        for name, path in (("samples", newest), ("metrics", run.metrics), ("checkpoint", checkpoint)):
-            print(f"  {name:<10} {'none' if path is None else _shown(path)}")
+    def _take_back(self) -> None:
+        """Removes the folder of a run that never trained: its command was wrong, and there is nothing to keep."""
+        if self.run is None or self.unused is None:
+            return
+        if self.resumed:
+            self.run.mark("stopped", "its command was wrong")
+        self.run.release()
+        if not self.resumed:
+            self.unused.remove(self.run.path)
 
     def validate(self, model: LightningModule, **kwargs: Any) -> None:
         """Evaluates on the validation data; the numbers go to the run's metrics."""
@@ -303,14 +274,18 @@ class RunCLI(LightningCLI):
     def _evaluate(self, evaluate: Any, model: LightningModule, kwargs: dict[str, Any]) -> None:
         checkpoint = load_checkpoint(Path(kwargs["ckpt_path"]))
         # Evaluation does not restore the loops, and would log at round 0 of epoch 0.
-        self.trainer.fit_loop.epoch_loop._batches_that_stepped = max(checkpoint["global_step"] - 1, 0)  # noqa: SLF001
-        self.trainer.fit_loop.epoch_progress.current.completed = checkpoint["epoch"]
-        evaluate(model, **kwargs)
+        loop = self.trainer.fit_loop
+        loop.epoch_loop._batches_that_stepped = max(int(checkpoint.get("global_step", 0)) - 1, 0)  # noqa: SLF001
+        loop.epoch_progress.current.completed = int(checkpoint.get("epoch", 0))
+        with told_to_the_user(kwargs["ckpt_path"]):
+            evaluate(model, **kwargs)
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:
         """Writes samples to a ``.pt`` file; a module that is no GAN predicts from its own data."""
+        checkpoint = kwargs["ckpt_path"]
         if not isinstance(model, GenerativeModule):
-            self.trainer.predict(model, **kwargs)
+            with told_to_the_user(checkpoint):
+                self.trainer.predict(model, **kwargs)
             return
         num, out = self.options.num_samples, self.options.out
         if num < 1:
@@ -318,34 +293,8 @@ class RunCLI(LightningCLI):
         if out is None and self.run is None:
             raise UserError("--out: expected a file for the samples, since the checkpoint lies in no run folder.")
         target = Path(out) if out is not None else self.run.path / "samples.pt"  # type: ignore[union-attr]  # checked
-        pieces = self.trainer.predict(model, _Rows(num), ckpt_path=kwargs["ckpt_path"], weights_only=True)
-        torch.save(torch.cat(cast(list[Tensor], pieces)), target)
-        print(f"lit-gan: wrote {num} samples to {_shown(target)}")
-
-
-class _Rows:
-    """A loader of nothing but numbers of rows: what `predict` draws samples for."""
-
-    def __init__(self, num: int) -> None:
-        self._batches = [torch.arange(start, min(start + 1000, num)) for start in range(0, num, 1000)]
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter(self._batches)
-
-
-def _result_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT}
-
-
-def _discard(run: RunFolder) -> None:
-    """Removes the folder of a run that never trained: its command was wrong, and there is nothing in it to keep."""
-    run.release()
-    shutil.rmtree(run.path)
-
-
-def _shown(path: Path) -> str:
-    """The path as the user would type it here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+        check_target(target, TENSORS)
+        with told_to_the_user(checkpoint):
+            pieces = self.trainer.predict(model, Rows(num), ckpt_path=checkpoint, weights_only=True)
+        write_samples(target, torch.cat(cast(list[Tensor], pieces)))
+        print(f"lit-gan: wrote {num} samples to {shown(target)}")

@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
-from torchvision.utils import save_image
 
-from lit_gan.callbacks.sample_grid import grid_image
+from lit_gan.cli.samples_file import PICTURES, TENSORS, check_target, write_samples
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
 from lit_gan.tracking.checkpoint_files import resolve_checkpoint
-
-_FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".pt")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,12 +36,18 @@ def main(verb: str, arguments: list[str]) -> int:
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     target = Path(options.out)
-    if target.suffix.lower() not in _FORMATS:
-        raise UserError(f"--out {target}: expected a file that ends in one of {', '.join(_FORMATS)}.")
+    check_target(target, (*PICTURES, *TENSORS))
+    if options.columns < 1:
+        raise UserError(f"--columns {options.columns}: expected at least 1.")
     gan = GAN.load_from_checkpoint(resolve_checkpoint(options.checkpoint), map_location="cpu")
     condition = _condition(gan, options.condition, options.num)
-    samples = gan.sample(options.num, rng=options.seed, condition=condition)
-    _write(target, samples, options.columns)
+    try:
+        samples = gan.sample(options.num, rng=options.seed, condition=condition)
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise UserError(f"--num {options.num}: so many samples do not fit into memory; draw fewer.") from error
+    write_samples(target, samples, options.columns)
     print(f"lit-gan: wrote {options.num} samples to {target}")
     return 0
 
@@ -68,15 +71,3 @@ def _condition(gan: GAN, condition: int | None, num: int) -> torch.Tensor | None
     if not 0 <= condition < gan.num_classes:
         raise UserError(f"--condition {condition}: expected a class from 0 to {gan.num_classes - 1}.")
     return torch.full((max(num, 0),), condition)
-
-
-def _write(target: Path, samples: torch.Tensor, columns: int) -> None:
-    if columns < 1:
-        raise UserError(f"--columns {columns}: expected at least 1.")
-    try:
-        if target.suffix.lower() == ".pt":
-            torch.save(samples, target)
-        else:
-            save_image(grid_image(samples, columns), target)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"--out {target}: cannot be written: {error}.") from error

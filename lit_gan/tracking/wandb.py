@@ -1,7 +1,9 @@
 """Weights & Biases: whether, and how, a run is tracked there."""
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +50,19 @@ def wandb_mode(flag: WandbMode | None, environ: Mapping[str, str] | None = None)
             raise UserError(f"WANDB_MODE={said!r}: expected one of {', '.join(_MODES)}, or --wandb online|offline|off.")
         return _MODES[said]
     return "online" if environ.get("WANDB_SWEEP_ID") else "offline"
+
+
+@contextmanager
+def finished_wandb() -> Iterator[None]:
+    """At the end of this context the W&B run that was started within it, if any, is over, as failed after an error."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        wandb = sys.modules.get("wandb")
+        if wandb is not None and wandb.run is not None:
+            wandb.finish(exit_code=int(failed))
 
 
 def wandb_logger(folder: Path, mode: WandbMode, config: Mapping[str, Any]) -> WandbLogger | None:

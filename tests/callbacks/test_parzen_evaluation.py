@@ -7,8 +7,6 @@ import real_formats
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.demos.boring_classes import BoringModel
-from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma, standard_error
-from lit_gan.metrics.parzen_warnings import ParzenWarning
 from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor, nn
 from torchmetrics.image.kid import KernelInceptionDistance
@@ -16,7 +14,9 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.data import DigitsDataModule, TFDDataModule, ToyDataModule
 from lit_gan.errors import UserError
+from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma, standard_error
 from lit_gan.gan import GAN
+from lit_gan.metrics.parzen_warnings import ParzenWarning
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.randomness import stream
 

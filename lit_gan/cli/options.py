@@ -1,0 +1,77 @@
+"""The options of `fit`, `validate`, `test` and `predict` beside those of model, data and trainer."""
+
+from functools import reduce
+from typing import Any, Literal
+
+from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
+from lit_gan.callbacks.run_checkpoint import RunCheckpoint
+from lit_gan.callbacks.sample_grid import SampleGrid
+from lit_gan.cli.parser import Parser
+from lit_gan.tracking.fingerprint import plain
+from lit_gan.tracking.wandb import wandb_mode
+
+_CHECKPOINT_DEFAULTS = {
+    "checkpoint.save_top_k": 0,
+    "checkpoint.save_last": True,
+    "checkpoint.save_on_train_epoch_end": True,
+    "checkpoint.enable_version_counter": False,
+}
+
+
+# What the data tell the model: source -> targets.
+_FROM_DATA = {
+    "data.image_shape": tuple(
+        f"model.init_args.{network}.init_args.image_shape" for network in ("generator", "discriminator")
+    ),
+    "data.num_classes": ("model.init_args.num_classes",),
+}
+
+
+def add_run_options(parser: Parser, verb: str) -> None:
+    """Adds our own options.
+
+    Args:
+        parser: The verb's parser.
+        verb: Which verb.
+    """
+    parser.add_argument("--wandb", type=Literal["online", "offline", "off"] | None, help=wandb_mode.__doc__)
+    parser.add_argument("--num_threads", type=int | None, help="CPU threads of one operation; torch's choice if null.")
+    parser.add_lightning_class_args(SampleGrid, "sample_grid")
+    parser.add_lightning_class_args(ParzenEvaluation, "parzen")
+    parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+    parser.set_defaults(_CHECKPOINT_DEFAULTS)
+    if verb == "fit":
+        parser.add_argument("--run_dir", type=str | None, help="The run folder, instead of runs/CONFIG/ID.")
+        parser.add_argument(
+            "--resume", type=str, default="auto", help="auto, never, or the run folder that is continued."
+        )
+    if verb == "predict":
+        parser.add_argument("--num_samples", type=int, default=1000, help="How many samples are written.")
+        parser.add_argument("--out", type=str | None, help="The .pt file; samples.pt in the run folder if null.")
+
+
+def link_data_to_model(parser: Parser) -> None:
+    """Hands the data's facts to the networks, and the seed to the data.
+
+    Args:
+        parser: The verb's parser.
+    """
+    parser.link_arguments("seed_everything", "data.init_args.seed")
+    for source, targets in _FROM_DATA.items():
+        for target in targets:
+            parser.link_arguments(source, target, apply_on="instantiate")
+
+
+def keep_what_was_given(dump: dict[str, Any], options: Any) -> None:
+    """Puts back what jsonargparse leaves out of a dump because the data might have said it.
+
+    Args:
+        dump: The resolved configuration as plain data; changed in place.
+        options: The parsed options of the verb.
+    """
+    for target in (target for targets in _FROM_DATA.values() for target in targets):
+        value = options.get(target)
+        if value is not None:
+            *path, name = target.split(".")
+            place = reduce(lambda mapping, key: mapping.setdefault(key, {}), path, dump)
+            place[name] = plain(value)

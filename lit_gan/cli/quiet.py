@@ -1,0 +1,21 @@
+"""Silences what Lightning says that no user can mend."""
+
+import logging
+import warnings
+
+
+def silence_what_users_cannot_mend() -> None:
+    """Turns off Lightning's advice on other products, and its warnings of what is right here."""
+    # What Lightning says at its start is advice on other products; its warnings stay.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    # Lightning 2.6 with torch 2.14: its own use of a deprecated name.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
+    # Epochs shorter than the logging interval are what small data sets have; rounds are counted across epochs.
+    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+    # A checkpoint is taken between rounds here: there is no state before the optimisation to be saved instead.
+    warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
+    # A checkpoint of another run, or a run folder that has been moved: there is no best model to be lost track of.
+    warnings.filterwarnings("ignore", message="The dirpath has changed from")
+    # Evaluation needs none of the callbacks that trained.
+    warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used to create")

@@ -1,0 +1,30 @@
+"""What makes two runs the same run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# What says where and how a run is recorded, not what it computes: two runs that differ in these alone are the same.
+_NOT_OF_THE_RESULT = (
+    "config",
+    "run_dir",
+    "resume",
+    "wandb",
+    "ckpt_path",
+    "weights_only",
+    "num_samples",
+    "out",
+    "verbose",
+)
+
+
+def result_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved configuration that a run's numbers follow from.
+
+    Args:
+        config: The resolved configuration.
+
+    Example:
+        >>> result_of({"seed_everything": 0, "wandb": "off"})
+        {'seed_everything': 0}
+    """
+    return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT}

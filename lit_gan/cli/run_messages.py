@@ -1,0 +1,42 @@
+"""What a run says at its end: where everything is, and how it goes on."""
+
+from pathlib import Path
+
+from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
+from lit_gan.tracking.run_folder import RunFolder
+
+
+def say_where_everything_is(run: RunFolder, rounds: int, seconds: float) -> None:
+    """Prints where the newest of everything is.
+
+    Args:
+        run: The run folder.
+        rounds: How many rounds there have been in all.
+        seconds: How long this command took.
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    newest = max(run.samples.glob("*.png"), default=None)
+    metrics = run.metrics if run.metrics.exists() else None
+    print(f"lit-gan: finished {rounds} rounds in {minutes}:{rest:02d} min:")
+    for name, path in (("samples", newest), ("metrics", metrics), ("checkpoint", newest_checkpoint(run.checkpoints))):
+        print(f"  {name:<10} {'none' if path is None else shown(path)}")
+
+
+def say_how_to_go_on(run: RunFolder) -> None:
+    """Prints what a stopped run will go on from.
+
+    Args:
+        run: The run folder.
+    """
+    checkpoint = newest_checkpoint(run.checkpoints)
+    start = "from the start" if checkpoint is None else f"after round {load_checkpoint(checkpoint)['global_step']}"
+    print(f"\nlit-gan: stopped in {shown(run.path)}; the same command continues it {start}.")
+
+
+def shown(path: Path) -> str:
+    """The path as the user would type it here.
+
+    Args:
+        path: An absolute path.
+    """
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

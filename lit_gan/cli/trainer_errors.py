@@ -1,0 +1,72 @@
+"""What Lightning and torch say when arguments or a checkpoint do not fit, as errors that the user can mend."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import walk_tb
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from lit_gan.errors import UserError
+
+
+@contextmanager
+def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
+    """Within this context what Lightning refuses, and a checkpoint that does not fit, are the user's errors.
+
+    Args:
+        checkpoint: What is loaded, if anything.
+
+    Raises:
+        UserError: For a ``MisconfigurationException``, a ``ValueError`` that Lightning itself raises, and for weights
+            or optimisers that the checkpoint lacks.
+    """
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise UserError(_one_line(error)) from error
+    except (RuntimeError, KeyError) as error:
+        fault = _misfit(error)
+        if fault is None:
+            raise
+        raise UserError(f"checkpoint {checkpoint} does not fit the model: {fault}.") from error
+    except ValueError as error:
+        if isinstance(error, UserError) or not _raised_in(error).startswith("lightning."):
+            raise
+        raise UserError(_one_line(error)) from error
+
+
+@contextmanager
+def told_of_the_trainer() -> Iterator[None]:
+    """Within this context only arguments of the Trainer are checked: whatever it refuses is the user's to mend.
+
+    Raises:
+        UserError: For anything that the Trainer's constructor raises.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise UserError(f"--trainer: {_one_line(error)}") from error
+
+
+def _misfit(error: Exception) -> str | None:
+    text = str(error.args[0]) if error.args else ""
+    if text.startswith("Error(s) in loading state_dict"):
+        faults = [line.strip(" \t.") for line in text.splitlines()[1:] if line.strip()]
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        return f"{faults[0]}{more}; give the model's own options, or another checkpoint"
+    if text.startswith("Trying to restore optimizer state"):
+        return "it holds weights only, and training goes on from a whole one"
+    return None
+
+
+def _raised_in(error: BaseException) -> str:
+    """The module whose line raised it."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return str(frames[-1].f_globals.get("__name__"))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,106 @@
+"""`validate`, `test` and `predict`: on a run folder, on a checkpoint in it, and on one that lies anywhere."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import QUIET, fit, lit_gan, metrics, the_run
+
+
+@pytest.mark.parametrize("named", ["{}", "{}/checkpoints/last.ckpt", "--ckpt_path={}", "--ckpt_path={}/checkpoints"])
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_numbers_go_to_the_runs_own_metrics(verb: str, named: str, finished_run: Path) -> None:
+    before = metrics(finished_run)
+    ending = lit_gan(verb, named.format(finished_run), *QUIET)
+    assert (ending.code, ending.err) == (0, "")
+    after = metrics(finished_run)
+    assert [row["step"] for row in after] == [row["step"] for row in before]
+    assert after[:-1] == before[:-1]
+    # Validation gives the numbers that training ended with; the test adds its own beside them.
+    assert before[-1].items() <= after[-1].items()
+    assert ("test/loss_d" in after[-1]) is (verb == "test")
+    assert sorted(path.name for path in Path().iterdir()) == ["runs"]
+
+
+def test_evaluation_leaves_record_and_checkpoint_alone(finished_run: Path) -> None:
+    names = ("run.json", "config.yaml", "checkpoints/last.ckpt")
+    before = [(finished_run / name).read_bytes() for name in names]
+    assert lit_gan("test", finished_run, *QUIET).code == 0
+    assert [(finished_run / name).read_bytes() for name in names] == before
+
+
+def test_flags_beat_the_checkpoint(finished_run: Path) -> None:
+    assert lit_gan("validate", finished_run, *QUIET).code == 0
+    logistic = metrics(finished_run)[-1]["val/loss_d"]
+    squares = "--model.init_args.objective=lit_gan.objectives.LeastSquares"
+    assert lit_gan("validate", finished_run, *QUIET, squares).code == 0
+    assert metrics(finished_run)[-1]["val/loss_d"] != logistic
+
+
+def test_a_flag_that_changes_the_architecture_is_told(finished_run: Path) -> None:
+    ending = lit_gan("test", finished_run, *QUIET, "--model.init_args.generator.init_args.hidden=[3]")
+    assert "last.ckpt does not fit the model: " in ending.line
+    assert "generator.hidden" in ending.line
+
+
+@pytest.mark.parametrize("data", ["--config=quickstart", "--data=lit_gan.data.DigitsDataModule"])
+def test_a_checkpoint_outside_any_run_needs_only_data(data: str, finished_run: Path) -> None:
+    alone = shutil.copy(finished_run / "checkpoints/last.ckpt", "alone.ckpt")
+    shutil.rmtree("runs")
+    ending = lit_gan("test", alone, data, *QUIET)
+    assert (ending.code, ending.err) == (0, "")
+    assert "test/loss_d" in ending.out
+    assert sorted(path.name for path in Path().iterdir()) == ["alone.ckpt"]
+
+
+def test_the_model_is_the_checkpoints_whatever_the_configuration_says(finished_run: Path) -> None:
+    assert fit("--model.init_args.generator.init_args.hidden=[16]", "--run_dir=small", epochs=1).code == 0
+    alone = shutil.copy("small/checkpoints/last.ckpt", "alone.ckpt")
+    assert lit_gan("test", alone, "--config=quickstart", *QUIET).code == 0
+
+
+def test_without_data_a_checkpoint_outside_any_run_is_told_so(finished_run: Path) -> None:
+    alone = shutil.copy(finished_run / "checkpoints/last.ckpt", "alone.ckpt")
+    assert lit_gan("test", alone).line.startswith("required, and not given: data (use --config NAME, or the options)")
+
+
+def test_a_moved_run_folder_is_still_one(finished_run: Path) -> None:
+    shutil.move(finished_run, "moved")
+    assert lit_gan("test", "moved", *QUIET).code == 0
+    assert "test/loss_d" in metrics(Path("moved"))[-1]
+
+
+@pytest.mark.parametrize("num", [1, 7, 1003])
+def test_predict_writes_that_many_samples(num: int, finished_run: Path) -> None:
+    ending = lit_gan("predict", finished_run, f"--num_samples={num}", *QUIET)
+    target = finished_run / "samples.pt"
+    assert ending.out.endswith(f"lit-gan: wrote {num} samples to {target}\n")
+    samples = torch.load(target, weights_only=True)
+    assert samples.shape == (num, 1, 8, 8)
+    assert 0 <= samples.min() < samples.max() <= 1
+
+
+def test_predict_writes_where_it_is_told_and_the_same_again(finished_run: Path) -> None:
+    for name in ("a.pt", "b.pt"):
+        assert lit_gan("predict", finished_run, "--num_samples=5", f"--out={name}", *QUIET).code == 0
+    assert torch.equal(torch.load("a.pt", weights_only=True), torch.load("b.pt", weights_only=True))
+    assert not (the_run() / "samples.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--num_samples=0"], "--num_samples 0: expected at least 1."),
+        (["--out=nowhere/x.pt"], "--out nowhere/x.pt: cannot be written: there is no folder nowhere."),
+        (["--out=x.npy"], "--out x.npy: expected a file that ends in one of .pt."),
+    ],
+)
+def test_predict_says_what_it_cannot_do(options: list[str], message: str, finished_run: Path) -> None:
+    assert lit_gan("predict", finished_run, *options, *QUIET).line == message
+
+
+def test_predict_from_a_checkpoint_outside_any_run_needs_a_target(finished_run: Path) -> None:
+    alone = shutil.copy(finished_run / "checkpoints/last.ckpt", "alone.ckpt")
+    ending = lit_gan("predict", alone, "--data=lit_gan.data.DigitsDataModule", *QUIET)
+    assert ending.line == "--out: expected a file for the samples, since the checkpoint lies in no run folder."

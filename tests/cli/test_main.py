@@ -1,0 +1,84 @@
+"""Verbs, exit codes, and how little is imported for the help."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import lit_gan
+
+import lit_gan as package
+from lit_gan.cli import main as main_module
+from lit_gan.errors import UserError
+
+_ROOT = Path(package.__file__).parents[1]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"], ["help"]])
+def test_help_names_verbs_and_configurations(arguments: list[str]) -> None:
+    ending = lit_gan(*arguments)
+    assert ending.code == 0
+    for name in ("fit", "validate", "test", "predict", "sample", "quickstart", "cifar10_conv"):
+        assert name in ending.out
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version(option: str) -> None:
+    assert lit_gan(option).out == f"lit-gan {package.__version__}\n"
+
+
+def test_unknown_verb_is_told() -> None:
+    assert lit_gan("trian").line.startswith("unknown command 'trian': expected one of fit, validate, test, predict")
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "sample"])
+def test_every_verb_has_a_help(verb: str) -> None:
+    ending = lit_gan(verb, "--help")
+    assert ending.code == 0
+    assert "usage: lit-gan" in ending.out
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (UserError("one\n  thing"), 2, "lit-gan: error: one thing\n"),
+        (KeyboardInterrupt(), 130, "lit-gan: stopped by Ctrl-C.\n"),
+    ],
+)
+def test_endings_become_exit_codes(
+    raised: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verb(arguments: list[str]) -> int:
+        raise raised
+
+    monkeypatch.setattr(main_module, "_dispatch", verb)
+    ending = lit_gan("fit")
+    assert (ending.code, ending.err) == (code, said)
+
+
+def test_a_failure_that_is_nobodys_to_mend_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def verb(arguments: list[str]) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(main_module, "_dispatch", verb)
+    with pytest.raises(RuntimeError, match="a bug"):
+        lit_gan("fit")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["trian"]])
+def test_nothing_heavy_is_imported_before_a_verb_is_known(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom lit_gan.cli.main import main\n"
+        f"main({arguments})\n"
+        "heavy = {'torch', 'lightning', 'numpy', 'scipy', 'sklearn', 'torchvision', 'wandb', 'jsonargparse', 'yaml'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=_ROOT, check=True, capture_output=True)
+
+
+def test_python_m_lit_gan_is_the_same() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "lit_gan", "trian"], cwd=_ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("lit-gan: error: unknown command 'trian'")

@@ -1,0 +1,70 @@
+"""What a command line means before anything is built."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from command_line import lit_gan
+
+
+def resolved(*arguments: Any) -> dict[str, Any]:
+    """The configuration that `fit` would run with."""
+    ending = lit_gan("fit", *arguments, "--print_config")
+    assert ending.code == 0, ending.err
+    content: dict[str, Any] = yaml.safe_load(ending.out)
+    return content
+
+
+def test_a_bare_name_is_a_shipped_configuration() -> None:
+    assert resolved("--config", "mnist")["data"]["class_path"] == "lit_gan.data.MNISTDataModule"
+
+
+def test_a_file_of_that_name_wins_and_a_folder_does_not() -> None:
+    Path("quickstart").mkdir()
+    assert resolved("--config", "quickstart")["trainer"]["max_epochs"] == 500
+    Path("quickstart").rmdir()
+    Path("quickstart").write_text("trainer: {max_epochs: 7}")
+    assert resolved("--config", "quickstart")["trainer"]["max_epochs"] == 7
+
+
+def test_later_configurations_win_and_flags_win_over_all() -> None:
+    Path("more.yaml").write_text("trainer: {max_epochs: 7, max_steps: 70}\nseed_everything: 5")
+    config = resolved("--config", "quickstart", "--config", "more.yaml", "--trainer.max_steps", 9)
+    assert (config["trainer"]["max_epochs"], config["trainer"]["max_steps"]) == (7, 9)
+    assert config["seed_everything"] == 5
+    assert config["model"]["init_args"]["generator"]["init_args"]["latent_size"] == 32
+
+
+def test_long_and_short_keys_mean_the_same() -> None:
+    long = resolved("--config", "mnist", "--model.init_args.optimizer_g.init_args.lr", 0.3)
+    assert long == resolved("--config", "mnist", "--model.optimizer_g.lr", 0.3)
+    assert long["model"]["init_args"]["optimizer_g"]["init_args"]["lr"] == 0.3
+
+
+@pytest.mark.parametrize(("flags", "expected"), [((), 100), (("--data.init_args.batch_size", "20"), 20)])
+def test_interpolation_resolves_over_files_and_flags(flags: tuple[str, ...], expected: int) -> None:
+    Path("more.yaml").write_text("sample_grid: {num_samples: '${data.init_args.batch_size}'}")
+    config = resolved("--config", "quickstart", "--config", "more.yaml", *flags)
+    assert config["sample_grid"]["num_samples"] == expected
+
+
+def test_interpolation_in_a_flag_sees_the_configuration() -> None:
+    config = resolved("--config", "quickstart", "--trainer.max_steps", "${data.init_args.batch_size}")
+    assert config["trainer"]["max_steps"] == 100
+
+
+@pytest.mark.parametrize("key", ["--model.init_args.clip_g", "--data.batch_size"])
+def test_interpolation_in_a_flag_of_model_or_data_is_refused(key: str) -> None:
+    line = lit_gan("fit", "--config", "quickstart", f"{key}=${{trainer.max_steps}}").line
+    assert line == f"{key}: ${{...}} works in a configuration file, not in a flag of model or data."
+
+
+def test_interpolation_that_leads_nowhere_is_told() -> None:
+    Path("more.yaml").write_text("sample_grid: {num_samples: '${nothing.here}'}")
+    line = lit_gan("fit", "--config", "quickstart", "--config", "more.yaml").line
+    assert line.startswith("--sample_grid.num_samples: Interpolation key '..nothing.here' not found")
+
+
+def test_options_are_never_abbreviated() -> None:
+    assert lit_gan("fit", "--config", "quickstart", "--trainer.max_st", 3).line.startswith("--trainer.max_st: no such")

@@ -1,0 +1,160 @@
+"""A stopped run goes on, and only such a one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import command_line
+import pytest
+import torch
+from command_line import SHORT, fit, metrics, the_run, weights
+
+import lit_gan as package
+from lit_gan.tracking.run_folder import RunFolder
+
+_STOPS = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=6")
+_ROOT = Path(package.__file__).parents[1]
+
+
+def _status(run: Path) -> str:
+    return str(json.loads((run / "run.json").read_text())["status"])
+
+
+def _check_same(one: Path, other: Path) -> None:
+    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+    here, there = weights(one), weights(other)
+    assert here.keys() == there.keys()
+    assert all(torch.equal(here[name], there[name]) for name in here)
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A run of three epochs that Ctrl-C stopped in the middle of the second one."""
+    ending = fit(*_STOPS, epochs=3)
+    run = the_run()
+    assert ending.code == 130
+    assert f"stopped in {run}; the same command continues it after round 4." in ending.out
+    assert _status(run) == "stopped"
+    return run
+
+
+def test_the_same_command_goes_on_to_the_very_end_of_an_uninterrupted_run(stopped: Path) -> None:
+    ending = fit(*_STOPS, epochs=3)
+    assert ending.code == 0, ending.err
+    assert f"continuing {stopped} after round 4" in ending.out
+    assert the_run() == stopped
+    assert _status(stopped) == "finished"
+    assert [int(row["step"]) for row in metrics(stopped)] == list(range(12))
+    assert fit(*_STOPS, "--run_dir=whole", epochs=3).code == 0
+    _check_same(stopped, Path("whole"))
+
+
+def test_the_run_folder_itself_can_be_named(stopped: Path) -> None:
+    ending = fit(*_STOPS, f"--resume={stopped}", epochs=3)
+    assert ending.code == 0, ending.err
+    assert _status(stopped) == "finished"
+
+
+def test_never_starts_anew(stopped: Path) -> None:
+    assert fit(*_STOPS, "--resume=never", epochs=3).code == 0
+    assert len(list(Path("runs/quickstart").iterdir())) == 2
+    assert _status(stopped) == "stopped"
+
+
+def test_another_configuration_starts_anew(stopped: Path) -> None:
+    assert fit(*_STOPS, "--model.init_args.optimizer_g.init_args.lr=0.05", epochs=3).code == 0
+    assert _status(stopped) == "stopped"
+
+
+def test_another_configuration_is_refused_by_name(stopped: Path) -> None:
+    line = fit(*_STOPS, f"--resume={stopped}", "--model.init_args.optimizer_g.init_args.lr=0.05", epochs=3).line
+    assert "holds a run of another configuration" in line
+    assert "optimizer_g.init_args.lr: got 0.05, expected 0.1" in line
+    assert _status(stopped) == "stopped"
+
+
+def test_a_finished_run_is_not_gone_on_with(finished_run: Path) -> None:
+    before = (finished_run / "metrics.csv").read_bytes()
+    assert fit().code == 0
+    assert len(list(Path("runs/quickstart").iterdir())) == 2
+    assert (finished_run / "metrics.csv").read_bytes() == before
+
+
+def test_a_run_that_is_alive_is_not_taken(stopped: Path) -> None:
+    alive = RunFolder(stopped)
+    alive.take({}, check=lambda record: None, environ={})
+    try:
+        assert "is being written by process" in fit(*_STOPS, f"--resume={stopped}", epochs=3).line
+        assert fit(*_STOPS, epochs=3).code == 0
+    finally:
+        alive.release()
+    assert len(list(Path("runs/quickstart").iterdir())) == 2
+
+
+def test_a_run_dir_is_begun_and_then_gone_on_with() -> None:
+    assert fit(*_STOPS, "--run_dir=here", epochs=3).code == 130
+    ending = fit(*_STOPS, "--run_dir=here", epochs=3)
+    assert ending.code == 0
+    assert "continuing here after round 4" in ending.out
+    assert not Path("runs").exists()
+
+
+def test_stopped_before_its_first_checkpoint_a_run_starts_from_its_beginning() -> None:
+    rare = ("--checkpoint.every_n_epochs=3", *_STOPS)
+    assert "the same command continues it from the start" in fit(*rare, epochs=3).out
+    ending = fit(*rare, epochs=3)
+    assert "after round 0" in ending.out
+    assert fit(*rare, "--run_dir=whole", epochs=3).code == 0
+    _check_same(the_run(), Path("whole"))
+
+
+def test_a_failed_run_goes_on_too() -> None:
+    failing = (*_STOPS, "--trainer.callbacks.init_args.failure=true")
+    with pytest.raises(RuntimeError, match="a failure of the test's own"):
+        fit(*failing, epochs=3)
+    run = the_run()
+    assert json.loads((run / "run.json").read_text())["reason"] == "a failure of the test's own"
+    assert fit(*failing, epochs=3).code == 0
+    assert _status(run) == "finished"
+
+
+def test_a_checkpoint_of_another_run_can_be_trained_further(finished_run: Path) -> None:
+    flags = ("--model.init_args.optimizer_g.init_args.lr=0.01", "--run_dir=further")
+    assert fit(f"--ckpt_path={finished_run}", *flags, epochs=3).code == 0
+    assert command_line.checkpoint(Path("further"))["global_step"] == 12
+    assert command_line.resolved(Path("further"))["model"]["init_args"]["optimizer_g"]["init_args"]["lr"] == 0.01
+    assert [int(row["step"]) for row in metrics(Path("further"))] == list(range(8, 12))
+
+
+def _start(*arguments: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "lit_gan", "fit", "--config", "quickstart", *SHORT, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.slow
+def test_killed_it_goes_on_to_the_same_end() -> None:
+    process = _start("--trainer.max_epochs=60")
+    try:
+        deadline = time.monotonic() + 120
+        while not list(Path().glob("runs/*/*/checkpoints/last.ckpt")):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.communicate()
+    run = the_run()
+    assert _status(run) == "running"
+    ending = fit(epochs=60)
+    assert ending.code == 0, ending.err
+    assert f"continuing {run} after round" in ending.out
+    assert _status(run) == "finished"
+    assert fit("--run_dir=whole", epochs=60).code == 0
+    _check_same(run, Path("whole"))

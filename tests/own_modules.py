@@ -1,0 +1,103 @@
+"""What users bring: a module that is no GAN, data and networks without an image_shape, a callback that stops."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class OwnModule(LightningModule):
+    """Automatic optimisation, on the flat pixels of the digits."""
+
+    def __init__(self, width: int = 3) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.layer = nn.Linear(64, width)
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.layer((batch if isinstance(batch, Tensor) else batch[0]).flatten(1))
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self._logged("train", batch)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self._logged("val", batch)
+
+    def test_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self._logged("test", batch)
+
+    def _logged(self, split: str, batch: Any) -> Tensor:
+        loss = self(batch).square().mean()
+        self.log(f"{split}/loss", loss)
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class OwnData(LightningDataModule):
+    """Neither a seed nor any fact about its images."""
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(TensorDataset(torch.rand(40, 1, 8, 8)), batch_size=10)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(TensorDataset(torch.rand(10, 1, 8, 8)), batch_size=10)
+
+    test_dataloader = val_dataloader
+    predict_dataloader = val_dataloader
+
+
+class OwnGenerator(nn.Module):
+    """Knows its image shape by itself."""
+
+    def __init__(self, latent_size: int = 4) -> None:
+        super().__init__()
+        self.latent_size = latent_size
+        self.layer = nn.Linear(latent_size, 64)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layer(z).view(-1, 1, 8, 8)
+
+
+class OwnDiscriminator(nn.Module):
+    """As OwnGenerator, without any argument."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.flatten(1))
+
+
+class StopOnce(Callback):
+    """Ctrl-C, or a failure, after some rounds; not again while the file `stopped` is there.
+
+    Args:
+        rounds: After how many.
+        failure: Whether it is a failure.
+    """
+
+    def __init__(self, rounds: int, failure: bool = False) -> None:
+        self.rounds = rounds
+        self.failure = failure
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+        if trainer.global_step == self.rounds and not Path("stopped").exists():
+            Path("stopped").touch()
+            raise RuntimeError("a failure of the test's own") if self.failure else KeyboardInterrupt
+
+
+class Witness(Callback):
+    """Keeps the module that was trained last, for the test to look at."""
+
+    module: LightningModule | None = None
+    rounds = 0
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        Witness.module = pl_module
+        Witness.rounds = trainer.global_step

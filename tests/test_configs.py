@@ -1,0 +1,249 @@
+"""The shipped configurations: every one trains, and the paper's say what the paper says, to the digit."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import command_line
+import own_modules
+import pytest
+import real_formats
+import torch
+import yaml
+from torch import nn
+
+from lit_gan.cli.shipped import find, shipped_names
+from lit_gan.data import cifar10
+from lit_gan.networks import MLPGenerator
+from lit_gan.networks.layers import DenseLayer
+
+_NAMES = shipped_names("configs")
+_MNIST = ("mnist", "mnist_conditional")
+_TFD = ("tfd_pretrain", "tfd")
+_CIFAR10 = ("cifar10_fc", "cifar10_conv")
+_PAPER = ("mnist", *_TFD, *_CIFAR10)
+_MAX_NORM = 1.9365
+
+# PAPER.md section 3: parameters of G and of D.
+_PARAMETERS = {
+    "mnist": (2_503_984, 1_231_441),
+    "tfd_pretrain": (83_250_304, 21_037_201),
+    "tfd": (84_858_404, 21_037_201),
+    "cifar10_fc": (89_395_072, 37_393_601),
+    "cifar10_conv": (64_825_072, 12_454_073),
+}
+# batch, rate, epochs
+_TRAINING = {
+    "mnist": (100, 0.1, 250),
+    "tfd_pretrain": (100, 0.05, 50),
+    "tfd": (100, 0.05, 22),
+    "cifar10_fc": (100, 0.025, 250),
+    "cifar10_conv": (128, 0.004, 250),
+}
+# The generator's own arguments, beside latent_size = 100; that of TFD's second stage is the part that is new.
+_GENERATORS: dict[str, dict[str, Any]] = {
+    "mnist": {
+        "hidden": [1200, 1200], "activations": "relu", "output_activation": "sigmoid", "weight_init": 0.05,
+        "pixel_mean_bias": True,
+    },
+    "tfd_pretrain": {
+        "hidden": [8000, 8000], "activations": ["relu", "sigmoid"], "output_activation": "sigmoid",
+        "weight_init": [
+            0.05, 0.05,
+            {"class_path": "lit_gan.networks.SparseWeights", "init_args": {"nonzeros": 100, "std": 1.0}},
+        ],
+        "bias_init": [0.0, -2.0, 0.0], "pixel_mean_bias": True, "max_norm": _MAX_NORM,
+    },
+    "tfd": {
+        "hidden": [8000], "activations": "relu", "latent_activation": "sigmoid", "weight_init": 0.05,
+        "bias_init": [0.0, -2.0], "max_norm": _MAX_NORM,
+    },
+    "cifar10_fc": {
+        "hidden": [8000, 8000], "activations": ["relu", "sigmoid"], "output_activation": "linear",
+        "weight_init": [0.05, 0.05, 0.5],
+    },
+    "cifar10_conv": {
+        "hidden": [8000, 8000], "activations": ["relu", "sigmoid"], "base_shape": [80, 10, 10], "kernel_size": 5,
+        "stride": 3, "output_activation": "linear", "weight_init": 0.05,
+    },
+}  # fmt: skip
+_DROPOUT = {"weight_init": 0.005, "input_keep": 0.8, "hidden_keep": 0.5}
+_DISCRIMINATORS: dict[str, dict[str, Any]] = {
+    "mnist": {"hidden": [240, 240], "pieces": 5, **_DROPOUT},
+    "tfd_pretrain": {"hidden": [1200, 1200], "pieces": 5, "max_norm": _MAX_NORM, **_DROPOUT},
+    "tfd": {"hidden": [1200, 1200], "pieces": 5, "max_norm": _MAX_NORM, **_DROPOUT},
+    "cifar10_fc": {"hidden": [1600, 1600], "pieces": 5, **_DROPOUT},
+    "cifar10_conv": {
+        "channels": [32, 32, 192], "pieces": 2, "kernel_sizes": [8, 8, 5], "paddings": [4, 3, 3],
+        "pool_sizes": [4, 4, 2], "pool_strides": [2, 2, 2], "dense": [500], "dense_pieces": 5, **_DROPOUT,
+    },
+}  # fmt: skip
+
+
+def _config(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(find(name).read_text())
+    return content
+
+
+def _model(name: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = _config(name)["model"]["init_args"]
+    return arguments
+
+
+# -- What the files say ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", _PAPER)
+def test_batch_rate_momentum_and_epochs_are_the_papers(name: str) -> None:
+    batch, rate, epochs = _TRAINING[name]
+    config = _config(name)
+    assert config["data"]["init_args"]["batch_size"] == batch
+    assert config["trainer"] == {"max_epochs": epochs}
+    for player in ("optimizer_g", "optimizer_d"):
+        assert _model(name)[player] == {"class_path": "torch.optim.SGD", "init_args": {"lr": rate, "momentum": 0.5}}
+
+
+@pytest.mark.parametrize("name", [*_PAPER, "mnist_conditional"])
+def test_schedules_are_the_papers(name: str) -> None:
+    decay = {"class_path": "lit_gan.schedules.ExponentialDecay", "init_args": {"divisor": 1.000004, "min_lr": 1e-6}}
+    ramp = {"class_path": "lit_gan.schedules.MomentumRamp", "init_args": {"final": 0.7, "start": 1, "saturate": 250}}
+    expected = [{"scheduler": decay, "interval": "round"}, {"scheduler": ramp, "interval": "epoch"}]
+    assert _model(name)["schedule_g"] == _model(name)["schedule_d"] == expected
+
+
+@pytest.mark.parametrize("name", _PAPER)
+def test_networks_are_the_papers(name: str) -> None:
+    generator = dict(_model(name)["generator"]["init_args"])
+    generator.pop("pretrained", None)
+    assert generator == {"latent_size": 100, **_GENERATORS[name]}
+    assert _model(name)["discriminator"]["init_args"] == _DISCRIMINATORS[name]
+
+
+@pytest.mark.parametrize("name", _PAPER)
+def test_the_game_is_the_papers(name: str) -> None:
+    latent = "Uniform" if name == "mnist" else "Normal"
+    assert _model(name)["latent"] == {"class_path": f"lit_gan.latents.{latent}", "init_args": {"size": 100}}
+    assert _model(name)["objective"] == {"class_path": "lit_gan.objectives.NonSaturating"}
+    assert _model(name)["coordination"] == {"class_path": "lit_gan.coordination.FixedSteps", "init_args": {"k": 1}}
+    assert "callbacks" not in _config(name)["trainer"]
+
+
+@pytest.mark.parametrize("name", _TFD)
+def test_tfd_trains_on_the_unlabeled_faces(name: str) -> None:
+    arguments = _config(name)["data"]["init_args"]
+    assert (arguments["train_on"], arguments["fold"]) == ("unlabeled", 0)
+
+
+@pytest.mark.parametrize("name", _CIFAR10)
+def test_cifar10_lies_on_a_sphere_of_radius_55(name: str) -> None:
+    assert _config(name)["data"]["init_args"]["contrast_scale"] == 55.0
+
+
+def test_the_second_stage_of_tfd_stands_on_the_first() -> None:
+    first, part = (dict(_model(name)["generator"]["init_args"]) for name in _TFD)
+    part = part["pretrained"]["init_args"]
+    shared = ("latent_size", "hidden", "activations", "output_activation", "max_norm")
+    assert {key: part[key] for key in shared} == {key: first[key] for key in shared}
+
+
+def test_the_conditional_run_is_the_papers_but_for_the_condition() -> None:
+    plain, conditional = _model("mnist"), _model("mnist_conditional")
+    for network in ("generator", "discriminator"):
+        assert conditional[network]["init_args"].pop("condition_size") == 10
+    assert conditional == plain
+    assert _config("mnist_conditional")["trainer"] == _config("mnist")["trainer"]
+
+
+# -- What they do ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Small files in the real formats, in the working directory's `data`, where every configuration looks."""
+    monkeypatch.chdir(tmp_path)
+    real_formats.write_mnist("data", num_train=60)
+    real_formats.write_tfd("data")
+    for name, checksum in real_formats.write_cifar10("data").items():
+        monkeypatch.setitem(cifar10.CHECKSUMS, name, checksum)
+    yield
+    own_modules.Witness.module = None  # up to a gigabyte and a half
+
+
+def _options(name: str) -> list[str]:
+    """Small enough for the small files; the large networks see a few rows only."""
+    batch = 4 if name in (*_TFD, *_CIFAR10) else 15  # two rounds end no epoch
+    options = [f"--data.init_args.batch_size={batch}"]
+    if name in (*_MNIST, *_CIFAR10):
+        options.append("--data.init_args.num_validation=10")
+    if name == "tfd":
+        options.append(f"--model.init_args.generator.init_args.pretrained_checkpoint={_first_stage()}")
+    return options
+
+
+def _first_stage() -> Path:
+    """A checkpoint with the first stage's shapes; its zeros are one number each on disk."""
+    arguments = _model("tfd_pretrain")["generator"]["init_args"]
+    arguments = {key: arguments[key] for key in ("latent_size", "hidden", "activations", "output_activation")}
+    with torch.device("meta"):
+        generator = MLPGenerator((1, 48, 48), **arguments)
+    shapes = {f"generator.{name}": tensor.shape for name, tensor in generator.state_dict().items()}
+    path = Path("first_stage.ckpt")
+    torch.save({"state_dict": {name: torch.zeros(1).expand(shape) for name, shape in shapes.items()}}, path)
+    return path
+
+
+def _train(name: str) -> Any:
+    """Two rounds; the trained GAN."""
+    ending = command_line.lit_gan(
+        "fit", f"--config={name}", *command_line.QUIET, "--trainer.max_steps=2", "--trainer.limit_val_batches=1",
+        "--trainer.enable_checkpointing=false", "--wandb=off", "--sample_grid.num_samples=4",
+        "--trainer.callbacks+=own_modules.Witness", *_options(name),
+    )  # fmt: skip
+    assert (ending.code, ending.err) == (0, "")
+    assert own_modules.Witness.rounds == 2
+    assert len(list(Path(f"runs/{name}").glob("*/samples/round-000002.png"))) == 1
+    return own_modules.Witness.module
+
+
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+@pytest.mark.usefixtures("_data")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in (*_TFD, *_CIFAR10) else []) for name in _NAMES]
+)
+def test_trains_two_rounds(name: str) -> None:
+    gan = _train(name)
+    assert all(parameter.isfinite().all() for parameter in gan.parameters())
+    if name in _PARAMETERS:
+        assert (_count(gan.generator), _count(gan.discriminator)) == _PARAMETERS[name]
+    if name in _TRAINING:
+        _check_optimizers(gan, rate=_TRAINING[name][1])
+    if name in _TFD:
+        layers = [module for module in gan.modules() if isinstance(module, DenseLayer)]
+        assert {layer.max_norm for layer in layers} == {_MAX_NORM}
+        assert max(float(layer.weight.detach().norm(dim=1).max()) for layer in layers) <= _MAX_NORM * (1 + 1e-6)
+
+
+def _check_optimizers(gan: Any, rate: float) -> None:
+    """After two rounds of the first epoch the rate is divided twice, and the momentum is where it began."""
+    for optimizer in gan.trainer.optimizers:
+        group = optimizer.param_groups[0]
+        assert group["lr"] == pytest.approx(rate / 1.000004**2, rel=1e-12)
+        assert group["momentum"] == 0.5
+
+
+def test_every_configuration_is_trained_here() -> None:
+    folder = Path(__file__).parents[1] / "configs"
+    assert sorted(path.stem for path in folder.glob("*.yaml")) == _NAMES
+    assert set(_NAMES) == {*_PAPER, "mnist_conditional", "quickstart", "quickstart_conditional"}
+
+
+@pytest.mark.usefixtures("_data")
+def test_the_second_stage_of_tfd_asks_for_the_first() -> None:
+    small = ["--model.init_args.generator.init_args.hidden=[3]", "--model.init_args.discriminator.init_args.hidden=[3]"]
+    part = "--model.init_args.generator.init_args.pretrained.init_args"
+    small += [f"{part}.hidden=[2,2]", "--data.init_args.batch_size=4"]
+    ending = command_line.lit_gan("fit", "--config=tfd", *command_line.QUIET, *small)
+    assert "pretrained_checkpoint is not set: the second stage starts from the first" in ending.line
