@@ -65,7 +65,7 @@ def main(verb: str, arguments: list[str]) -> int:
 
 
 def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
-    """Shows the score of a test between those of the baselines, where they were made on the same images.
+    """Shows the score of a test between those of the baselines and of other models on the same images, and keeps it.
 
     Args:
         evaluation: Which has tested a model.
@@ -75,9 +75,10 @@ def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
     if score is None:
         return
     file = _file(evaluation.test_images, evaluation.sigma)
-    baselines = load_scores(file)
-    show({name: score, **baselines}, against=name)
-    if not baselines:
+    scores = {**load_scores(file), name: score}
+    save_scores(file, scores)
+    show(scores, against=name)
+    if "training images" not in scores:
         print("`lit-gan baselines --config CONFIG` adds what real images, k-means centres and noise score.")
 
 

@@ -3,6 +3,7 @@
 Nothing heavy is imported before a verb is known, so that `lit-gan --help` answers at once.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -54,6 +55,9 @@ def _dispatch(arguments: list[str]) -> int:
         return DONE
     if verb not in _VERBS:
         raise UserError(f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; `lit-gan --help` tells more.")
+    # A network of one's own is a module beside the configuration that names it, as for `python -m lit_gan`.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     run: Callable[[str, list[str]], int] = import_module(_VERBS[verb][0]).main
     return run(verb, arguments[1:])
 

@@ -1,6 +1,7 @@
 """The pages that ask the reader to write files: the files are written, and the commands run, for two rounds each."""
 
 import ast
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ _SHORT = [
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: Any) -> Path:
-    """A reader's folder, where `python -m lit_gan` finds the modules that are written there."""
+    """A reader's folder, where `lit-gan` finds the modules that are written there."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("sys.path", [*sys.path])  # what the command adds goes with the test
     return tmp_path
 
 
