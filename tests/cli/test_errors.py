@@ -264,6 +264,11 @@ def test_files_of_the_users_in_a_run_dir_survive_a_refused_command() -> None:
     ]
 
 
+def test_nothing_is_left_of_wandb_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    _check_refused(fit("--wandb=offline", "--data.init_args.batch_size=5000").line, "batch_size = 5000")
+
+
 def test_a_refused_command_leaves_other_runs_alone(finished_run: Path) -> None:
     assert fit("--data.init_args.batch_size=5000").line
     assert [path.name for path in Path("runs/quickstart").iterdir()] == [finished_run.name]
