@@ -61,6 +61,7 @@ class ParzenEvaluation(Callback):
         self.num_samples = num_samples
         self.metrics = tuple(metrics)
         self.score: ParzenScore | None = None
+        self._warned_of: set[str] = set()
         self._folds: dict[Split, list[tuple[EvaluationImages, ParzenNLL]]] = {}
 
     @property
@@ -84,13 +85,24 @@ class ParzenEvaluation(Callback):
             images = evaluation_images(trainer, module, split, needs_sigma=not isinstance(self.sigma, int | float))
             self._folds[split] = [(fold, self._fed_with(fold, trainer)) for fold in images]
         samples = _samples(module, self.num_samples, trainer)
-        result = over_folds([_result(metric, images.in_units(samples)) for images, metric in self._folds[split]])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = over_folds([_result(metric, images.in_units(samples)) for images, metric in self._folds[split]])
+        self._warn_once(caught)
         self.score = ParzenScore.of(
             result, self.num_samples, [metric.log_likelihoods for _, metric in self._folds[split]]
         )
         module.log_dict({f"{split}/parzen_{name}": value for name, value in result.items()})
         for metric in self.metrics:
             module.log_dict(_further(metric, self._folds[split][0][0], samples, split, module))
+
+    def _warn_once(self, caught: list[warnings.WarningMessage]) -> None:
+        """Tells each kind of warning once: a generator that has just begun deserves one at every validation."""
+        for warning in caught:
+            kind = re.sub(r"[\d.]+", "", str(warning.message))
+            if kind not in self._warned_of:
+                self._warned_of.add(kind)
+                warnings.warn(str(warning.message), warning.category, stacklevel=2)
 
     def _fed_with(self, images: EvaluationImages, trainer: Trainer) -> ParzenNLL:
         """A metric that holds this rank's share of the real images for good."""

@@ -1,11 +1,12 @@
-"""Silences what Lightning says that no user can mend."""
+"""Silences what Lightning says that no user can mend, and tells the rest in one line."""
 
 import logging
 import warnings
 
 
 def silence_what_users_cannot_mend() -> None:
-    """Turns off Lightning's advice on other products, and its warnings of what is right here."""
+    """Turns off Lightning's advice on other products and its warnings of what is right here; others take a line."""
+    warnings.formatwarning = _in_one_line
     # What Lightning says at its start is advice on other products; its warnings stay.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
@@ -19,3 +20,7 @@ def silence_what_users_cannot_mend() -> None:
     warnings.filterwarnings("ignore", message="The dirpath has changed from")
     # Evaluation needs none of the callbacks that trained.
     warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used to create")
+
+
+def _in_one_line(message: Warning | str, *_where: object, **_line: object) -> str:
+    return f"lit-gan: warning: {' '.join(str(message).split())}\n"

@@ -1,5 +1,6 @@
 """The paper's protocol in validation and test: which images, which samples, what is logged."""
 
+import warnings
 from typing import Any
 
 import pytest
@@ -185,6 +186,26 @@ def test_further_metrics_see_the_same_samples_in_the_range_that_they_want(normal
     assert len(generated) == 30
     assert "val/kernel_inception_distance_mean" in run.callback_metrics
     assert "val/kernel_inception_distance_std" in run.callback_metrics
+
+
+def test_a_collapsed_generator_is_told_once_and_not_at_every_validation() -> None:
+    class Constant(nn.Module):
+        latent_size = 1
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.level = nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, z: Tensor) -> Tensor:
+            return self.level.expand(len(z), 1, 8, 8)
+
+    model = GAN(Constant(), MaxoutDiscriminator((1, 8, 8), hidden=(4,)))
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=20)])
+    with pytest.warns(ParzenWarning, match="exact copies of others"):
+        run.validate(model, DigitsDataModule(), verbose=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ParzenWarning)
+        run.validate(model, DigitsDataModule(), verbose=False)
 
 
 def test_zero_samples_switch_it_off_and_other_modules_are_left_alone() -> None:
