@@ -103,8 +103,8 @@ class ParzenEvaluation(Callback):
                 ParzenWarning,
                 stacklevel=2,
             )
-        unit = None if images.value_range is None else (0.0, 1.0)
-        metric = ParzenNLL(sigma, reset_real_features=False, data_range=unit).to(trainer.strategy.root_device)
+        # No data_range: a generator whose output is not bounded has a density, too, and is no error in mid-training.
+        metric = ParzenNLL(sigma, reset_real_features=False, data_range=None).to(trainer.strategy.root_device)
         mine = slice(trainer.global_rank, None, trainer.world_size)
         metric.update(images.in_units(images.for_sigma)[mine], real=True, split="val")
         metric.update(images.in_units(images.reported)[mine], real=True)
