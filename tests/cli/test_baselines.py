@@ -1,0 +1,72 @@
+"""`lit-gan baselines`: what is scored, what is kept, and what a test shows beside it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import fit, lit_gan, the_run
+
+from lit_gan.callbacks.parzen_score import load_scores
+from lit_gan.data import DigitsDataModule
+from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma
+
+OWN_MODEL = """
+model: {class_path: lit_gan.GAN}
+data: {class_path: lit_gan.data.DigitsDataModule}
+trainer: {max_epochs: 3}
+wandb: "off"
+resume: never
+"""
+
+
+def test_they_are_scored_on_the_protocol_of_the_data_and_kept() -> None:
+    ending = lit_gan("baselines", "--config=quickstart", "--parzen.num_samples=1200")
+    assert ending.code == 0, ending.err
+    (kept,) = Path("runs", "baselines").glob("*.pt")
+    scores = load_scores(kept)
+    assert str(kept) in ending.out
+    data = DigitsDataModule()
+    centres, val = data.images("train"), data.images("val")[:150]
+    expected = parzen_log_likelihood(data.images("test"), centres, select_sigma(val, centres)).mean()
+    assert scores["training images"].log_likelihood == pytest.approx(float(expected), abs=1e-9)
+    assert scores["training images"].log_likelihood > scores["mean image"].log_likelihood
+    assert scores["mean image"].log_likelihood > scores["uniform noise"].log_likelihood
+    assert all(name in ending.out for name in scores)
+
+
+def test_a_test_shows_them_beside_the_model() -> None:
+    assert fit(epochs=1).code == 0
+    without = lit_gan("test", the_run(), "--parzen.num_samples=50", "--trainer.enable_progress_bar=false")
+    assert "lit-gan baselines --config CONFIG" in without.out
+    assert lit_gan("baselines", "--config=quickstart", "--parzen.num_samples=50").code == 0
+    beside = lit_gan("test", the_run(), "--parzen.num_samples=50", "--trainer.enable_progress_bar=false")
+    assert beside.code == 0, beside.err
+    for name in ("training images", "k-means centres", "mean image", "uniform noise", "difference"):
+        assert name in beside.out
+
+
+def test_a_configuration_of_ones_own_may_say_how_runs_are_kept() -> None:
+    Path("own.yaml").write_text(OWN_MODEL)
+    ending = lit_gan("baselines", "--config=own.yaml", "--parzen.num_samples=20")
+    assert ending.code == 0, ending.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config=quickstart", "--parzen.num_samples=0"], "--parzen.num_samples 0: expected at least 1"),
+        (["--data=own_modules.OwnData"], "--data OwnData: expected a data module of lit_gan.data."),
+        (["--config=nothing"], "--config nothing: no such file"),
+    ],
+)
+def test_what_cannot_be_scored_is_told(arguments: list[str], message: str) -> None:
+    assert message in lit_gan("baselines", *arguments).line
+
+
+def test_a_damaged_file_of_baselines_is_told_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "scores.pt"
+    file.write_bytes(b"PK nothing")
+    with pytest.raises(ValueError, match=r"scores\.pt.*delete it"):
+        load_scores(file)
+    torch.save({}, file)
+    assert load_scores(file) == {}
