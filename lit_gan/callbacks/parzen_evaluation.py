@@ -68,6 +68,10 @@ class ParzenEvaluation(Callback):
         """What the last test was made on, per fold."""
         return [images for images, _ in self._folds.get("test", [])]
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Each run of the trainer may bring other data; within one the images do not change."""
+        self._folds = {}
+
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Evaluates on the validation data, but not in the trainer's check before training."""
         if not trainer.sanity_checking:
@@ -80,7 +84,7 @@ class ParzenEvaluation(Callback):
     def _evaluate(self, trainer: Trainer, module: LightningModule, split: Split) -> None:
         if not isinstance(module, GenerativeModule) or self.num_samples == 0:
             return
-        if split not in self._folds:  # once per run: the images do not change
+        if split not in self._folds:
             images = evaluation_images(trainer, module, split, needs_sigma=not isinstance(self.sigma, int | float))
             self._folds[split] = [(fold, self._fed_with(fold, trainer)) for fold in images]
         samples = _samples(module, self.num_samples, trainer)

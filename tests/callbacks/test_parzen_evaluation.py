@@ -254,3 +254,14 @@ def test_without_validation_images_sigma_must_be_given() -> None:
 def test_arguments_out_of_range_are_told(kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         ParzenEvaluation(**kwargs)
+
+
+def test_other_data_are_evaluated_on_as_themselves() -> None:
+    model, evaluation = gan(), ParzenEvaluation(num_samples=50)
+    run = trainer(precision="32-true", callbacks=[evaluation])
+    run.test(model, DigitsDataModule(), verbose=False)
+    run.test(model, StagedData(), verbose=False)
+    again = logged(run)
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=50)])
+    run.test(model, StagedData(), verbose=False)
+    assert again == logged(run)
