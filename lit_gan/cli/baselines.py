@@ -25,7 +25,7 @@ _CACHE = Path("runs") / "baselines"
 # Of a shipped configuration, what says nothing about the data or the protocol.
 _OTHER_KEYS = (
     *("model", "trainer", "sample_grid", "checkpoint", "num_threads", "seed_everything"),
-    *("wandb", "run_dir", "resume"),
+    *("wandb", "run_dir", "resume", "ckpt_path"),
 )
 _CAVEATS = (
     "Nats per test image, higher is better. The number of centres is part of a score; an error covers the test images "
