@@ -238,8 +238,11 @@ class GAN(GenerativeModule):
 
     def on_train_epoch_end(self) -> None:
         """Steps the schedules that watch a metric; all others step inside the round."""
+        every = self.trainer.check_val_every_n_epoch or 1
+        # Told by the epoch's number, not by what has been logged: a resumed run does not know the last validation.
+        validated = not self.trainer.enable_validation or (self.current_epoch + 1) % every == 0
         for player in self.players.values():
-            player.step_plateau_schedules(self.trainer.callback_metrics)
+            player.step_plateau_schedules(self.trainer.callback_metrics, validated=validated)
 
     @property
     def minibatches_per_round(self) -> int:

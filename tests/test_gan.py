@@ -200,6 +200,14 @@ def test_plateau_schedule_watches_a_held_out_quantity() -> None:
     assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.5 * 0.1**3)
 
 
+def test_plateau_schedule_waits_for_the_next_validation() -> None:
+    plateau = partial(ReduceLROnPlateau, patience=0, factor=0.1, threshold=1e9)
+    gan = linear_gan(schedule_g=[Schedule(plateau, interval="epoch", monitor="val/jsd_bound")])
+    run = trainer(max_epochs=5, check_val_every_n_epoch=2)
+    run.fit(gan, loader(examples(8), batch_size=4), loader(examples(4), batch_size=4))
+    assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.5 * 0.1**2)
+
+
 def test_plateau_schedule_on_an_unknown_name_lists_what_is_logged() -> None:
     gan = linear_gan(schedule_g=[Schedule(ReduceLROnPlateau, interval="epoch", monitor="val/nothing")])
     with pytest.raises(UserError, match=r"monitors 'val/nothing', which is not logged: expected one of .*train/value"):
