@@ -13,7 +13,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 
 from lit_gan.errors import UserError
-from lit_gan.tracking.checkpoint_files import load_checkpoint
+from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
 
 _Module = TypeVar("_Module", bound="LoadableModule")
 
@@ -48,7 +48,7 @@ class LoadableModule(LightningModule):
         """Builds the module that a checkpoint holds, with its weights.
 
         Args:
-            checkpoint_path: A ``.ckpt`` file.
+            checkpoint_path: A ``.ckpt`` file, or the run folder that holds it.
             map_location: Where the weights go; see ``torch.load``.
             hparams_file: A YAML file that replaces the stored arguments.
             strict: Whether the weights must fit exactly; yes if ``None``.
@@ -62,7 +62,8 @@ class LoadableModule(LightningModule):
         Raises:
             UserError: If the file is missing, damaged, of another module, or needs arguments that were not passed.
         """
-        stored = load_checkpoint(Path(checkpoint_path)).get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {})
+        checkpoint_path = resolve_checkpoint(checkpoint_path)
+        stored = load_checkpoint(checkpoint_path).get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {})
         class_path = stored.get("_class_path")
         if not stored and not kwargs and hparams_file is None:
             raise UserError(

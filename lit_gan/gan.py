@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
-from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Optimizer
@@ -21,6 +21,7 @@ from lit_gan.randomness import seed_global_generators
 from lit_gan.schedules import Schedule
 
 PlayerName = Literal["generator", "discriminator"]
+_Minibatch = tuple[Tensor, Tensor | None]  # examples, and what they are conditioned on
 
 
 class _Verdict(NamedTuple):
@@ -109,9 +110,9 @@ class GAN(GenerativeModule):
         if self._round_is_logged():
             self._log_verdict("train", verdict, loss_g)
 
-    def _update_discriminator(self, minibatch: Any, turn: int) -> _Verdict:
+    def _update_discriminator(self, minibatch: _Minibatch, turn: int) -> _Verdict:
         """D ascends V(D, G) on a minibatch of examples and as many samples."""
-        x, condition = self.split_batch(minibatch)
+        x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
         optimizer = self._to_move("discriminator")
         verdicts = []
@@ -121,15 +122,14 @@ class GAN(GenerativeModule):
             verdict = self._judge(x_part, generated, condition_part)
             self._backward("discriminator", share, verdict.loss, x_part, condition_part)
             verdicts.append((share, verdict))
-        self.players["discriminator"].clip_gradients()
         # Through the strategy, not through Lightning's wrapper: only G's update, one a round, counts as a step.
         self.trainer.strategy.optimizer_step(optimizer, lambda: None)
         self.players["discriminator"].constrain()
         return _joined(verdicts)
 
-    def _update_generator(self, minibatch: Any, turn: int) -> Tensor:
+    def _update_generator(self, minibatch: _Minibatch, turn: int) -> Tensor:
         """G descends its loss on fresh latents; a conditional G under the conditions of the last minibatch."""
-        x, condition = self.split_batch(minibatch)
+        x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
         self._to_move("generator")
         total = torch.zeros((), device=self.device)
@@ -140,7 +140,6 @@ class GAN(GenerativeModule):
                 loss = self.objective.loss_g(_at_least_float32(logits))
                 self._backward("generator", share, loss, generated, condition_part)
                 total = total + share * loss.detach()
-        self.players["generator"].clip_gradients()
         self._optimizers()["generator"].step()
         self.players["generator"].constrain()
         return total
@@ -227,11 +226,23 @@ class GAN(GenerativeModule):
         if begin_training is not None and not self.has_begun:
             begin_training(getattr(data, "pixel_means", _no_pixel_means))
         self.has_begun = True
+        callbacks: list[Callback] = getattr(self.trainer, "callbacks", [])  # set where a type checker does not see it
+        if not any(getattr(callback, "averages_generator", False) for callback in callbacks):
+            self.generator_average = None  # an earlier training's: these weights will leave it behind
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clips the gradient of the player that moves: not sooner, for 16-bit mixed precision scales it until here."""
+        for name, wrapped in self._optimizers().items():
+            if wrapped.optimizer is optimizer:
+                self.players[name].clip_gradients()
 
     def on_train_epoch_end(self) -> None:
         """Steps the schedules that watch a metric; all others step inside the round."""
+        every = self.trainer.check_val_every_n_epoch or 1
+        # Told by the epoch's number, not by what has been logged: a resumed run does not know the last validation.
+        validated = not self.trainer.enable_validation or (self.current_epoch + 1) % every == 0
         for player in self.players.values():
-            player.step_plateau_schedules(self.trainer.callback_metrics)
+            player.step_plateau_schedules(self.trainer.callback_metrics, validated=validated)
 
     @property
     def minibatches_per_round(self) -> int:
@@ -240,20 +251,18 @@ class GAN(GenerativeModule):
 
     # -- Parts of a round -------------------------------------------------------------------------------------------
 
-    def _cut_into_minibatches(self, batch: Any) -> list[Any]:
+    def _cut_into_minibatches(self, batch: Any) -> list[_Minibatch]:
         count = self.minibatches_per_round
-        rows = len(self.split_batch(batch)[0])
-        size, rest = divmod(rows, count)
-        if rest or not size:
+        x, condition = self.split_batch(batch)
+        rows = len(x)
+        if rows % count or not rows:
             raise UserError(
                 f"a batch of {rows} rows cannot be cut into {count} equal minibatches, one for each discriminator "
                 f"step (k = {count}): expected a loader that gives a multiple of {count} rows and drops a smaller last "
                 "batch."
             )
-        if count == 1:
-            return [batch]
-        cuts = [slice(start, start + size) for start in range(0, rows, size)]
-        return [apply_to_collection(batch, Tensor, lambda tensor, cut=cut: tensor[cut]) for cut in cuts]
+        conditions = [None] * count if condition is None else condition.tensor_split(count)
+        return list(zip(x.tensor_split(count), conditions, strict=True))
 
     def _micro_batches(
         self, x: Tensor, z: Tensor, condition: Tensor | None

@@ -84,13 +84,14 @@ class GenerativeModule(LoadableModule):
         z = self.latent.sample(num, generator=generator, device=self.device, dtype=self._float_dtype)
         starts = range(0, num, _SAMPLES_PER_FORWARD)
         pieces = [slice(start, start + _SAMPLES_PER_FORWARD) for start in starts]
-        was_training = self.generator.training
+        were_training = [module for module in self.generator.modules() if module.training]
         self.generator.eval()
         try:
             with self.averaged(), torch.autocast(self.device.type, enabled=False):
                 return torch.cat([self.generate(z[i], None if condition is None else condition[i]) for i in pieces])
         finally:
-            self.generator.train(was_training)
+            for module in were_training:  # not train(): it would wake the parts that the user keeps in evaluation mode
+                module.training = True
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -102,8 +103,11 @@ class GenerativeModule(LoadableModule):
             self._swap_weights()
 
     def _swap_weights(self) -> None:
-        for name, average in (self.generator_average or {}).items():
+        averages = self.generator_average or {}
+        for name in averages:
             parameter = self.generator.get_parameter(name)
+            # The average is no part of the module, and has not moved to another device or type with it.
+            average = averages[name] = averages[name].to(parameter.device, parameter.dtype)
             parameter.data, average.data = average.data, parameter.data
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:

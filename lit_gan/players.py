@@ -84,17 +84,20 @@ class Player:
             if schedule.interval == interval and not isinstance(scheduler, ReduceLROnPlateau):
                 scheduler.step()
 
-    def step_plateau_schedules(self, metrics: dict[str, Any]) -> None:
+    def step_plateau_schedules(self, metrics: dict[str, Any], *, validated: bool) -> None:
         """Steps the schedules that watch a logged metric.
 
         Args:
-            metrics: What was logged in this epoch.
+            metrics: What was logged last, by name.
+            validated: Whether ``val/...`` is of this epoch; if not, schedules that watch it wait for the next one.
 
         Raises:
             UserError: If the watched name was not logged.
         """
         for schedule, scheduler in zip(self.schedules, self.schedulers, strict=True):
             if isinstance(scheduler, ReduceLROnPlateau):
+                if str(schedule.monitor).startswith("val/") and not validated:
+                    continue
                 if schedule.monitor not in metrics:
                     raise UserError(
                         f"schedule ReduceLROnPlateau monitors {schedule.monitor!r}, which is not logged: "

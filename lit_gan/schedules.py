@@ -3,6 +3,7 @@
 Any ``torch.optim.lr_scheduler`` can be scheduled; the paper's two are here.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -100,7 +101,10 @@ class ExponentialDecay(LRScheduler):
 
     def get_lr(self) -> list[float]:  # type: ignore[override]  # torch's union with Tensor is for capturable rates
         """The rate of each parameter group, from the closed form, so that a resumed run has it to the last bit."""
-        decay = self.divisor**self.last_epoch
+        try:
+            decay = self.divisor**self.last_epoch
+        except OverflowError:  # from step 7,448 on with a divisor of 1.1
+            decay = math.inf
         # A rate that starts below the floor stays where it is: the floor bounds the decay, it lifts nothing.
         return [max(float(base) / decay, min(float(base), self.min_lr)) for base in self.base_lrs]
 

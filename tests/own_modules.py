@@ -74,6 +74,14 @@ class OwnDiscriminator(nn.Module):
         return self.layer(x.flatten(1))
 
 
+class ShapedGenerator(OwnGenerator):
+    """Takes nothing but what the data say."""
+
+    def __init__(self, image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.image_shape = image_shape
+
+
 class StopOnce(Callback):
     """Ctrl-C, or a failure, after some rounds; not again while the file `stopped` is there.
 

@@ -71,6 +71,12 @@ def test_built_from_instances_it_stores_no_networks_and_says_so(tmp_path: Path) 
     assert float(loaded.generator.a.detach()) == pytest.approx(0.7)
 
 
+def test_the_run_folder_stands_for_its_checkpoint(built_from_class_paths: GAN, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    _saved(built_from_class_paths, tmp_path / "checkpoints" / "last.ckpt")
+    assert torch.equal(GAN.load_from_checkpoint(tmp_path).sample(4, rng=0), built_from_class_paths.sample(4, rng=0))
+
+
 def _rewritten(path: Path, **changes: Any) -> Path:
     checkpoint = torch.load(path, weights_only=True)
     checkpoint["hyper_parameters"] = {**checkpoint.get("hyper_parameters", {}), **changes}

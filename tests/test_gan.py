@@ -8,6 +8,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, LightningDataModule
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins import MixedPrecision
 from tiny_gan import LinearDiscriminator, LinearGenerator, examples, linear_gan, loader, sgd, trainer
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
@@ -199,6 +200,14 @@ def test_plateau_schedule_watches_a_held_out_quantity() -> None:
     assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.5 * 0.1**3)
 
 
+def test_plateau_schedule_waits_for_the_next_validation() -> None:
+    plateau = partial(ReduceLROnPlateau, patience=0, factor=0.1, threshold=1e9)
+    gan = linear_gan(schedule_g=[Schedule(plateau, interval="epoch", monitor="val/jsd_bound")])
+    run = trainer(max_epochs=5, check_val_every_n_epoch=2)
+    run.fit(gan, loader(examples(8), batch_size=4), loader(examples(4), batch_size=4))
+    assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.5 * 0.1**2)
+
+
 def test_plateau_schedule_on_an_unknown_name_lists_what_is_logged() -> None:
     gan = linear_gan(schedule_g=[Schedule(ReduceLROnPlateau, interval="epoch", monitor="val/nothing")])
     with pytest.raises(UserError, match=r"monitors 'val/nothing', which is not logged: expected one of .*train/value"):
@@ -212,6 +221,27 @@ def test_gradients_are_clipped_per_player() -> None:
     step = torch.stack([clipped.discriminator.w.detach() - 0.4, clipped.discriminator.c.detach() - 0.1]).norm()
     assert float(step) == pytest.approx(0.5 * 1e-3, rel=1e-3)
     assert abs(float(free.discriminator.w.detach()) - 0.4) > 1e-2
+
+
+def test_gradients_are_clipped_after_mixed_precision_has_unscaled_them() -> None:
+    plugin = MixedPrecision("16-mixed", "cpu", scaler=torch.amp.GradScaler("cpu"))
+    gan = linear_gan(clip_d=1e-3)
+    trainer(max_steps=1, precision=None, plugins=[plugin]).fit(gan, loader(examples(8).float(), batch_size=8))
+    step = torch.stack([gan.discriminator.w.detach() - 0.4, gan.discriminator.c.detach() - 0.1]).norm()
+    assert float(step) == pytest.approx(0.5 * 1e-3, rel=1e-2)
+
+
+def test_a_batch_is_split_once_a_round() -> None:
+    class Counting(GAN):
+        splits = 0
+
+        def split_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+            self.splits += 1
+            return super().split_batch(batch)
+
+    gan = linear_gan(Counting, coordination=FixedSteps(k=2))
+    trainer(max_steps=3).fit(gan, loader(examples(24), batch_size=8))
+    assert gan.splits == 3
 
 
 def test_constrained_modules_are_put_back_after_their_players_update() -> None:

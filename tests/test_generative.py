@@ -61,6 +61,14 @@ def test_sampling_leaves_training_as_it_was() -> None:
     assert not samples.requires_grad
 
 
+def test_parts_that_are_kept_in_evaluation_mode_stay_there() -> None:
+    gan = linear_gan()
+    gan.generator.frozen = torch.nn.BatchNorm1d(1).eval()
+    gan.sample(3)
+    assert gan.generator.training
+    assert not gan.generator.frozen.training
+
+
 def test_many_samples_pass_in_pieces_with_the_same_result() -> None:
     gan = linear_gan()
     whole = gan.sample_data(2500, rng=7)

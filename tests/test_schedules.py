@@ -113,3 +113,8 @@ def test_plateau_is_built_with_a_monitor() -> None:
 def test_arguments_out_of_range_are_told(make: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()
+
+
+def test_decay_goes_on_beyond_the_largest_float() -> None:
+    optimizer = sgd()
+    assert rates(optimizer, ExponentialDecay(optimizer, divisor=2.0, min_lr=1e-6), 1100)[-1] == 1e-6

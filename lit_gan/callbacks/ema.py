@@ -31,8 +31,11 @@ class GeneratorEMA(Callback):
             raise UserError(f"GeneratorEMA: decay = {decay}: expected a number in [0, 1).")
         self.decay = decay
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the average at G's weights, or goes on with the checkpoint's."""
+    averages_generator = True
+    """By this the GAN knows that its average is kept; one that no callback keeps is dropped when training starts."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the average at the weights that G begins with, or goes on with the checkpoint's."""
         gan = _generative(pl_module)
         kept = gan.generator_average
         gan.generator_average = {

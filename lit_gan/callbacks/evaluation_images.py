@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
 
 from lit_gan.errors import UserError
@@ -66,7 +67,7 @@ def evaluation_images(
     if split == "test" and hasattr(data, "evaluation_folds"):
         found = folds_of(data)
     elif split == "test":
-        val = torch.empty(0) if data is None else _from_loader(data.val_dataloader(), module)
+        val = _validation_images(data, module) if needs_sigma and data is not None else torch.empty(0)
         num = _num_for_sigma(len(val), _SIGMA_IMAGES)
         found = [EvaluationImages(val[:num], _from_loader(trainer.test_dataloaders, module), _pixel_range(data))]
     else:
@@ -97,7 +98,15 @@ def folds_of(data: Any) -> list[EvaluationImages]:
 
 
 def _pixel_range(data: Any) -> tuple[float, float] | None:
-    return tuple(data.value_range) if getattr(data, "in_pixel_range", False) else None
+    """The range of the pixels; data that say their range are pixel levels unless they say otherwise."""
+    in_pixel_range = getattr(data, "in_pixel_range", True) and hasattr(data, "value_range")
+    return tuple(data.value_range) if in_pixel_range else None
+
+
+def _validation_images(data: Any, module: LightningModule) -> Tensor:
+    """Those of any data module, of which a test alone has set up no more than the test data."""
+    data.setup("validate")
+    return _from_loader(data.val_dataloader(), module)
 
 
 def _num_for_sigma(num_images: int, wanted: int | None) -> int:
@@ -108,6 +117,6 @@ def _num_for_sigma(num_images: int, wanted: int | None) -> int:
 
 
 def _from_loader(loader: Any, module: LightningModule) -> Tensor:
-    """All examples of a loader, as the module sees them."""
+    """All examples of a loader, or of several, as the module sees them."""
     split_batch: Any = module.split_batch
-    return torch.cat([split_batch(batch)[0].cpu() for batch in loader])
+    return torch.cat([split_batch(batch)[0].cpu() for batch, *_ in CombinedLoader(loader, "sequential")])

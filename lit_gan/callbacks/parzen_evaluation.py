@@ -69,6 +69,10 @@ class ParzenEvaluation(Callback):
         """What the last test was made on, per fold."""
         return [images for images, _ in self._folds.get("test", [])]
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Each run of the trainer may bring other data; within one the images do not change."""
+        self._folds = {}
+
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Evaluates on the validation data, but not in the trainer's check before training."""
         if not trainer.sanity_checking:
@@ -81,7 +85,7 @@ class ParzenEvaluation(Callback):
     def _evaluate(self, trainer: Trainer, module: LightningModule, split: Split) -> None:
         if not isinstance(module, GenerativeModule) or self.num_samples == 0:
             return
-        if split not in self._folds:  # once per run: the images do not change
+        if split not in self._folds:
             images = evaluation_images(trainer, module, split, needs_sigma=not isinstance(self.sigma, int | float))
             self._folds[split] = [(fold, self._fed_with(fold, trainer)) for fold in images]
         samples = _samples(module, self.num_samples, trainer)
@@ -115,8 +119,8 @@ class ParzenEvaluation(Callback):
                 ParzenWarning,
                 stacklevel=2,
             )
-        unit = None if images.value_range is None else (0.0, 1.0)
-        metric = ParzenNLL(sigma, reset_real_features=False, data_range=unit).to(trainer.strategy.root_device)
+        # No data_range: a generator whose output is not bounded has a density, too, and is no error in mid-training.
+        metric = ParzenNLL(sigma, reset_real_features=False, data_range=None).to(trainer.strategy.root_device)
         mine = slice(trainer.global_rank, None, trainer.world_size)
         metric.update(images.in_units(images.for_sigma)[mine], real=True, split="val")
         metric.update(images.in_units(images.reported)[mine], real=True)

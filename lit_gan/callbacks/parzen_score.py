@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lit_gan.callbacks.evaluation_images import EvaluationImages
+from lit_gan.errors import UserError
 from lit_gan.functional.parzen import paired_standard_error, standard_error
 
 
@@ -121,8 +122,14 @@ def load_scores(path: Path) -> dict[str, ParzenScore]:
 
     Args:
         path: What :func:`save_scores` wrote.
+
+    Raises:
+        UserError: If it is something else.
     """
     if not path.is_file():
         return {}
-    stored: dict[str, Any] = torch.load(path, weights_only=True)
-    return {name: ParzenScore.from_dict(score) for name, score in stored.items()}
+    try:
+        stored: dict[str, Any] = torch.load(path, weights_only=True)
+        return {name: ParzenScore.from_dict(score) for name, score in stored.items()}
+    except Exception as error:  # damaged bytes make the reader raise anything at all
+        raise UserError(f"{path} cannot be read as scores ({type(error).__name__}): delete it.") from error

@@ -23,7 +23,10 @@ from lit_gan.metrics.parzen_warnings import ParzenWarning
 
 _CACHE = Path("runs") / "baselines"
 # Of a shipped configuration, what says nothing about the data or the protocol.
-_OTHER_KEYS = ("model", "trainer", "sample_grid", "checkpoint", "num_threads", "seed_everything")
+_OTHER_KEYS = (
+    *("model", "trainer", "sample_grid", "checkpoint", "num_threads", "seed_everything"),
+    *("wandb", "run_dir", "resume", "ckpt_path"),
+)
 _CAVEATS = (
     "Nats per test image, higher is better. The number of centres is part of a score; an error covers the test images "
     "only, not the draw of the centres; blur and cluster centres score above real images: read docs/how-to/parzen.md."
@@ -49,6 +52,8 @@ def main(verb: str, arguments: list[str]) -> int:
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     data, parzen = built.data, built.parzen
+    if parzen.num_samples < 1:
+        raise UserError(f"--parzen.num_samples {parzen.num_samples}: expected at least 1, as many as models draw.")
     if not hasattr(data, "evaluation_folds"):
         raise UserError(f"--data {type(data).__name__}: expected a data module of lit_gan.data.")
     data.prepare_data()

@@ -18,4 +18,8 @@ class ModuleBuilder(_InstantiatorFn):
         """Builds one module."""
         options = self.cli.config[self.cli.verb]  # type: ignore[attr-defined]  # RunCLI's
         links = {key: value for key, value in applied_instantiation_links.items() if key in options}
+        for key in links:  # a network of which nothing but linked values was given has no `init_args` yet
+            place = self.cli.config_dump
+            for name in key.split(".")[:-1]:
+                place = place.setdefault(name, {})
         return super().__call__(class_type, *args, applied_instantiation_links=links, **kwargs)

@@ -9,7 +9,6 @@ _NOT_OF_THE_RESULT = (
     "run_dir",
     "resume",
     "wandb",
-    "ckpt_path",
     "weights_only",
     "num_samples",
     "out",
@@ -27,4 +26,5 @@ def result_of(config: Mapping[str, Any]) -> dict[str, Any]:
         >>> result_of({"seed_everything": 0, "wandb": "off"})
         {'seed_everything': 0}
     """
-    return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT}
+    absent = ("ckpt_path",) if config.get("ckpt_path") is None else ()  # a checkpoint to start from is of the result
+    return {key: value for key, value in config.items() if key not in (*_NOT_OF_THE_RESULT, *absent)}

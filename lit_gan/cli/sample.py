@@ -39,6 +39,8 @@ def main(verb: str, arguments: list[str]) -> int:
     check_target(target, (*PICTURES, *TENSORS))
     if options.columns < 1:
         raise UserError(f"--columns {options.columns}: expected at least 1.")
+    if not abs(options.seed) < 2**63:
+        raise UserError(f"--seed {options.seed}: expected a whole number of at most 63 bits.")
     gan = GAN.load_from_checkpoint(resolve_checkpoint(options.checkpoint), map_location="cpu")
     condition = _condition(gan, options.condition, options.num)
     try:

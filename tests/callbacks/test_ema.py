@@ -6,11 +6,12 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.demos.boring_classes import BoringModel
-from tiny_gan import examples, linear_gan, loader, trainer
+from tiny_gan import LinearDiscriminator, LinearGenerator, examples, linear_gan, loader, trainer
 
 from lit_gan.callbacks.ema import GeneratorEMA
 from lit_gan.coordination import FixedSteps
 from lit_gan.errors import UserError
+from lit_gan.gan import GAN
 
 
 class Weights(Callback):
@@ -68,4 +69,37 @@ def test_decay_outside_its_range_is_an_error(decay: float) -> None:
 
 def test_another_kind_of_module_is_an_error() -> None:
     with pytest.raises(UserError, match=r"averages the generator of a lit_gan\.GAN: got a BoringModel"):
-        GeneratorEMA().on_fit_start(trainer(), BoringModel())
+        GeneratorEMA().on_train_start(trainer(), BoringModel())
+
+
+def test_average_starts_at_the_weights_that_training_begins_with() -> None:
+    class Begins(LinearGenerator):
+        def begin_training(self, pixel_means: Any) -> None:
+            self.b.data.fill_(100.0)
+
+    class AtStart(Callback):
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            self.seen = float(pl_module.generator_average["b"])
+
+    gan, at_start = GAN(Begins(), LinearDiscriminator()), AtStart()
+    trainer(max_steps=1, callbacks=[GeneratorEMA(), at_start]).fit(gan, loader(examples(8), batch_size=4))
+    assert at_start.seen == 100.0
+
+
+def test_an_average_that_is_kept_no_longer_is_not_sampled_with() -> None:
+    gan = linear_gan()
+    trainer(max_steps=2, callbacks=[GeneratorEMA()]).fit(gan, loader(examples(8), batch_size=4))
+    assert gan.generator_average is not None
+    trainer(max_steps=2).fit(gan, loader(examples(8), batch_size=4))
+    z = gan.latent.sample(3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.equal(gan.sample_data(3, rng=0), gan(z).detach())
+
+
+def test_average_follows_the_generator_to_another_type() -> None:
+    gan = linear_gan()
+    trainer(max_steps=2, callbacks=[GeneratorEMA()], precision="32-true").fit(gan, loader(examples(8).float(), 4))
+    z, average = torch.tensor([[0.5]]), float(gan.generator_average["a"])
+    with gan.double().averaged():
+        assert float(gan.generator.a.detach()) == average
+        assert gan(z.double()).dtype == torch.float64
+    assert gan.generator_average["a"].dtype == torch.float64

@@ -121,6 +121,49 @@ def test_data_in_another_pixel_range_score_as_on_zero_to_one() -> None:
     assert results[0] == pytest.approx(results[1], rel=1e-5)
 
 
+def test_a_generator_beyond_the_range_of_the_pixels_is_scored() -> None:
+    model = gan(output_activation="linear")
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=100)])
+    run.validate(model, DigitsDataModule(), verbose=False)
+    assert float(model.sample_data(100, rng=0).min()) < 0
+    images = DigitsDataModule().images("val")
+    assert logged(run)["val/parzen_nll"] == pytest.approx(
+        reference(model, images[:150], images[150:], 100)[0], rel=1e-6
+    )
+
+
+class StagedData(LightningDataModule):
+    """As Lightning's documentation has it: each stage sets up what it needs, and there are several loaders."""
+
+    value_range = (0.0, 1.0)
+
+    def setup(self, stage: str) -> None:
+        if stage in ("fit", "validate"):
+            self.val = torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        if stage == "test":
+            self.test = torch.rand(30, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+
+    def val_dataloader(self) -> Any:
+        return [torch.utils.data.DataLoader(part, batch_size=30) for part in self.val.split(30)]
+
+    def test_dataloader(self) -> Any:
+        return torch.utils.data.DataLoader(self.test, batch_size=30)
+
+
+@pytest.mark.filterwarnings("error:these data are no pixel levels")
+def test_any_data_module_of_the_users_is_evaluated_on_in_the_paper_s_protocol() -> None:
+    model, data = gan(), StagedData()
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=50)])
+    run.test(model, data, verbose=False)
+    data.setup("validate")
+    nll, _, sigma = reference(model, data.val[:30], data.test, 50)
+    assert logged(run)["test/parzen_nll"] == pytest.approx(nll, rel=1e-6)
+    run.validate(model, data, verbose=False)
+    nll, _, sigma = reference(model, data.val[:30], data.val[30:], 50)
+    assert logged(run)["val/parzen_nll"] == pytest.approx(nll, rel=1e-6)
+    assert logged(run)["val/parzen_sigma"] == pytest.approx(sigma)
+
+
 @pytest.mark.filterwarnings("error::lit_gan.metrics.parzen_warnings.ParzenWarning")
 def test_data_that_are_no_pixels_get_sigma_by_em_and_a_warning() -> None:
     class Points(nn.Linear):
@@ -232,3 +275,14 @@ def test_without_validation_images_sigma_must_be_given() -> None:
 def test_arguments_out_of_range_are_told(kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         ParzenEvaluation(**kwargs)
+
+
+def test_other_data_are_evaluated_on_as_themselves() -> None:
+    model, evaluation = gan(), ParzenEvaluation(num_samples=50)
+    run = trainer(precision="32-true", callbacks=[evaluation])
+    run.test(model, DigitsDataModule(), verbose=False)
+    run.test(model, StagedData(), verbose=False)
+    again = logged(run)
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=50)])
+    run.test(model, StagedData(), verbose=False)
+    assert again == logged(run)

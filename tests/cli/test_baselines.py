@@ -1,81 +1,85 @@
-"""`lit-gan baselines`, and what `lit-gan test` shows beside a model's score."""
+"""`lit-gan baselines`: what is scored, what is kept, and what a test shows beside it."""
 
 from pathlib import Path
 
 import pytest
 import torch
+from command_line import fit, lit_gan, the_run
 
 from lit_gan.callbacks.evaluation_images import folds_of
 from lit_gan.callbacks.parzen_score import load_scores, protocol_key
-from lit_gan.cli.main import main
 from lit_gan.data import DigitsDataModule
 from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma
 
-QUICK = ["--trainer.max_steps=2", "--wandb=off", "--sample_grid.num_samples=4", "--trainer.enable_progress_bar=false"]
+OWN_MODEL = """
+model: {class_path: lit_gan.GAN}
+data: {class_path: lit_gan.data.DigitsDataModule}
+trainer: {max_epochs: 3}
+wandb: "off"
+resume: never
+"""
 
 
-@pytest.fixture
-def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which the baselines of the digits were scored, with 100 centres."""
-    monkeypatch.chdir(tmp_path)
-    assert main(["baselines", "--config", "quickstart", "--parzen.num_samples", "100"]) == 0
-    return tmp_path
-
-
-def test_baselines_score_on_the_protocol_of_a_test(scored: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    [file] = (scored / "runs" / "baselines").iterdir()
-    assert file.stem == protocol_key(folds_of(DigitsDataModule()), None)
-    scores = load_scores(file)
-    assert set(scores) == {"training images", "k-means centres", "mean image", "uniform noise"}
+def test_they_are_scored_on_the_protocol_of_the_data_and_kept() -> None:
+    ending = lit_gan("baselines", "--config=quickstart", "--parzen.num_samples=1200")
+    assert ending.code == 0, ending.err
+    (kept,) = Path("runs", "baselines").glob("*.pt")
+    scores = load_scores(kept)
+    assert str(kept) in ending.out
     data = DigitsDataModule()
-    mean = data.images("train").mean(0, keepdim=True, dtype=torch.float64).float()
-    sigma = select_sigma(data.images("val")[:150], mean)
-    expected = parzen_log_likelihood(data.images("test"), mean, sigma)
-    assert scores["mean image"].log_likelihood == pytest.approx(float(expected.mean()), rel=1e-6)
+    centres, val = data.images("train"), data.images("val")[:150]
+    expected = parzen_log_likelihood(data.images("test"), centres, select_sigma(val, centres)).mean()
+    assert scores["training images"].log_likelihood == pytest.approx(float(expected), abs=1e-9)
     assert scores["training images"].log_likelihood > scores["mean image"].log_likelihood
     assert scores["mean image"].log_likelihood > scores["uniform noise"].log_likelihood
+    assert all(name in ending.out for name in scores)
 
 
-def test_a_tested_model_stands_between_them_and_is_kept(scored: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("one", "two"):
-        assert main(["fit", "--config", "quickstart", "--run_dir", name, "--parzen.num_samples=100", *QUICK]) == 0
-        capsys.readouterr()
-        assert main(["test", name]) == 0
-    shown = capsys.readouterr().out
-    for row in ("one", "two", "training images", "k-means centres", "mean image", "uniform noise"):
-        assert row in shown
-    [difference] = [line for line in shown.splitlines() if " one " in line]
-    assert "+0.00 ± 0.00" in difference  # the same configuration, trained twice
-    [file] = (scored / "runs" / "baselines").iterdir()
-    assert {"one", "two"} <= set(load_scores(file))
+def test_a_test_shows_them_beside_the_model() -> None:
+    assert fit(epochs=1).code == 0
+    without = lit_gan("test", the_run(), "--parzen.num_samples=50", "--trainer.enable_progress_bar=false")
+    assert "lit-gan baselines --config CONFIG" in without.out
+    assert lit_gan("baselines", "--config=quickstart", "--parzen.num_samples=50").code == 0
+    beside = lit_gan("test", the_run(), "--parzen.num_samples=50", "--trainer.enable_progress_bar=false")
+    assert beside.code == 0, beside.err
+    for name in ("training images", "k-means centres", "mean image", "uniform noise", "difference"):
+        assert name in beside.out
 
 
-def test_without_baselines_the_command_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["fit", "--config", "quickstart", "--run_dir", "one", "--parzen.num_samples=20", *QUICK]) == 0
-    assert main(["test", "one"]) == 0
-    assert "`lit-gan baselines --config CONFIG` adds" in capsys.readouterr().out
+def test_models_tested_before_on_the_same_images_stand_beside_it() -> None:
+    for name in ("one", "two"):  # the same configuration, trained twice
+        assert fit("--resume=never", f"--run_dir={name}", epochs=1).code == 0
+        beside = lit_gan("test", name, "--parzen.num_samples=50", "--trainer.enable_progress_bar=false")
+        assert beside.code == 0, beside.err
+    (other,) = [line for line in beside.out.splitlines() if " one " in line]
+    assert "+0.00 ± 0.00" in other
+    (kept,) = Path("runs", "baselines").glob("*.pt")
+    assert kept.stem == protocol_key(folds_of(DigitsDataModule()), None)
+    assert set(load_scores(kept)) == {"one", "two"}
+
+
+def test_a_configuration_of_ones_own_may_say_how_runs_are_kept() -> None:
+    Path("own.yaml").write_text(OWN_MODEL)
+    ending = lit_gan("baselines", "--config=own.yaml", "--parzen.num_samples=20")
+    assert ending.code == 0, ending.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config", "nothing"], "--config nothing: no such file"),
-        (["--config", "quickstart", "--parzen.sigma=-1"], "sigma = -1"),
-        (["--data", "LightningDataModule"], "--data LightningDataModule: expected a data module of lit_gan.data"),
+        (["--config=quickstart", "--parzen.num_samples=0"], "--parzen.num_samples 0: expected at least 1"),
+        (["--data=own_modules.OwnData"], "--data OwnData: expected a data module of lit_gan.data."),
+        (["--config=nothing"], "--config nothing: no such file"),
     ],
 )
-def test_wrong_input_is_told_in_one_line(
-    arguments: list[str],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["baselines", *arguments]) == 2
-    [line] = capsys.readouterr().err.splitlines()
-    assert message in line
-    assert not (tmp_path / "runs").exists()
+def test_what_cannot_be_scored_is_told(arguments: list[str], message: str) -> None:
+    assert message in lit_gan("baselines", *arguments).line
+
+
+def test_a_damaged_file_of_baselines_is_told_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "scores.pt"
+    file.write_bytes(b"PK nothing")
+    with pytest.raises(ValueError, match=r"scores\.pt.*delete it"):
+        load_scores(file)
+    torch.save({}, file)
+    assert load_scores(file) == {}

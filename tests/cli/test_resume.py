@@ -158,3 +158,15 @@ def test_killed_it_goes_on_to_the_same_end() -> None:
     assert _status(run) == "finished"
     assert fit("--run_dir=whole", epochs=60).code == 0
     _check_same(run, Path("whole"))
+
+
+def test_a_run_from_a_given_checkpoint_is_another_run(stopped: Path) -> None:
+    first = Path("first.ckpt")
+    first.write_bytes((stopped / "checkpoints" / "last.ckpt").read_bytes())
+    ending = fit(*_STOPS, f"--ckpt_path={first}", epochs=3)
+    assert ending.code == 0, ending.err
+    assert "continuing" not in ending.out
+    assert _status(stopped) == "stopped"
+    (begun,) = (path.parent for path in stopped.parent.glob("*/run.json") if path.parent != stopped)
+    assert command_line.resolved(begun)["ckpt_path"] == str(first)
+    assert "ckpt_path" not in command_line.resolved(stopped)

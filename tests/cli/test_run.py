@@ -153,6 +153,16 @@ def test_networks_without_an_image_shape_are_not_given_one() -> None:
     assert lit_gan("sample", the_run(), "--num=3").code == 0
 
 
+def test_a_network_may_take_its_image_shape_alone() -> None:
+    networks = ("--model.generator=own_modules.ShapedGenerator", "--model.discriminator=own_modules.OwnDiscriminator")
+    data = "--data=lit_gan.data.DigitsDataModule"
+    ending = lit_gan("fit", "--model=lit_gan.GAN", *networks, data, *SHORT, "--trainer.max_steps=2")
+    assert ending.code == 0, ending.err
+    stored = command_line.checkpoint(the_run())["hyper_parameters"]
+    assert list(stored["generator"]["init_args"]["image_shape"]) == [1, 8, 8]
+    assert lit_gan("sample", the_run(), "--num=3").code == 0
+
+
 def test_data_without_an_image_shape_leave_it_to_the_configuration() -> None:
     Path("own.yaml").write_text("""
 model:

@@ -55,6 +55,7 @@ def test_a_condition_is_one_class_for_all() -> None:
         (["--num=0"], "num = 0: expected at least 1 sample."),
         (["--num=x"], "argument --num: invalid int value: 'x'; `lit-gan sample --help` lists the options."),
         (["--num=1000000000000"], "--num 1000000000000: so many samples do not fit into memory; draw fewer."),
+        (["--seed=9223372036854775808"], "--seed 9223372036854775808: expected a whole number of at most 63 bits."),
         (["--columns=0"], "--columns 0: expected at least 1."),
         (
             ["--out=x.foo"],
