@@ -63,6 +63,8 @@ class LoadableModule(LightningModule):
             UserError: If the file is missing, damaged, of another module, or needs arguments that were not passed.
         """
         checkpoint_path = resolve_checkpoint(checkpoint_path)
+        if not weights_only:  # the file is trusted, and may hold what nothing here may look into
+            return super().load_from_checkpoint(checkpoint_path, map_location, hparams_file, strict, False, **kwargs)
         stored = load_checkpoint(checkpoint_path).get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {})
         class_path = stored.get("_class_path")
         if not stored and not kwargs and hparams_file is None:
@@ -93,8 +95,8 @@ def _resolve_class(class_path: str, cls: type[_Module], checkpoint_path: str | P
         import_module(module_name)
     if module_name not in sys.modules:
         raise UserError(
-            f"checkpoint {checkpoint_path} holds a {class_path}, and nothing is imported on a checkpoint's word: "
-            f"add `import {module_name}` before loading it."
+            f"checkpoint {checkpoint_path} holds a {class_path}, whose module is not imported: add "
+            f"`import {module_name}` before loading it."
         )
     found = getattr(sys.modules[module_name], name, None)
     if not (isinstance(found, type) and issubclass(found, cls)):

@@ -1,4 +1,4 @@
-"""The one exception that is the user's to mend: arguments, values, files, data, downloads, checkpoints."""
+"""The exceptions that end a command in one line: what the user can mend, and what went wrong in the run itself."""
 
 
 class UserError(ValueError):
@@ -13,4 +13,12 @@ class UserError(ValueError):
         Traceback (most recent call last):
         ...
         lit_gan.errors.UserError: k = 0: expected at least 1 discriminator step per round.
+    """
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on, told in one message: where it failed, and what to try.
+
+    The command line prints the message on one line and exits with code 1. A message that begins with ``nan`` marks the
+    run as one that is never continued: its weights are lost.
     """

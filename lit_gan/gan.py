@@ -1,7 +1,7 @@
 """Algorithm 1 of *Generative Adversarial Nets* as a LightningModule."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback
@@ -12,24 +12,16 @@ from torch.optim import SGD, Optimizer
 
 from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.errors import UserError
-from lit_gan.functional.theory import jsd_lower_bound, value_function
 from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.players import Player
 from lit_gan.randomness import seed_global_generators
 from lit_gan.schedules import Schedule
+from lit_gan.verdict import Verdict, at_least_float32, joined
 
 PlayerName = Literal["generator", "discriminator"]
 _Minibatch = tuple[Tensor, Tensor | None]  # examples, and what they are conditioned on
-
-
-class _Verdict(NamedTuple):
-    """What D said of a minibatch, and what that cost it."""
-
-    loss: Tensor
-    real_logits: Tensor
-    fake_logits: Tensor
 
 
 class GAN(GenerativeModule):
@@ -46,7 +38,8 @@ class GAN(GenerativeModule):
 
     Args:
         generator: G, from latents ``(N, latent_size)`` to data ``(N, C, H, W)``.
-        discriminator: D, from data ``(N, C, H, W)`` to logits ``(N, 1)``.
+        discriminator: D, from data ``(N, C, H, W)`` to logits ``(N, 1)``. It sees examples and samples in one batch,
+            unless it has batch normalisation or an attribute ``sees_whole_batch = True``.
         latent: :math:`p_z`; ``None`` is ``Uniform`` of the generator's ``latent_size``.
         objective: What each player minimises; ``None`` is ``NonSaturating``.
         coordination: How often D moves before G does; ``None`` is ``FixedSteps(1)``.
@@ -93,8 +86,9 @@ class GAN(GenerativeModule):
             "generator": Player("generator", generator, optimizer_g, schedule_g, clip_g),
             "discriminator": Player("discriminator", discriminator, optimizer_d, schedule_d, clip_d),
         }
-        # Batch statistics of examples and of samples must not mix: such a D sees the two apart.
-        self._joint_forward = not any(isinstance(module, _BatchNorm) for module in discriminator.modules())
+        # What looks across a batch must not mix examples with samples: such a D sees the two apart.
+        whole_batch = any(isinstance(module, _BatchNorm) for module in discriminator.modules())
+        self._joint_forward = not (whole_batch or getattr(discriminator, "sees_whole_batch", False))
 
     # -- Algorithm 1 ------------------------------------------------------------------------------------------------
 
@@ -110,7 +104,7 @@ class GAN(GenerativeModule):
         if self._round_is_logged():
             self._log_verdict("train", verdict, loss_g)
 
-    def _update_discriminator(self, minibatch: _Minibatch, turn: int) -> _Verdict:
+    def _update_discriminator(self, minibatch: _Minibatch, turn: int) -> Verdict:
         """D ascends V(D, G) on a minibatch of examples and as many samples."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
@@ -125,7 +119,7 @@ class GAN(GenerativeModule):
         # Through the strategy, not through Lightning's wrapper: only G's update, one a round, counts as a step.
         self.trainer.strategy.optimizer_step(optimizer, lambda: None)
         self.players["discriminator"].constrain()
-        return _joined(verdicts)
+        return joined(verdicts)
 
     def _update_generator(self, minibatch: _Minibatch, turn: int) -> Tensor:
         """G descends its loss on fresh latents; a conditional G under the conditions of the last minibatch."""
@@ -137,7 +131,7 @@ class GAN(GenerativeModule):
             for share, _, z_part, condition_part in self._micro_batches(x, z, condition):
                 generated = self.generate(z_part, condition_part)
                 logits = self.discriminate(generated, condition_part)
-                loss = self.objective.loss_g(_at_least_float32(logits))
+                loss = self.objective.loss_g(at_least_float32(logits))
                 self._backward("generator", share, loss, generated, condition_part)
                 total = total + share * loss.detach()
         self._optimizers()["generator"].step()
@@ -273,16 +267,16 @@ class GAN(GenerativeModule):
         for x_part, z_part, part in zip(x.tensor_split(pieces), z.tensor_split(pieces), conditions, strict=True):
             yield len(x_part) / len(x), x_part, z_part, part
 
-    def _judge(self, x: Tensor, generated: Tensor, condition: Tensor | None) -> _Verdict:
+    def _judge(self, x: Tensor, generated: Tensor, condition: Tensor | None) -> Verdict:
         """D's logits on examples and samples, in one forward pass where D's rows do not see each other."""
         if self._joint_forward:
             both = None if condition is None else torch.cat([condition, condition])
-            logits = _at_least_float32(self.discriminate(torch.cat([x, generated]), both))
+            logits = at_least_float32(self.discriminate(torch.cat([x, generated]), both))
             real_logits, fake_logits = logits[: len(x)], logits[len(x) :]
         else:
-            real_logits = _at_least_float32(self.discriminate(x, condition))
-            fake_logits = _at_least_float32(self.discriminate(generated, condition))
-        return _Verdict(self.objective.loss_d(real_logits, fake_logits), real_logits, fake_logits)
+            real_logits = at_least_float32(self.discriminate(x, condition))
+            fake_logits = at_least_float32(self.discriminate(generated, condition))
+        return Verdict(self.objective.loss_d(real_logits, fake_logits), real_logits, fake_logits)
 
     def _backward(self, player: PlayerName, share: float, loss: Tensor, x: Tensor, condition: Tensor | None) -> None:
         auxiliary = self.auxiliary_loss(player, x, condition)
@@ -311,18 +305,11 @@ class GAN(GenerativeModule):
         return is_last or (interval > 0 and self.global_step % interval == 0)
 
     @torch.no_grad()
-    def _log_verdict(self, split: str, verdict: _Verdict, loss_g: Tensor, batch_size: int | None = None) -> None:
-        """Losses, V(D, G), the divergence bound, and D's mean probability on examples and samples."""
-        value = value_function(verdict.real_logits, verdict.fake_logits)
+    def _log_verdict(self, split: str, verdict: Verdict, loss_g: Tensor, batch_size: int | None = None) -> None:
+        rows = batch_size or len(verdict.real_logits)
         losses = {f"{split}/loss_d": verdict.loss, f"{split}/loss_g": loss_g}
-        quantities = {
-            f"{split}/value": value,
-            f"{split}/jsd_bound": jsd_lower_bound(value),
-            f"{split}/d_real": verdict.real_logits.sigmoid().mean(),
-            f"{split}/d_fake": verdict.fake_logits.sigmoid().mean(),
-        }
-        self.log_dict(losses, prog_bar=split == "train", batch_size=batch_size or len(verdict.real_logits))
-        self.log_dict(quantities, batch_size=batch_size or len(verdict.real_logits))
+        self.log_dict(losses, prog_bar=split == "train", batch_size=rows)
+        self.log_dict({f"{split}/{name}": value for name, value in verdict.quantities().items()}, batch_size=rows)
 
     def _check_value_range(self, data_range: tuple[float, float] | None) -> None:
         if data_range is None:
@@ -334,20 +321,6 @@ class GAN(GenerativeModule):
                 "expected the same range; set the data's value_range or the generator's output_activation."
             )
         self.value_range = (float(data_range[0]), float(data_range[1]))
-
-
-def _at_least_float32(logits: Tensor) -> Tensor:
-    """Losses are formed in float32 or better whatever the precision of the networks."""
-    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-
-
-def _joined(verdicts: Sequence[tuple[float, _Verdict]]) -> _Verdict:
-    """The verdicts on the pieces of a minibatch as one, cut off from the graph."""
-    return _Verdict(
-        loss=torch.stack([share * verdict.loss.detach() for share, verdict in verdicts]).sum(),
-        real_logits=torch.cat([verdict.real_logits.detach() for _, verdict in verdicts]),
-        fake_logits=torch.cat([verdict.fake_logits.detach() for _, verdict in verdicts]),
-    )
 
 
 def _no_pixel_means() -> Tensor:

@@ -52,9 +52,20 @@ class GenerativeModule(LoadableModule):
         """
         return self.generator(z) if condition is None else self.generator(z, condition)  # type: ignore[no-any-return]
 
+    def sample_condition(self, num: int) -> Tensor | None:
+        """The conditions that samples are drawn under where none are given.
+
+        Args:
+            num: How many samples.
+
+        Returns:
+            One condition per sample, or ``None`` for a model that is not conditional.
+        """
+        return None
+
     def forward(self, z: Tensor) -> Tensor:
         """G's samples for the latents ``z``, in data space; see :meth:`generate`."""
-        return self.generate(z, None)
+        return self.generate(z, self.sample_condition(len(z)))
 
     @torch.no_grad()
     def sample(self, num: int, *, rng: int | torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
@@ -63,13 +74,13 @@ class GenerativeModule(LoadableModule):
         Args:
             num: How many.
             rng: A seed or a generator; torch's global one if ``None``. Equal seeds give equal samples.
-            condition: One condition per sample, for a conditional GAN.
+            condition: One condition per sample, for a conditional GAN; :meth:`sample_condition` where ``None``.
 
         Returns:
             A tensor ``(num, C, H, W)`` on the GAN's device.
 
         Raises:
-            UserError: If ``num`` is below 1.
+            UserError: If ``num`` is below 1 or there is not one condition per sample.
         """
         return to_display_range(self.sample_data(num, rng=rng, condition=condition), self.value_range)
 
@@ -80,6 +91,9 @@ class GenerativeModule(LoadableModule):
         """Draws samples as :meth:`sample` does, but leaves them in data space, where metrics compare them."""
         if num < 1:
             raise UserError(f"num = {num}: expected at least 1 sample.")
+        condition = self.sample_condition(num) if condition is None else condition
+        if condition is not None and len(condition) != num:
+            raise UserError(f"condition has {len(condition)} rows: expected one for each of the num = {num} samples.")
         generator = torch.Generator().manual_seed(rng) if isinstance(rng, int) else rng
         z = self.latent.sample(num, generator=generator, device=self.device, dtype=self._float_dtype)
         starts = range(0, num, _SAMPLES_PER_FORWARD)

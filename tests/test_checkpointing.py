@@ -86,8 +86,23 @@ def _rewritten(path: Path, **changes: Any) -> Path:
 
 def test_a_class_that_is_not_imported_is_named(built_from_class_paths: GAN, tmp_path: Path) -> None:
     path = _rewritten(_saved(built_from_class_paths, tmp_path / "gan.ckpt"), _class_path="their.package.TheirGAN")
-    with pytest.raises(UserError, match=r"holds a their\.package\.TheirGAN.*add `import their\.package` before"):
+    with pytest.raises(
+        UserError,
+        match=r"holds a their\.package\.TheirGAN, whose module is not imported: add `import their\.package` before",
+    ):
         GAN.load_from_checkpoint(path)
+
+
+def test_a_trusted_file_may_hold_whole_networks(tmp_path: Path) -> None:
+    gan = linear_gan()
+    path = _saved(gan, tmp_path / "gan.ckpt")
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["hyper_parameters"] = {"generator": LinearGenerator(), "discriminator": LinearDiscriminator()}
+    torch.save(checkpoint, path)
+    with pytest.raises(UserError, match=r"gan\.ckpt"):
+        GAN.load_from_checkpoint(path)
+    loaded = GAN.load_from_checkpoint(path, weights_only=False)
+    assert torch.equal(loaded.generator.a, gan.generator.a)
 
 
 def test_a_class_that_is_no_gan_is_refused(built_from_class_paths: GAN, tmp_path: Path) -> None:

@@ -325,6 +325,15 @@ def test_batch_norm_in_d_keeps_examples_and_samples_apart() -> None:
     assert gan.forwards == [("G", 8), ("D", 8), ("D", 8), ("G", 8), ("D", 8)]
 
 
+def test_a_discriminator_that_sees_the_whole_batch_says_so() -> None:
+    class WholeBatch(LinearDiscriminator):
+        sees_whole_batch = True
+
+    gan = RecordingGAN(LinearGenerator(), WholeBatch(), optimizer_g=sgd(), optimizer_d=sgd())
+    trainer(max_steps=1).fit(gan, loader(examples(8), batch_size=8))
+    assert gan.forwards == [("G", 8), ("D", 8), ("D", 8), ("G", 8), ("D", 8)]
+
+
 def test_auxiliary_loss_is_added_to_its_players_loss() -> None:
     class Regularised(GAN):
         def auxiliary_loss(self, player: str, x: Tensor, condition: Tensor | None) -> Tensor | None:

@@ -76,6 +76,21 @@ def test_many_samples_pass_in_pieces_with_the_same_result() -> None:
     assert torch.equal(whole, gan(z).detach())
 
 
+def test_conditions_are_chosen_once_for_all_samples_and_one_each() -> None:
+    class Conditional(GAN):
+        def sample_condition(self, num: int) -> Tensor:
+            return torch.arange(num)
+
+        def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
+            return condition[:, None, None, None].float()
+
+    gan = linear_gan(Conditional)
+    assert torch.equal(gan.sample_data(2500).flatten(), torch.arange(2500).float())
+    assert torch.equal(gan(torch.zeros(3, 1)).flatten(), torch.arange(3).float())
+    with pytest.raises(UserError, match=r"condition has 2 rows: expected one for each of the num = 3 samples"):
+        gan.sample(3, condition=torch.zeros(2))
+
+
 def test_no_samples_are_an_error() -> None:
     with pytest.raises(UserError, match="num = 0: expected at least 1 sample"):
         linear_gan().sample(0)

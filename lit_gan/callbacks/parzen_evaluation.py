@@ -7,17 +7,19 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import Metric
 
 from lit_gan.callbacks.evaluation_images import EvaluationImages, Split, evaluation_images
 from lit_gan.callbacks.parzen_score import ParzenScore, over_folds
-from lit_gan.errors import UserError
+from lit_gan.errors import RunError, UserError
 from lit_gan.functional.display import to_display_range
 from lit_gan.generative import GenerativeModule
 from lit_gan.metrics.parzen import ParzenNLL
 from lit_gan.metrics.parzen_warnings import ParzenWarning
 from lit_gan.randomness import stream, stream_seed
+from lit_gan.tracking.run_record import NAN
 
 _SAMPLES_PER_BATCH = 1000
 
@@ -89,6 +91,11 @@ class ParzenEvaluation(Callback):
             images = evaluation_images(trainer, module, split, needs_sigma=not isinstance(self.sigma, int | float))
             self._folds[split] = [(fold, self._fed_with(fold, trainer)) for fold in images]
         samples = _samples(module, self.num_samples, trainer)
+        if trainer.state.fn == TrainerFn.FITTING and not bool(samples.isfinite().all()):
+            raise RunError(
+                f"{NAN}: the samples are not finite after round {trainer.global_step}: training has diverged. Try "
+                "lower learning rates, clip_g and clip_d, or another seed."
+            )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             result = over_folds([_result(metric, images.in_units(samples)) for images, metric in self._folds[split]])
@@ -147,13 +154,15 @@ def _result(metric: ParzenNLL, samples: Tensor) -> dict[str, Tensor]:
 def _further(
     metric: Metric, images: EvaluationImages, samples: Tensor, split: Split, module: GenerativeModule
 ) -> dict[str, Tensor]:
-    """Another generative metric on the same samples."""
+    """Another generative metric on the same samples; where there are folds, on the first."""
     metric = metric.to(module.device)
     metric.reset()
+    # One range for real and generated images, or the two could not be compared.
+    value_range = module.value_range or (float(images.reported.min()), float(images.reported.max()))
     for batch, real in ((images.reported, True), (samples, False)):
         for start in range(0, len(batch), _SAMPLES_PER_BATCH):
             piece = batch[start : start + _SAMPLES_PER_BATCH].to(module.device)
-            metric.update(_as_wanted(metric, to_display_range(piece, module.value_range)), real=real)
+            metric.update(_as_wanted(metric, to_display_range(piece, value_range)), real=real)
     # KID draws subsets from the global generator: here from a stream of its own, which is then put back.
     with torch.random.fork_rng():
         torch.manual_seed(stream_seed(module.seed, "metric", type(metric).__name__))

@@ -51,13 +51,17 @@ class ParzenScore:
             other: The other score.
 
         Returns:
-            The difference and its standard error, in nats; the difficulty of the images cancels.
+            The difference and its standard error (across the folds, where there are several), in nats; the difficulty
+            of the images cancels.
 
         Raises:
             UserError: If the two were not made on the same number of images.
         """
         difference = self.log_likelihood - other.log_likelihood
-        return difference, paired_standard_error(torch.cat(self.rows), torch.cat(other.rows))
+        if len(self.rows) == 1:
+            return difference, paired_standard_error(self.rows[0], other.rows[0])
+        per_fold = [torch.stack([rows.mean() for rows in score.rows]) for score in (self, other)]
+        return difference, paired_standard_error(*per_fold)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data and tensors, that ``torch.load(weights_only=True)`` takes."""

@@ -1,10 +1,11 @@
 """Grids of samples while a GAN trains."""
 
+import warnings
 from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torchvision.utils import make_grid, save_image
 
@@ -12,6 +13,7 @@ from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.randomness import stream
 
+_CHANNELS = (1, 3)  # grey, or red, green and blue
 _SMALLEST_SIDE = 28  # pixels; smaller images are enlarged, or nobody can read them
 
 
@@ -22,7 +24,7 @@ class SampleGrid(Callback):
     further trained; nothing is picked. A module that cannot ``sample`` is left alone.
 
     Args:
-        num_samples: Pictures in the grid.
+        num_samples: Pictures in the grid; 0 switches it off.
         every_n_rounds: Rounds between grids; there is one more at the end. 0 for only that one.
         columns: Pictures per row; 10 where ``None``, so that a conditional GAN with ten classes shows one per row.
         folder: Where the PNGs go; ``samples/`` in the run folder if ``None``.
@@ -34,8 +36,8 @@ class SampleGrid(Callback):
     def __init__(
         self, num_samples: int = 100, every_n_rounds: int = 500, columns: int | None = None, folder: str | None = None
     ) -> None:
-        if num_samples < 1:
-            raise UserError(f"sample_grid.num_samples = {num_samples}: expected at least 1.")
+        if num_samples < 0:
+            raise UserError(f"sample_grid.num_samples = {num_samples}: expected 0 (off) or more.")
         if every_n_rounds < 0:
             raise UserError(f"sample_grid.every_n_rounds = {every_n_rounds}: expected 0 (only at the end) or more.")
         if columns is not None and columns < 1:
@@ -64,10 +66,14 @@ class SampleGrid(Callback):
 
     @rank_zero_only
     def _save(self, trainer: Trainer, module: LightningModule) -> None:
-        if not isinstance(module, GenerativeModule):
+        if not isinstance(module, GenerativeModule) or self.num_samples == 0:
             return
-        rng = stream(module.seed, "sample grid")
-        grid = grid_image(module.sample(self.num_samples, rng=rng).cpu(), self.columns)
+        samples = module.sample(self.num_samples, rng=stream(module.seed, "sample grid")).cpu()
+        if samples.shape[1] not in _CHANNELS:
+            warnings.warn(f"no sample grid: images with {samples.shape[1]} channels cannot be shown.", stacklevel=2)
+            self.num_samples = 0
+            return
+        grid = grid_image(samples, self.columns)
         folder = Path(self.folder or Path(trainer.default_root_dir) / "samples")
         folder.mkdir(parents=True, exist_ok=True)
         save_image(grid, folder / f"round-{trainer.global_step:06d}.png")
@@ -93,7 +99,7 @@ def grid_image(images: torch.Tensor, columns: int) -> torch.Tensor:
         torch.Size([3, 62, 92])
     """
     channels, height = images.shape[1:3]
-    if channels not in (1, 3):
+    if channels not in _CHANNELS:
         raise UserError(f"images with {channels} channels cannot be shown: expected 1 (grey) or 3 (colour).")
     enlarged = images.repeat_interleave(factor := -(-_SMALLEST_SIDE // height), dim=2).repeat_interleave(factor, dim=3)
     grid: torch.Tensor = make_grid(enlarged.float(), nrow=columns, padding=2)
@@ -101,7 +107,7 @@ def grid_image(images: torch.Tensor, columns: int) -> torch.Tensor:
 
 
 def _log_image(logger: Logger, grid: torch.Tensor, step: int) -> None:
-    if isinstance(logger, WandbLogger):
+    if hasattr(logger, "log_image"):  # W&B's, and any that has the same
         logger.log_image("samples", [grid], step=step)
     elif isinstance(logger, TensorBoardLogger):
         logger.experiment.add_image("samples", grid, step)

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from lit_gan import __version__
 from lit_gan.cli.shipped import shipped_names
-from lit_gan.errors import UserError
+from lit_gan.errors import RunError, UserError
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -40,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"lit-gan: error: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_ERROR
+    except RunError as failure:
+        print(f"lit-gan: failed: {' '.join(str(failure).split())}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED

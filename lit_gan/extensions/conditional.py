@@ -38,9 +38,13 @@ class ConditionalGAN(GAN):
         """Images and labels ``(N,)``."""
         return batch[0], batch[1]
 
+    def sample_condition(self, num: int) -> Tensor:
+        """Every class in its turn, each with its equal share of the ``num`` samples."""
+        return torch.arange(num) * self.num_classes // num
+
     def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
-        """Samples of the classes ``condition`` ``(N,)``; of every class in turn where there is none."""
-        labels = torch.arange(len(z)) * self.num_classes // len(z) if condition is None else condition
+        """Samples of the classes ``condition`` ``(N,)``."""
+        labels = self.sample_condition(len(z)) if condition is None else condition
         return self.generator(z, self._one_hot(labels))  # type: ignore[no-any-return]
 
     def discriminate(self, x: Tensor, condition: Tensor | None = None) -> Tensor:

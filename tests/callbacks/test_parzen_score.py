@@ -23,6 +23,16 @@ def test_difference_has_the_paired_error() -> None:
     assert error == pytest.approx(1.0 / 2**0.5)
 
 
+def test_difference_over_folds_has_the_error_across_them() -> None:
+    def folds(*means: float) -> ParzenScore:
+        rows = tuple(torch.tensor([mean - 1.0, mean + 1.0], dtype=torch.float64) for mean in means)
+        return ParzenScore(sum(means) / len(means), 0.5, 0.1, 10, rows)
+
+    difference, error = folds(3.0, 7.0).difference(folds(1.0, 1.0))
+    assert difference == pytest.approx(4.0)
+    assert error == pytest.approx(2.0 / 2**0.5)  # the folds differ by 2 and 6
+
+
 def test_scores_on_other_images_cannot_be_compared() -> None:
     with pytest.raises(UserError, match="first has 2 log-likelihoods, second has 3"):
         score(1.0, 2.0).difference(score(1.0, 2.0, 3.0))

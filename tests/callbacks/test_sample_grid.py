@@ -8,10 +8,11 @@ import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
-from tiny_gan import examples, linear_gan, loader, trainer
+from tiny_gan import LinearDiscriminator, LinearGenerator, examples, linear_gan, loader, trainer
 
 from lit_gan.callbacks.sample_grid import SampleGrid, grid_image
 from lit_gan.errors import UserError
+from lit_gan.gan import GAN
 
 
 def fitted(tmp_path: Path, callback: SampleGrid, rounds: int = 5, **kwargs: Any) -> list[str]:
@@ -81,7 +82,7 @@ def test_a_module_that_cannot_sample_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"num_samples": 0}, r"sample_grid\.num_samples = 0: expected at least 1"),
+        ({"num_samples": -1}, r"sample_grid\.num_samples = -1: expected 0 \(off\) or more"),
         ({"every_n_rounds": -1}, r"sample_grid\.every_n_rounds = -1: expected 0 \(only at the end\) or more"),
         ({"columns": 0}, r"sample_grid\.columns = 0: expected at least 1"),
     ],
@@ -89,6 +90,30 @@ def test_a_module_that_cannot_sample_is_left_alone(tmp_path: Path) -> None:
 def test_arguments_out_of_range_are_told(kwargs: dict[str, int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         SampleGrid(**kwargs)
+
+
+def test_zero_samples_switch_it_off(tmp_path: Path) -> None:
+    run = trainer(max_steps=2, callbacks=[SampleGrid(num_samples=0, every_n_rounds=1)], default_root_dir=tmp_path)
+    run.fit(linear_gan(), loader(examples(8), batch_size=4))
+    assert not (tmp_path / "samples").exists()
+
+
+def test_training_on_images_that_cannot_be_shown_goes_on_with_one_warning(tmp_path: Path) -> None:
+    class TwoChannels(LinearGenerator):
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            return super().forward(z).expand(-1, 2, -1, -1)
+
+    class Judge(LinearDiscriminator):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x[:, :1])
+
+    gan = GAN(TwoChannels(), Judge())
+    callbacks = [SampleGrid(num_samples=4, every_n_rounds=1)]
+    run = trainer(max_steps=2, callbacks=callbacks, default_root_dir=tmp_path)
+    with pytest.warns(UserWarning, match="no sample grid: images with 2 channels cannot be shown") as told:
+        run.fit(gan, loader(examples(8).expand(-1, 2, -1, -1), batch_size=4))
+    assert len([warning for warning in told if "no sample grid" in str(warning.message)]) == 1
+    assert run.global_step == 2
 
 
 def test_images_with_two_channels_cannot_be_shown() -> None:

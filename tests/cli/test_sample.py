@@ -79,3 +79,13 @@ def test_a_module_that_is_no_gan_is_told() -> None:
     data = "--data=lit_gan.data.DigitsDataModule"
     assert lit_gan("fit", "--model=own_modules.OwnModule", data, *SHORT, "--trainer.max_steps=1").code == 0
     assert "holds a own_modules.OwnModule, which is no GAN" in lit_gan("sample", the_run()).line
+
+
+def test_a_class_whose_module_is_not_there_is_named(finished_run: Path) -> None:
+    path = finished_run / "checkpoints/last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["hyper_parameters"]["_class_path"] = "their_module.TheirGAN"
+    torch.save(checkpoint, path)
+    line = lit_gan("sample", path).line
+    assert "holds a their_module.TheirGAN, and its module cannot be imported" in line
+    assert "or to lie in the working directory" in line
