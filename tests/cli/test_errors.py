@@ -68,7 +68,7 @@ _LATENT = "--model.init_args.latent=lit_gan.latents.Normal"
             r"the data lie in \[-1.0, 1.0\] but .* activation gives \[0.0, 1.0\]",
         ),
         (["--data.init_args.value_range=[1,0]"], r"value_range = \(1.0, 0.0\): expected two finite numbers"),
-        (["--sample_grid.num_samples=0"], "sample_grid.num_samples = 0: expected at least 1"),
+        (["--sample_grid.num_samples=-1"], r"sample_grid.num_samples = -1: expected 0 \(off\) or more"),
         (["--num_threads=0"], "--num_threads 0: expected at least 1"),
         (["--trainer.max_epochs=-4"], "--trainer: `max_epochs` must be a non-negative integer or -1"),
         (["--trainer.limit_train_batches=-3"], "--trainer: .*invalid value -3 for limit_train_batches"),
