@@ -59,19 +59,22 @@ class ParzenWindows:
         self._shards, self._num_centres, self._depth, self._exchange = shards, num_centres, depth, exchange
 
     @classmethod
-    def around(cls, centres: Tensor, low: float, high: float) -> "ParzenWindows":
+    def around(
+        cls, centres: Tensor, low: float, high: float, distinct: tuple[Tensor, Tensor] | None = None
+    ) -> "ParzenWindows":
         """Windows around centres in memory; copies of a centre cost nothing.
 
         Args:
             centres: ``(N, D)``.
             low: The least value among the centres and the rows to come.
             high: The greatest.
+            distinct: The centres' ``distinct_rows``, where they are known already.
 
         Returns:
             The windows.
         """
         with exact_matmul(centres.device):
-            members, counts = distinct_rows(centres)
+            members, counts = distinct_rows(centres) if distinct is None else distinct
             coder = coder_for(centres, low, high)
             tiles = zip(torch.split(members, SHARD), torch.split(counts, SHARD), strict=True)
             shards = [ScreenedCentres(centres, tile, count, coder) for tile, count in tiles]

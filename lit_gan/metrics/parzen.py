@@ -147,7 +147,7 @@ class ParzenNLL(Metric):
             UserError: If generated, test or (for the choice of sigma) validation images are missing.
         """
         depth = self._depth()
-        val, test = self._rows("val", depth), self._rows("test", depth)
+        val, test = self._canonical_rows("val", depth), self._canonical_rows("test", depth)
         if test.shape[0] == 0:
             raise UserError("no test images: expected update(images, real=True) before compute().")
         if val.shape[0] == 0 and len(self.sigmas) != 1:
@@ -186,15 +186,20 @@ class ParzenNLL(Metric):
             raise UserError(f"images have {sizes.tolist()} values each on different ranks: expected one size.")
         return int(sizes) if sizes.numel() else 1
 
-    def _rows(self, name: str, depth: int) -> Tensor:
+    def _canonical_rows(self, name: str, depth: int) -> Tensor:
         """A state's rows over all processes, in an order that depends on the set of rows alone."""
+        rows = self._rows(name, depth)
+        return rows[row_fingerprints(rows).argsort(stable=True)]
+
+    def _rows(self, name: str, depth: int) -> Tensor:
+        """A state's rows over all processes, in the order of arrival."""
         state = getattr(self, name)
         if len(state) == 0:
             return torch.empty(0, depth)
         rows = dim_zero_cat(state).reshape(-1, depth).float()
         if rows.device.type == "mps":  # it has no float64
             rows = rows.cpu()
-        return rows[row_fingerprints(rows).argsort(stable=True)]
+        return rows
 
     def _windows(self, val: Tensor, test: Tensor, depth: int) -> tuple[ParzenWindows, int]:
         if self._samples is not None:
@@ -203,11 +208,11 @@ class ParzenNLL(Metric):
         num_centres = generated.shape[0]
         if num_centres == 0:
             raise UserError("no generated images: expected update(images, real=False) before compute().")
-        members, _ = distinct_rows(generated)
+        distinct = members, _ = distinct_rows(generated)
         warn_of_copies(1 - members.numel() / num_centres)
         warn_of_collapse(generated, members, test)
         ranges = torch.stack([torch.stack(torch.aminmax(x)) for x in (generated, test, val) if x.shape[0]])
-        return ParzenWindows.around(generated, float(ranges.min()), float(ranges.max())), num_centres
+        return ParzenWindows.around(generated, float(ranges.min()), float(ranges.max()), distinct), num_centres
 
     def _windows_on_disk(self, samples: SampleFile, test: Tensor, depth: int) -> tuple[ParzenWindows, int]:
         num_centres = int(self._gathered(torch.tensor([len(samples)], device=test.device)).sum())
