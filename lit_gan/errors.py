@@ -1,4 +1,15 @@
-"""The exceptions that end a command in one line: what the user can mend, and what went wrong in the run itself."""
+"""The exceptions that end a command in one line: what the user can mend, what went wrong in a run, what stopped it."""
+
+from typing import Literal
+
+#: Who asked a run to stop: Ctrl-C, a scheduler that wants its machine back, or the tracker of a sweep.
+StopReason = Literal["interrupted", "preempted", "stopped by the tracker"]
+
+_EXIT_CODES: dict[StopReason, int] = {
+    "interrupted": 130,  # 128 + SIGINT, as every shell has it
+    "preempted": 75,  # EX_TEMPFAIL of sysexits.h: try again later
+    "stopped by the tracker": 0,  # the tracker has what it wanted
+}
 
 
 class UserError(ValueError):
@@ -22,3 +33,24 @@ class RunError(RuntimeError):
     The command line prints the message on one line and exits with code 1. A message that begins with ``nan`` marks the
     run as one that is never continued: its weights are lost.
     """
+
+
+class RunStopped(Exception):  # noqa: N818 -- no error: what was asked for
+    """Training was left at the end of a round because somebody asked for it; its checkpoint is written.
+
+    Args:
+        reason: Who asked.
+
+    Example:
+        >>> RunStopped("preempted").exit_code
+        75
+    """
+
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(reason)
+        self.reason: StopReason = reason
+
+    @property
+    def exit_code(self) -> int:
+        """130 by Ctrl-C, 75 for a preempted run that wants to be queued again, 0 by the tracker."""
+        return _EXIT_CODES[self.reason]

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from lit_gan import __version__
 from lit_gan.cli.shipped import shipped_names
-from lit_gan.errors import RunError, UserError
+from lit_gan.errors import RunError, RunStopped, UserError
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows `lit-gan` on the command line; that of the process if ``None``.
 
     Returns:
-        0 done; 1 a failure during a run; 2 something the user can mend, told in one line; 130 stopped by Ctrl-C.
+        0 done, or stopped by the tracker; 1 a failure during a run; 2 something the user can mend, told in one line;
+        75 preempted, to be queued again; 130 stopped by Ctrl-C.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"lit-gan: error: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_ERROR
+    except RunStopped as stop:
+        return stop.exit_code
     except RunError as failure:
         print(f"lit-gan: failed: {' '.join(str(failure).split())}", file=sys.stderr)
         return FAILED

@@ -9,7 +9,7 @@ from command_line import lit_gan
 
 import lit_gan as package
 from lit_gan.cli import main as main_module
-from lit_gan.errors import UserError
+from lit_gan.errors import RunError, RunStopped, UserError
 
 _ROOT = Path(package.__file__).parents[1]
 
@@ -43,6 +43,10 @@ def test_every_verb_has_a_help(verb: str) -> None:
     [
         (UserError("one\n  thing"), 2, "lit-gan: error: one thing\n"),
         (KeyboardInterrupt(), 130, "lit-gan: stopped by Ctrl-C.\n"),
+        (RunError("nan: at\n  round 3"), 1, "lit-gan: failed: nan: at round 3\n"),
+        (RunStopped("interrupted"), 130, ""),
+        (RunStopped("preempted"), 75, ""),
+        (RunStopped("stopped by the tracker"), 0, ""),
     ],
 )
 def test_endings_become_exit_codes(
