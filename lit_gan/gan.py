@@ -1,6 +1,7 @@
 """Algorithm 1 of *Generative Adversarial Nets* as a LightningModule."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import torch
@@ -16,8 +17,10 @@ from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.players import Player
+from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators
 from lit_gan.schedules import Schedule
+from lit_gan.strategies.ddp_gan import DDPGANStrategy, unsent
 from lit_gan.verdict import Verdict, at_least_float32, joined
 
 PlayerName = Literal["generator", "discriminator"]
@@ -92,8 +95,16 @@ class GAN(GenerativeModule):
 
     # -- Algorithm 1 ------------------------------------------------------------------------------------------------
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        """One round: k updates of D, each on its own minibatch and latents, then one update of G on fresh latents."""
+    def training_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """One round: k updates of D, each on its own minibatch and latents, then one update of G on fresh latents.
+
+        Args:
+            batch: :attr:`minibatches_per_round` minibatches.
+            batch_idx: Not used: the position is the number of rounds.
+
+        Returns:
+            Each player's last loss by the player's name, for the callbacks that watch them.
+        """
         seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
         minibatches = self._cut_into_minibatches(batch)
         k = self.coordination.discriminator_steps(self.global_step)
@@ -103,6 +114,7 @@ class GAN(GenerativeModule):
         self._step_schedules()
         if self._round_is_logged():
             self._log_verdict("train", verdict, loss_g)
+        return {"generator": loss_g, "discriminator": verdict.loss}
 
     def _update_discriminator(self, minibatch: _Minibatch, turn: int) -> Verdict:
         """D ascends V(D, G) on a minibatch of examples and as many samples."""
@@ -199,10 +211,11 @@ class GAN(GenerativeModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """One optimiser per player, G's first, with the schedules of each."""
-        if self.trainer.world_size > 1:
+        if self.trainer.world_size > 1 and not isinstance(self.trainer.strategy, DDPGANStrategy):
             raise UserError(
-                f"{self.trainer.world_size} devices: a GAN trains on one device here, because Lightning's DDP reduces "
-                "both players' gradients together: pass --trainer.devices 1."
+                f"{type(self.trainer.strategy).__name__} on {self.trainer.world_size} devices reduces both players' "
+                "gradients together, and a GAN's players move apart: expected --trainer.strategy ddp_gan (in Python: "
+                'Trainer(strategy="ddp_gan")).'
             )
         optimizers = [player.build_optimizer() for player in self.players.values()]
         schedulers = [
@@ -211,6 +224,11 @@ class GAN(GenerativeModule):
             for schedule, scheduler in zip(player.schedules, player.schedulers, strict=True)
         ]
         return optimizers, schedulers
+
+    def setup(self, stage: str) -> None:
+        """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself."""
+        self._seed = self.trainer.strategy.broadcast(self.seed)
+        scale_each_player(self.trainer, tuple(self.players))
 
     def on_fit_start(self) -> None:
         """A new run sets what depends on its data; a resumed or a loaded GAN has it already."""
@@ -261,11 +279,13 @@ class GAN(GenerativeModule):
     def _micro_batches(
         self, x: Tensor, z: Tensor, condition: Tensor | None
     ) -> Iterator[tuple[float, Tensor, Tensor, Tensor | None]]:
-        """The minibatch in pieces, each with its share of the rows."""
+        """The minibatch in pieces, each with its share of the rows; gradients travel with the last one, summed."""
         pieces = min(self.coordination.micro_batches, len(x))
         conditions = [None] * pieces if condition is None else condition.tensor_split(pieces)
-        for x_part, z_part, part in zip(x.tensor_split(pieces), z.tensor_split(pieces), conditions, strict=True):
-            yield len(x_part) / len(x), x_part, z_part, part
+        parts = zip(x.tensor_split(pieces), z.tensor_split(pieces), conditions, strict=True)
+        for index, (x_part, z_part, condition_part) in enumerate(parts, start=1):
+            with unsent(self.trainer.strategy) if index < pieces else nullcontext():
+                yield len(x_part) / len(x), x_part, z_part, condition_part
 
     def _judge(self, x: Tensor, generated: Tensor, condition: Tensor | None) -> Verdict:
         """D's logits on examples and samples, in one forward pass where D's rows do not see each other."""
@@ -289,6 +309,7 @@ class GAN(GenerativeModule):
     def _to_move(self, player: PlayerName) -> Optimizer:
         optimizer: Optimizer = self._optimizers()[player].optimizer
         optimizer.zero_grad()
+        choose_scaler(self.trainer, player)
         return optimizer
 
     def _step_schedules(self) -> None:

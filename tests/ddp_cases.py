@@ -1,0 +1,275 @@
+"""What each rank of the tests of `ddp_gan` trains; a module that spawned processes can import."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import DDPStrategy
+from tiny_gan import sgd, trainer
+from torch import Tensor, nn
+
+from lit_gan.coordination import FixedSteps
+from lit_gan.errors import UserError
+from lit_gan.gan import GAN
+from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+from lit_gan.randomness import stream
+from lit_gan.strategies import DDPGANStrategy
+
+ROUNDS = 20
+ROWS = 6  # per rank and minibatch
+SHAPE = (1, 8, 8)
+CASES = [(k, network, precision) for k in (1, 3) for network in ("mlp", "conv") for precision in ("32", "64")]
+
+
+class ConvGenerator(nn.Module):
+    latent_size = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Unflatten(1, (4, 1, 1)),
+            nn.ConvTranspose2d(4, 8, 4),
+            nn.ReLU(),
+            nn.ConvTranspose2d(8, 1, 4, 2, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z)
+
+
+def conv_discriminator() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 8, 3, 2, 1), nn.Flatten(), nn.Linear(32, 1)
+    )
+
+
+class FedGAN(GAN):
+    """Latents of two ranks: each its own, or one process both."""
+
+    def draw_latents(self, num: int, purpose: str, *position: int) -> Tensor:
+        ranks = range(2) if self.trainer.world_size == 1 else [self.global_rank]
+        parts = [
+            self.latent.sample(num // len(ranks), generator=stream(0, purpose, *position, rank), dtype=torch.float64)
+            for rank in ranks
+        ]
+        return torch.cat(parts).to(self.dtype)
+
+
+def gan(network: str, k: int, cls: type[GAN] = FedGAN, **kwargs: Any) -> GAN:
+    torch.manual_seed(0)
+    if network == "mlp":
+        # Dropout off: its draws differ by rank.
+        discriminator = MaxoutDiscriminator(SHAPE, hidden=(8,), weight_init=0.3, input_keep=1, hidden_keep=1)
+        players: tuple[nn.Module, nn.Module] = MLPGenerator(SHAPE, 4, hidden=(16,)), discriminator
+    else:
+        players = ConvGenerator(), conv_discriminator()
+    options = {"optimizer_g": sgd(0.1, 0.5), "optimizer_d": sgd(0.1, 0.5), "coordination": FixedSteps(k)}
+    return cls(*players, **{**options, **kwargs})
+
+
+class Batches:
+    """The global minibatches, or one rank's share of each."""
+
+    def __init__(self, k: int, rank: int | None) -> None:
+        self.k = k
+        self.rows = slice(None) if rank is None else slice(rank * ROWS, (rank + 1) * ROWS)
+
+    def __len__(self) -> int:
+        return ROUNDS
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for index in range(ROUNDS):
+            draw = stream(1, "examples", index)
+            minibatches = torch.rand(self.k, 2 * ROWS, *SHAPE, generator=draw, dtype=torch.float64)
+            yield minibatches[:, self.rows].flatten(0, 1)
+
+
+class Sent:
+    """Counts the bytes of gradients that leave this rank."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def hook(self, state: object, bucket: torch.distributed.GradBucket) -> torch.futures.Future[Tensor]:
+        gradients = bucket.buffer().div_(torch.distributed.get_world_size())
+        self.bytes += gradients.numel() * gradients.element_size()
+        future = torch.distributed.all_reduce(gradients, async_op=True).get_future()
+        return future.then(lambda done: done.value()[0])
+
+
+def train(module: LightningModule, data: Any, strategy: Any = "auto", precision: str = "32", **kwargs: Any) -> Any:
+    kwargs = {"max_epochs": 1, "use_distributed_sampler": False, **kwargs}
+    fit = trainer(precision=f"{precision}-true", strategy=strategy, **kwargs)
+    fit.fit(module, data)
+    return fit
+
+
+def equality(rank: int | None) -> dict[str, Any]:
+    """The weights, and the bytes sent, of every case."""
+    results: dict[str, Any] = {}
+    for k, network, precision in CASES:
+        module, sent = gan(network, k), Sent()
+        kwargs = {} if rank is None else {"strategy": DDPGANStrategy(ddp_comm_hook=sent.hook), "devices": 2}
+        train(module, _typed(Batches(k, rank), precision), precision=precision, **kwargs)
+        results[f"{k} {network} {precision}"] = {"weights": dict(module.state_dict()), "sent": sent.bytes}
+    return results
+
+
+def _typed(batches: Batches, precision: str) -> Any:
+    return batches if precision == "64" else _Converted(batches)
+
+
+class _Converted:
+    def __init__(self, batches: Batches) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (batch.float() for batch in self.batches)
+
+
+def accumulation(rank: int) -> dict[str, Any]:
+    """Two micro-batches against one, and what is sent for each."""
+    found = {}
+    for pieces in (1, 2):
+        module, sent = gan("mlp", 1, coordination=FixedSteps(1, micro_batches=pieces)), Sent()
+        strategy = DDPGANStrategy(ddp_comm_hook=sent.hook)
+        train(module, Batches(1, rank), strategy, precision="64", devices=2)
+        found[pieces] = {"weights": dict(module.state_dict()), "sent": sent.bytes}
+    return found
+
+
+def randomness(rank: int) -> dict[str, Any]:
+    """Latents, and the mask of a dropout, in the first rounds."""
+    seen: dict[str, list[Tensor]] = {"latents": [], "dropout": []}
+
+    class Watched(GAN):
+        def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
+            seen["latents"].append(z.detach().clone())
+            seen["dropout"].append(nn.functional.dropout(torch.ones(50)))
+            return super().generate(z, condition)
+
+    train(gan("mlp", 1, cls=Watched), _typed(Batches(1, rank), "32"), "ddp_gan", devices=2, max_steps=3)
+    return {name: torch.stack(values) for name, values in seen.items()}
+
+
+def buffers(rank: int) -> dict[str, Any]:
+    """Batch statistics while training, in validation, and in a checkpoint."""
+    seen: dict[str, Any] = {}
+
+    class Normalised(GAN):
+        def on_validation_epoch_start(self) -> None:
+            seen["validation"] = self.discriminator[1].running_mean.clone()
+
+        def on_train_batch_end(self, *arguments: Any) -> None:
+            seen["training"] = self.discriminator[1].running_mean.clone()
+
+    torch.manual_seed(0)
+    discriminator = nn.Sequential(nn.Conv2d(1, 4, 4), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(100, 1))
+    module = Normalised(ConvGenerator(), discriminator)
+    data = _typed(Batches(1, rank), "32")
+    fit = trainer(precision="32-true", strategy="ddp_gan", devices=2, max_steps=3, use_distributed_sampler=False)
+    fit.fit(module, data, data)
+    seen["weights"] = dict(module.state_dict())
+    return seen
+
+
+class Tied(GAN):
+    """Both players hold one layer."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.discriminator.shared = self.generator.shared = nn.Linear(1, 1)
+
+
+class Orphan(GAN):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.extra = nn.Linear(1, 1)
+
+
+class AroundD(GAN):
+    """Calls a part of D, so that D's own reducer never hears of it."""
+
+    def discriminate(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.discriminator[1:](self.discriminator[0](x))
+
+
+def errors(rank: int) -> dict[str, str]:
+    found = {}
+    for cls, strategy in ((Tied, "ddp_gan"), (Orphan, "ddp_gan"), (AroundD, "ddp_gan"), (GAN, "ddp")):
+        module = cls(ConvGenerator(), conv_discriminator())
+        try:
+            train(module, _typed(Batches(1, rank), "32"), strategy, devices=2)
+        except UserError as error:
+            found[cls.__name__] = str(error)
+    return found
+
+
+class TwoOptimizers(LightningModule):
+    """A GAN as Lightning's own examples write one: toggled optimisers, three forward passes of D, noise by randn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        torch.manual_seed(0)
+        self.generator, self.discriminator = ConvGenerator(), conv_discriminator()
+        self.noise: list[Tensor] = []
+        self.after_backward: dict[str, float] = {}
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.generator(z)
+
+    def training_step(self, batch: Tensor) -> None:
+        optimizer_g, optimizer_d = self.optimizers()
+        z = torch.randn(len(batch), 4)
+        self.noise.append(z)
+        loss = nn.functional.binary_cross_entropy_with_logits
+        ones, zeros = torch.ones(len(batch), 1), torch.zeros(len(batch), 1)
+
+        self.toggle_optimizer(optimizer_g)
+        self.shown = self(z)
+        optimizer_g.zero_grad()
+        self.manual_backward(loss(self.discriminator(self(z)), ones))
+        optimizer_g.step()
+        self.untoggle_optimizer(optimizer_g)
+
+        self.toggle_optimizer(optimizer_d)
+        real = loss(self.discriminator(batch), ones)
+        fake = loss(self.discriminator(self(z).detach()), zeros)
+        optimizer_d.zero_grad()
+        self.manual_backward((real + fake) / 2)
+        optimizer_d.step()
+        self.untoggle_optimizer(optimizer_d)
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [torch.optim.Adam(player.parameters(), lr=1e-3) for player in (self.generator, self.discriminator)]
+
+
+def foreign(rank: int) -> dict[str, Any]:
+    """Another module than ours: under `ddp_gan`, under plain DDP, and under DDP that looks for unused parameters."""
+    sent = Sent()
+    strategies = {
+        "ddp_gan": DDPGANStrategy(ddp_comm_hook=sent.hook),
+        "ddp": DDPStrategy(),
+        "unused": DDPStrategy(find_unused_parameters=True),
+    }
+    return {name: _trained_elsewhere(rank, strategy) for name, strategy in strategies.items()} | {"sent": sent.bytes}
+
+
+def _trained_elsewhere(rank: int, strategy: DDPStrategy) -> dict[str, Any]:
+    module = TwoOptimizers()
+    try:
+        train(module, _typed(Batches(1, rank), "32"), strategy, devices=2)
+    except RuntimeError as error:
+        return {"error": str(error)}
+    return {"weights": dict(module.state_dict()), "noise": torch.stack(module.noise)}
+
+
+def everything(rank: int) -> dict[str, Any]:
+    cases = (equality, accumulation, randomness, buffers, errors, foreign)
+    return {case.__name__: case(rank) for case in cases}
