@@ -40,15 +40,17 @@ class RunStopped(Exception):  # noqa: N818 -- no error: what was asked for
 
     Args:
         reason: Who asked.
+        requeue: Whether the scheduler is to be told to start the same job again, which it does not do by itself.
 
     Example:
         >>> RunStopped("preempted").exit_code
         75
     """
 
-    def __init__(self, reason: StopReason) -> None:
+    def __init__(self, reason: StopReason, *, requeue: bool = False) -> None:
         super().__init__(reason)
         self.reason: StopReason = reason
+        self.requeue = requeue
 
     @property
     def exit_code(self) -> int:

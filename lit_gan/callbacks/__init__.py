@@ -1,5 +1,8 @@
 """Callbacks that watch a GAN and act on it."""
 
 from lit_gan.callbacks.ema import GeneratorEMA as GeneratorEMA
+from lit_gan.callbacks.graceful_stop import GracefulStop as GracefulStop
+from lit_gan.callbacks.numeric_guard import NumericGuard as NumericGuard
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation as ParzenEvaluation
+from lit_gan.callbacks.run_checkpoint import RunCheckpoint as RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid as SampleGrid

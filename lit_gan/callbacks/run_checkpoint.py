@@ -1,38 +1,130 @@
-"""The checkpoint that a run goes on from."""
+"""The checkpoints of a run: the last one, which it goes on from, and the best one."""
 
+import time
+import warnings
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
+
+from lit_gan.callbacks.numeric_guard import check_numbers
+from lit_gan.callbacks.round_end import RankAgreement, epoch_ends, log_round, round_is_settled
+from lit_gan.errors import UserError
+
+USUAL_MONITOR = "val/parzen_nll"
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint whose ``last.ckpt`` is the last one, whatever else is kept.
+    """Lightning's ModelCheckpoint for rounds: ``last.ckpt`` when one is due and at the end, the best after validations.
 
-    Lightning 2.6 writes ``last.ckpt`` only beside one of the best checkpoints (never with ``save_top_k=0``), and at
-    the end of training only where none was ever written. Here it is written whenever a checkpoint is due and at the
-    end, once per round.
+    Lightning 2.6 reads ``train_time_interval`` not at all under manual optimisation, writes ``last.ckpt`` only beside
+    one of the best, and looks for a better one only when one is due. And a run goes on exactly from a round that
+    nothing but another round follows, or from the end of an epoch: one that is due in a round with a validation behind
+    it is written after that.
 
     Args:
-        *args: As ModelCheckpoint's.
-        **kwargs: As ModelCheckpoint's.
+        *args: As ModelCheckpoint's. ``every_n_train_steps`` counts rounds.
+        **kwargs: As ModelCheckpoint's. Where ``monitor`` is not logged, nothing is best; told, unless it is
+            ``val/parzen_nll``, which can be switched off.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.filename is None and self.monitor is not None:
+            self.filename, self.auto_insert_metric_name = "best-{step:06d}", False
         self._last_written_after: int | None = None
+        self._due = False
+        self._validated = False
+        self._agreement = RankAgreement()
+        self._written_at = time.monotonic()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """As ModelCheckpoint's, but a folder that holds the checkpoints of the run that goes on is no surprise."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+            super().setup(trainer, pl_module, stage)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The first interval begins."""
+        super().on_train_start(trainer, pl_module)
+        self._agreement, self._written_at = RankAgreement(), time.monotonic()
+        self._due = self._validated = False
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """One is due every so many rounds, or after so much time."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set where a type checker does not see it
+            return
+        every, interval = self._every_n_train_steps, self._train_time_interval
+        self._due |= every > 0 and trainer.global_step % every == 0
+        if interval is not None:
+            overdue = time.monotonic() - self._written_at >= interval.total_seconds()
+            self._due |= any(self._agreement.read(trainer, [overdue]) or [])
+        if self._due and round_is_settled(trainer):
+            log_round(trainer)
+            self._save_due(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """In the middle of an epoch the best one is kept here, at its end with the epoch."""
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
+            return
+        self._validated = True
+        if not epoch_ends(trainer):
+            self._save_best(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """One is due every so many epochs; the best one is looked for where there was a validation."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # as above
+            return
+        self._save_best(trainer)
+        every = self._every_n_epochs
+        if self._due or (every > 0 and (trainer.current_epoch + 1) % every == 0):
+            self._save_due(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the weights that training ended with."""
-        if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set where a type checker does not see it
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # as above
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
-    def _save_topk_checkpoint(self, trainer: Trainer, monitor_candidates: dict[str, Tensor]) -> None:
-        super()._save_topk_checkpoint(trainer, monitor_candidates)
-        self._save_last_checkpoint(trainer, monitor_candidates)
+    def save_now(self, trainer: Trainer) -> None:
+        """Writes ``last.ckpt`` after a settled round or at the end of an epoch, though none is due.
+
+        Args:
+            trainer: In one of its hooks there, on every rank.
+        """
+        if round_is_settled(trainer):
+            log_round(trainer)
+        self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def _save_best(self, trainer: Trainer) -> None:
+        candidates = self._monitor_candidates(trainer)
+        if not self._validated or self.monitor is None or self.save_top_k == 0:
+            return
+        self._validated = False
+        if self.monitor in candidates:
+            self._save_topk_checkpoint(trainer, candidates)
+        elif self.monitor != USUAL_MONITOR:
+            raise UserError(
+                f"checkpoint.monitor = {self.monitor!r} is not logged: expected one of "
+                f"{', '.join(sorted(map(str, trainer.callback_metrics)))}, or null to keep no best checkpoint."
+            )
+
+    def _save_due(self, trainer: Trainer) -> None:
+        candidates = self._monitor_candidates(trainer)
+        self._due = False
+        self._written_at = time.monotonic()
+        if self.monitor is None:
+            self._save_topk_checkpoint(trainer, candidates)
+        self._save_last_checkpoint(trainer, candidates)
 
     def _save_last_checkpoint(self, trainer: Trainer, monitor_candidates: dict[str, Tensor]) -> None:
         if self._last_written_after != trainer.global_step:
             super()._save_last_checkpoint(trainer, monitor_candidates)
             self._last_written_after = trainer.global_step
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        check_numbers(trainer)
+        super()._save_checkpoint(trainer, filepath)

@@ -4,14 +4,15 @@ from functools import reduce
 from typing import Any, Literal
 
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
-from lit_gan.callbacks.run_checkpoint import RunCheckpoint
+from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.cli.parser import Parser
 from lit_gan.tracking.fingerprint import plain
 from lit_gan.tracking.wandb import wandb_mode
 
 _CHECKPOINT_DEFAULTS = {
-    "checkpoint.save_top_k": 0,
+    "checkpoint.monitor": USUAL_MONITOR,
+    "checkpoint.save_top_k": 1,
     "checkpoint.save_last": True,
     "checkpoint.save_on_train_epoch_end": True,
     "checkpoint.enable_version_counter": False,

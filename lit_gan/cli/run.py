@@ -1,5 +1,6 @@
 """`fit`, `validate`, `test` and `predict`: LightningCLI, in a run folder."""
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +17,12 @@ from torch import Tensor
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
+from lit_gan.callbacks.graceful_stop import GracefulStop
+from lit_gan.callbacks.numeric_guard import NumericGuard
 from lit_gan.callbacks.progress import LossProgressBar
+from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli.baselines import show_beside
+from lit_gan.cli.devices import chosen_strategy
 from lit_gan.cli.explanation import user_error_behind
 from lit_gan.cli.module_builder import ModuleBuilder
 from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_to_model
@@ -29,11 +34,12 @@ from lit_gan.cli.run_messages import say_how_to_go_on, say_where_everything_is, 
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
-from lit_gan.errors import UserError
+from lit_gan.errors import RunStopped, UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.tracking.csv_logger import CSVMetrics
 from lit_gan.tracking.heartbeat import Heartbeat
+from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
 from lit_gan.tracking.wandb import WandbMode, finished_wandb, wandb_logger, wandb_mode
@@ -77,6 +83,7 @@ class RunCLI(LightningCLI):
         self.run: RunFolder | None = None
         self.unused: UnusedRun | None = None
         self.resumed = False
+        self.signals = StopSignals()
         self.started = time.monotonic()
         super().__init__(
             LightningModule,
@@ -184,6 +191,7 @@ class RunCLI(LightningCLI):
         callbacks = given.get("callbacks") or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
         kwargs["callbacks"] = [*callbacks, *self._own_callbacks(given, callbacks)]
+        kwargs["strategy"] = chosen_strategy(given)
         return self._instantiate_trainer({**given, **kwargs}, self._configured_callbacks(given))
 
     def _loggers(self, given: Any) -> list[Logger] | bool:
@@ -205,10 +213,10 @@ class RunCLI(LightningCLI):
         if self.verb != "fit":
             return [parzen]
         if given.get("enable_checkpointing") is False:
-            return [parzen, grid]
+            return [parzen, grid, NumericGuard()]
         if self.run is not None and checkpoint.dirpath is None:
             checkpoint.dirpath = str(self.run.checkpoints)
-        return [parzen, grid, checkpoint]
+        return [parzen, grid, NumericGuard(), checkpoint, GracefulStop(self.signals)]
 
     # -- Running ----------------------------------------------------------------------------------------------------
 
@@ -219,6 +227,8 @@ class RunCLI(LightningCLI):
         checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
         self._record_start(run, checkpoint)
         kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
+        if self.trainer.checkpoint_callbacks:  # without any, a stop has nothing to save, and is an interruption
+            self.signals.listen()
         try:
             with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
                 self.trainer.fit(model, **kwargs)
@@ -227,9 +237,12 @@ class RunCLI(LightningCLI):
             raise
         run.mark("finished")
         run.release()
-        say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
+        if is_rank_zero(os.environ):
+            say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
 
     def _record_start(self, run: RunFolder, checkpoint: Path | None) -> None:
+        if not is_rank_zero(os.environ):
+            return
         run.write_config(yaml.safe_dump(result_of(self.config_dump), sort_keys=False))
         run.write_environment(seed=self.options.seed_everything)
         if not self.resumed:
@@ -244,10 +257,11 @@ class RunCLI(LightningCLI):
         if isinstance(ending, UserError) and not self.resumed and self.trainer.global_step == 0:
             self._take_back()
             return
-        stopped = isinstance(ending, (KeyboardInterrupt, SystemExit))
-        run.mark("stopped" if stopped else "failed", "interrupted" if stopped else f"{ending}")
+        stopped = isinstance(ending, (KeyboardInterrupt, SystemExit, RunStopped))
+        reason = "interrupted" if isinstance(ending, (KeyboardInterrupt, SystemExit)) else f"{ending}"
+        run.mark("stopped" if stopped else "failed", reason)
         run.release()
-        if stopped:
+        if stopped and is_rank_zero(os.environ):
             say_how_to_go_on(run)
 
     def _take_back(self) -> None:

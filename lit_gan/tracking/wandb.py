@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from lightning.pytorch.loggers import WandbLogger
 
-from lit_gan.errors import UserError
+from lit_gan.errors import RunStopped, UserError
 
 WandbMode = Literal["online", "offline", "off"]
 
@@ -59,6 +59,9 @@ def finished_wandb() -> Iterator[None]:
     try:
         yield
         failed = False
+    except RunStopped:
+        failed = False
+        raise
     finally:
         wandb = sys.modules.get("wandb")
         if wandb is not None and wandb.run is not None:

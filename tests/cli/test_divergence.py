@@ -10,7 +10,7 @@ def test_a_diverged_run_fails_and_is_not_continued() -> None:
     ending = fit(*diverging)
     assert ending.code == 1
     (line,) = [line for line in ending.err.splitlines() if line.startswith("lit-gan: failed")]
-    assert "nan: the samples are not finite after round" in line
+    assert "nan: the loss of the discriminator is not finite after round" in line
     assert "lower learning rates" in line
     first = the_run()
     record = json.loads((first / "run.json").read_text())

@@ -86,7 +86,7 @@ def test_a_run_shorter_than_the_logging_interval_claims_no_metrics() -> None:
 
 
 def test_checkpoints_of_ones_own_come_beside_the_last() -> None:
-    assert fit("--checkpoint.save_top_k=-1", "--checkpoint.monitor=val/loss_d").code == 0
+    assert fit("--checkpoint.save_top_k=-1", "--checkpoint.monitor=null", "--checkpoint.monitor=val/loss_d").code == 0
     names = sorted(path.name for path in (the_run() / "checkpoints").iterdir())
     assert names == ["epoch=0-step=4.ckpt", "epoch=1-step=8.ckpt", "last.ckpt"]
 

@@ -1,0 +1,69 @@
+"""Stopping a run between two rounds, with its checkpoint written, when somebody asks for it."""
+
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from lit_gan.callbacks.round_end import RankAgreement, round_is_settled, training_goes_on
+from lit_gan.callbacks.run_checkpoint import RunCheckpoint
+from lit_gan.callbacks.stop_signals import StopSignals, stop_of
+
+
+class GracefulStop(Checkpoint):
+    """Ends training after a round that all ranks agree on, when a signal, Ctrl-C or the tracker asks for it.
+
+    ``last.ckpt`` is written by the :class:`lit_gan.callbacks.RunCheckpoint` beside it, and
+    :class:`lit_gan.errors.RunStopped` is raised on every rank: neither ``should_stop``, which would run a validation
+    and end the epoch, nor a checkpoint in a signal handler, which may stand between D's update and G's. Lightning's own
+    handlers of SIGTERM and SIGUSR1, and its broadcast in every round, are replaced while training runs.
+
+    Args:
+        signals: What asks; one that somebody listens with already, or a new one.
+
+    Raises:
+        RunStopped: Out of ``Trainer.fit``, on every rank.
+    """
+
+    def __init__(self, signals: StopSignals | None = None) -> None:
+        self.signals = signals or StopSignals()
+        self._lent = signals is not None
+        self._agreement = RankAgreement()
+        self._flag = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes the signals; after Lightning has."""
+        self._agreement, self._flag = RankAgreement(), 0.0
+        self.signals.listen()
+        # A broadcast and a wait for the device in every round, for a flag that is not raised any more.
+        trainer.fit_loop.epoch_loop.__dict__["_broadcast_sigterm_tensor"] = _nothing
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Leaves after this round, if the ranks have agreed to and nothing but another round would follow."""
+        agreed = self._agreement.read(trainer, [self.signals.flag])
+        self._flag = max(self._flag, *(agreed or [0.0]))
+        if self._flag and round_is_settled(trainer):
+            self._leave(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leaves after this epoch and its validation; not after the last one, which ends the run anyway."""
+        if self._flag and training_goes_on(trainer):
+            self._leave(trainer)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Gives the signals back, unless somebody else listens with them."""
+        trainer.fit_loop.epoch_loop.__dict__.pop("_broadcast_sigterm_tensor", None)
+        if not self._lent:
+            self.signals.restore()
+
+    def _leave(self, trainer: Trainer) -> None:
+        for checkpoint in trainer.checkpoint_callbacks:
+            if isinstance(checkpoint, RunCheckpoint):
+                checkpoint.save_now(trainer)
+        raise stop_of(self._flag)
+
+
+def _nothing() -> None:
+    """What is left of Lightning's broadcast."""

@@ -1,0 +1,106 @@
+"""Stops a run whose losses or weights are not finite, before a checkpoint of them is written."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from lit_gan.errors import RunError
+from lit_gan.tracking.checkpoint_files import newest_checkpoint
+from lit_gan.tracking.run_record import NAN
+
+_NEVER = torch.iinfo(torch.int64).max
+
+
+class NumericGuard(Callback):
+    """Watches each player's loss and weights for NaN and infinity.
+
+    The round of a player's first bad loss is kept on the device and read, with the weights, every
+    ``log_every_n_steps`` rounds and before every checkpoint: no round waits for it, and no checkpoint is ever bad.
+    Under several ranks all of them stop.
+
+    Raises:
+        RunError: With the round, the player, the last good checkpoint and what to try. Its run is never continued.
+    """
+
+    def __init__(self) -> None:
+        self._first_bad: dict[str, Tensor] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing is bad yet."""
+        self._first_bad = {}
+
+    @torch.no_grad()
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Notes the round's losses where the module returns them by name, and reads the notes now and then."""
+        losses = outputs if isinstance(outputs, Mapping) else {}
+        for name, loss in losses.items():
+            if isinstance(loss, Tensor) and loss.numel() == 1:
+                none = torch.full((), _NEVER, device=loss.device)
+                here = torch.where(loss.detach().isfinite().reshape(()), none, trainer.global_step)
+                self._first_bad[name] = torch.minimum(self._first_bad.get(name, none), here)
+        interval: int = getattr(trainer, "log_every_n_steps", 0)  # set where a type checker does not see it
+        if interval and trainer.global_step % interval == 0:
+            self.check(trainer)
+
+    @torch.no_grad()
+    def check(self, trainer: Trainer) -> None:
+        """Raises if anything is bad; all ranks call it together.
+
+        Args:
+            trainer: Whose module is looked at.
+
+        Raises:
+            RunError: See the class.
+        """
+        module = trainer.lightning_module
+        players = {name: child for name, child in module.named_children() if any(True for _ in child.parameters())}
+        names = sorted({*players, *self._first_bad})
+        device = trainer.strategy.root_device
+        never = torch.full((), _NEVER, device=device)
+        losses = [self._first_bad.get(name, never).to(device) for name in names]
+        weights = [torch.where(_finite(players[name]), never, 0) if name in players else never for name in names]
+        found = torch.stack([*losses, *weights])
+        first: list[int] = trainer.strategy.reduce(found, reduce_op="min").tolist()
+        by_loss, by_weight = first[: len(names)], first[len(names) :]
+        if min(by_loss) < _NEVER:
+            name = names[by_loss.index(min(by_loss))]
+            raise self._failure(trainer, f"the loss of the {name} is not finite", min(by_loss))
+        if min(by_weight) < _NEVER:
+            name = names[by_weight.index(0)]
+            raise self._failure(trainer, f"weights of the {name} are not finite", trainer.global_step)
+
+    def _failure(self, trainer: Trainer, fault: str, round_number: int) -> RunError:
+        folders = [
+            folder for callback in trainer.checkpoint_callbacks if (folder := getattr(callback, "dirpath", None))
+        ]
+        good = newest_checkpoint(folders[0]) if folders else None
+        left = "no checkpoint was written before" if good is None else f"the last good checkpoint is {good}"
+        return RunError(
+            f"{NAN}: {fault} after round {round_number}; {left}. Try lower learning rates, clip_g and clip_d, "
+            "--trainer.precision 32-true (or bf16-mixed instead of 16-mixed), or another seed."
+        )
+
+
+def check_numbers(trainer: Trainer) -> None:
+    """Lets the trainer's guard look before something is kept.
+
+    Args:
+        trainer: Any trainer; without a guard nothing happens.
+
+    Raises:
+        RunError: If the guard finds something.
+    """
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set where a type checker does not see it
+        if isinstance(callback, NumericGuard):
+            callback.check(trainer)
+
+
+def _finite(player: torch.nn.Module) -> Tensor:
+    """Whether all weights are finite, as a tensor on their device."""
+    floating = [parameter.detach() for parameter in player.parameters() if parameter.is_floating_point()]
+    return torch.nn.utils.get_total_norm(floating, torch.inf).isfinite()

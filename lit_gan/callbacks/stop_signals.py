@@ -1,0 +1,82 @@
+"""What asks a run to stop, as a flag: a signal handler runs between any two lines, and must do nothing else."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from lit_gan.errors import RunStopped
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+# What a flag's value means; where ranks differ, the highest counts.
+_STOPS = (
+    RunStopped("stopped by the tracker"),
+    RunStopped("preempted"),
+    RunStopped("preempted", requeue=True),
+    RunStopped("interrupted"),
+)
+_TRACKER, _TERMINATED, _REQUEUED, _INTERRUPTED = range(1, len(_STOPS) + 1)
+
+
+class StopSignals:
+    """Heeds Ctrl-C, SIGTERM, SIGUSR1 and the tracker by raising a flag; a second Ctrl-C ends the process at once.
+
+    SIGUSR1 is what a Slurm job asks for before its time is over (``--signal=USR1@90``): the run wants to be queued
+    again. SIGTERM comes from a scheduler that takes the machine back, or, inside a W&B agent, from the tracker.
+
+    Example:
+        >>> signals = StopSignals()
+        >>> signals.stop_by_tracker()
+        >>> stop_of(signals.flag).reason
+        'stopped by the tracker'
+    """
+
+    def __init__(self) -> None:
+        self.flag = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def listen(self) -> None:
+        """Takes the signals; again, where somebody else has taken them meanwhile. Only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in _SIGNALS:
+            handler = signal.getsignal(number)
+            if handler != self._heed and not (number == signal.SIGINT and self.flag == _INTERRUPTED):
+                self._before.setdefault(number, handler)
+                signal.signal(number, self._heed)
+
+    def restore(self) -> None:
+        """Gives the signals back to who had them."""
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+        self._before = {}
+
+    def stop_by_tracker(self) -> None:
+        """Raises the flag for the tracker; from any thread."""
+        self.flag = max(self.flag, _TRACKER)
+
+    def _heed(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one is the kernel's to carry out
+            flag = _INTERRUPTED
+            if os.environ.get("LOCAL_RANK", "0") == "0":
+                sys.stderr.write("\nlit-gan: stopping at the end of a round; Ctrl-C again quits at once.\n")
+        elif number == signal.SIGUSR1:
+            flag = _REQUEUED
+        else:
+            flag = _TRACKER if os.environ.get("WANDB_SWEEP_ID") else _TERMINATED
+        self.flag = max(self.flag, flag)
+
+
+def stop_of(flag: float) -> RunStopped:
+    """What a raised flag asks for.
+
+    Args:
+        flag: At least 1.
+    """
+    stop = _STOPS[int(flag) - 1]
+    return RunStopped(stop.reason, requeue=stop.requeue)

@@ -1,0 +1,38 @@
+"""How many devices a command asks for, before there is a Trainer to tell."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from lit_gan.strategies.ddp_gan import NAME
+
+
+def chosen_strategy(trainer: Mapping[str, Any]) -> Any:
+    """The strategy that a run trains with: ``ddp_gan`` on several devices, unless another one was asked for.
+
+    Args:
+        trainer: The options of the Trainer.
+
+    Example:
+        >>> chosen_strategy({"strategy": "auto", "devices": 2}), chosen_strategy({"strategy": "auto", "devices": 1})
+        ('ddp_gan', 'auto')
+    """
+    given = trainer.get("strategy", "auto")
+    return NAME if given == "auto" and _several(trainer) else given
+
+
+def _several(trainer: Mapping[str, Any]) -> bool:
+    devices = trainer.get("devices", 1)
+    if (trainer.get("num_nodes") or 1) > 1:
+        return True
+    if isinstance(devices, str):  # "2", "0,1", "-1", "auto"
+        parts = [part for part in devices.split(",") if part.strip()]
+        devices = parts if len(parts) > 1 or devices.endswith(",") else devices.strip()
+        devices = int(devices) if isinstance(devices, str) and devices.lstrip("-").isdigit() else devices
+    if isinstance(devices, list):
+        return len(devices) > 1
+    if devices in ("auto", -1):
+        on_gpus = trainer.get("accelerator", "auto") in ("auto", "gpu", "cuda")
+        return on_gpus and torch.cuda.device_count() > 1
+    return isinstance(devices, int) and devices > 1
