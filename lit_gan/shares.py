@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import CombinedLoader
 from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 
 
@@ -84,6 +85,5 @@ def evaluation_loaders(trainer: Trainer) -> list[Any]:
     Args:
         trainer: In an evaluation.
     """
-    # Not trainer.val_dataloaders: after a fit those are the fit's, in a validation on other data too.
-    loaders = trainer._evaluation_loop._combined_loader  # noqa: SLF001
-    return [] if loaders is None else list(loaders.flattened)
+    loaders = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
+    return list(CombinedLoader(loaders, "sequential").flattened)
