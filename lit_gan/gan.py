@@ -13,13 +13,16 @@ from torch.optim import SGD, Optimizer
 
 from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.errors import UserError
+from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
+from lit_gan.held_out import HeldOut
 from lit_gan.latents import Latent
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.players import Player
 from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators
 from lit_gan.schedules import Schedule
+from lit_gan.shares import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import DDPGANStrategy, unsent
 from lit_gan.verdict import Verdict, at_least_float32, joined
 
@@ -89,6 +92,7 @@ class GAN(GenerativeModule):
             "generator": Player("generator", generator, optimizer_g, schedule_g, clip_g),
             "discriminator": Player("discriminator", discriminator, optimizer_d, schedule_d, clip_d),
         }
+        self._passes: dict[tuple[str, int], HeldOut] = {}  # over the held-out loaders, by split and number
         # What looks across a batch must not mix examples with samples: such a D sees the two apart.
         whole_batch = any(isinstance(module, _BatchNorm) for module in discriminator.modules())
         self._joint_forward = not (whole_batch or getattr(discriminator, "sees_whole_batch", False))
@@ -113,7 +117,7 @@ class GAN(GenerativeModule):
         loss_g = self._update_generator(minibatches[k - 1], turn=k)
         self._step_schedules()
         if self._round_is_logged():
-            self._log_verdict("train", verdict, loss_g)
+            self._log_round(verdict, loss_g)
         return {"generator": loss_g, "discriminator": verdict.loss}
 
     def _update_discriminator(self, minibatch: _Minibatch, turn: int) -> Verdict:
@@ -198,14 +202,27 @@ class GAN(GenerativeModule):
         """As :meth:`validation_step`, on the test set."""
         self._evaluate("test", batch, batch_idx, dataloader_idx)
 
-    def _evaluate(self, split: str, batch: Any, *position: int) -> None:
-        x, condition = self.split_batch(batch)
-        z = self.draw_latents(len(x), split, *position)
-        with self.averaged():
-            generated = self.generate(z, condition)
-        verdict = self._judge(x, generated, condition)
-        loss_g = self.objective.loss_g(verdict.fake_logits)
-        self._log_verdict(split, verdict, loss_g, batch_size=len(x))
+    def _evaluate(self, split: str, batch: Any, batch_idx: int, dataloader_idx: int) -> None:
+        held_out = self._held_out(split, batch_idx, dataloader_idx)
+        x, z, condition = held_out.take(*self.split_batch(batch))
+        if len(x):
+            with torch.autocast(self.device.type, enabled=False):
+                with self.averaged():
+                    generated = self.generate(z, condition)
+                verdict = self._judge(x, generated, condition)
+            held_out.update(verdict, self.objective)
+        for name, mean in held_out.means.items():
+            # Named, for Lightning takes no metric without: these are no part of the module.
+            self.log(f"{split}/{name}", mean, metric_attribute=name)
+
+    def _held_out(self, split: str, batch_idx: int, dataloader_idx: int) -> HeldOut:
+        """What is kept of this pass over the loader; a first batch begins a new one."""
+        key = split, dataloader_idx
+        if batch_idx == 0 or key not in self._passes:
+            loader = evaluation_loaders(self.trainer)[dataloader_idx]
+            share = share_of(loader, self.global_rank, self.trainer.world_size)
+            self._passes[key] = HeldOut(share, self.latent_table(*key), self.device)
+        return self._passes[key]
 
     # -- The run ----------------------------------------------------------------------------------------------------
 
@@ -326,11 +343,15 @@ class GAN(GenerativeModule):
         return is_last or (interval > 0 and self.global_step % interval == 0)
 
     @torch.no_grad()
-    def _log_verdict(self, split: str, verdict: Verdict, loss_g: Tensor, batch_size: int | None = None) -> None:
-        rows = batch_size or len(verdict.real_logits)
-        losses = {f"{split}/loss_d": verdict.loss, f"{split}/loss_g": loss_g}
-        self.log_dict(losses, prog_bar=split == "train", batch_size=rows)
-        self.log_dict({f"{split}/{name}": value for name, value in verdict.quantities().items()}, batch_size=rows)
+    def _log_round(self, verdict: Verdict, loss_g: Tensor) -> None:
+        numbers = {"loss_d": verdict.loss, "loss_g": loss_g, **verdict.quantities()}
+        # One reduction for all of them: what is logged is of the whole round, not of this rank's part of it.
+        means = self.trainer.strategy.reduce(torch.stack(list(numbers.values())), reduce_op="mean")
+        numbers = dict(zip(numbers, means, strict=True))
+        numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
+        rows = len(verdict.real_logits)
+        for name, value in numbers.items():
+            self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=rows)
 
     def _check_value_range(self, data_range: tuple[float, float] | None) -> None:
         if data_range is None:

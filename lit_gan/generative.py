@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lit_gan.checkpointing import LoadableModule
 from lit_gan.errors import UserError
 from lit_gan.functional.display import to_display_range
+from lit_gan.latent_table import LatentTable
 from lit_gan.latents import Latent, Uniform
 from lit_gan.randomness import stream
 
@@ -136,13 +137,25 @@ class GenerativeModule(LoadableModule):
         Args:
             num: How many.
             purpose: What they are for, say ``"training"``.
-            *position: Where: the round and the turn, or the number of the batch.
+            *position: Where: the round and the turn.
 
         Returns:
             A tensor ``(num, latent_size)`` on the GAN's device.
         """
         generator = stream(self.seed, "latents", purpose, *position, self.global_rank, device=self.device)
         return self.latent.sample(num, generator=generator, dtype=self._float_dtype)
+
+    def latent_table(self, purpose: str, *position: int) -> LatentTable:
+        """Latents by row number, a function of the seed, of what they are for and of the number alone: of no rank.
+
+        Args:
+            purpose: What they are for, say ``"val"``.
+            *position: Where: the number of the loader.
+
+        Returns:
+            A table of any number of rows.
+        """
+        return LatentTable(self.latent, self._float_dtype, self.seed, purpose, *position)
 
     @property
     def _float_dtype(self) -> torch.dtype:

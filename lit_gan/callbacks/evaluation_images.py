@@ -7,8 +7,10 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import CombinedLoader
 from torch import Tensor
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from lit_gan.errors import UserError
+from lit_gan.shares import Share, evaluation_loaders, share_of
 
 Split = Literal["val", "test"]
 
@@ -67,11 +69,13 @@ def evaluation_images(
     if split == "test" and hasattr(data, "evaluation_folds"):
         found = folds_of(data)
     elif split == "test":
-        val = _validation_images(data, module) if needs_sigma and data is not None else torch.empty(0)
+        val = _validation_images(trainer, module) if needs_sigma and data is not None else torch.empty(0)
         num = _num_for_sigma(len(val), _SIGMA_IMAGES)
-        found = [EvaluationImages(val[:num], _from_loader(trainer.test_dataloaders, module), _pixel_range(data))]
+        test = _from_loaders(evaluation_loaders(trainer), trainer, module)
+        found = [EvaluationImages(val[:num], test, _pixel_range(data))]
     else:
-        val = data.images("val") if hasattr(data, "images") else _from_loader(trainer.val_dataloaders, module)
+        whole = hasattr(data, "images")
+        val = data.images("val") if whole else _from_loaders(evaluation_loaders(trainer), trainer, module)
         num = _num_for_sigma(len(val), _SIGMA_IMAGES)
         found = [EvaluationImages(val[:num], val[num:], _pixel_range(data))]
     if needs_sigma and not all(len(images.for_sigma) for images in found):
@@ -103,10 +107,11 @@ def _pixel_range(data: Any) -> tuple[float, float] | None:
     return tuple(data.value_range) if in_pixel_range else None
 
 
-def _validation_images(data: Any, module: LightningModule) -> Tensor:
+def _validation_images(trainer: Trainer, module: LightningModule) -> Tensor:
     """Those of any data module, of which a test alone has set up no more than the test data."""
+    data: Any = getattr(trainer, "datamodule", None)
     data.setup("validate")
-    return _from_loader(data.val_dataloader(), module)
+    return _from_loaders(CombinedLoader(data.val_dataloader(), "sequential").flattened, trainer, module)
 
 
 def _num_for_sigma(num_images: int, wanted: int | None) -> int:
@@ -116,7 +121,21 @@ def _num_for_sigma(num_images: int, wanted: int | None) -> int:
     return wanted if num_images >= 2 * wanted else num_images // 2
 
 
-def _from_loader(loader: Any, module: LightningModule) -> Tensor:
-    """All examples of a loader, or of several, as the module sees them."""
+def _from_loaders(loaders: list[Any], trainer: Trainer, module: LightningModule) -> Tensor:
+    """All examples of the loaders as the module sees them, each once, the same on every rank."""
     split_batch: Any = module.split_batch
-    return torch.cat([split_batch(batch)[0].cpu() for batch, *_ in CombinedLoader(loader, "sequential")])
+    found = []
+    for loader in loaders:
+        share = share_of(loader, trainer.global_rank, trainer.world_size)
+        rows = torch.cat([split_batch(batch)[0].cpu() for batch in loader])
+        found.append(_joined(rows[: len(share.places(0, len(rows)))], share, trainer.strategy.root_device))
+    return torch.cat(found)
+
+
+def _joined(rows: Tensor, share: Share, device: torch.device) -> Tensor:
+    """The shares of all ranks as the list that they were dealt from."""
+    if share.world_size == 1:
+        return rows
+    shares = [part.cpu() for part in gather_all_tensors(rows.to(device))]
+    places = torch.cat([torch.arange(rank, len(part) * len(shares), len(shares)) for rank, part in enumerate(shares)])
+    return torch.cat(shares)[places.argsort()]

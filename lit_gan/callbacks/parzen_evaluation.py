@@ -91,11 +91,7 @@ class ParzenEvaluation(Callback):
             images = evaluation_images(trainer, module, split, needs_sigma=not isinstance(self.sigma, int | float))
             self._folds[split] = [(fold, self._fed_with(fold, trainer)) for fold in images]
         samples = _samples(module, self.num_samples, trainer)
-        if trainer.state.fn == TrainerFn.FITTING and not bool(samples.isfinite().all()):
-            raise RunError(
-                f"{NAN}: the samples are not finite after round {trainer.global_step}: training has diverged. Try "
-                "lower learning rates, clip_g and clip_d, or another seed."
-            )
+        _check_finite(samples, trainer)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             result = over_folds([_result(metric, images.in_units(samples)) for images, metric in self._folds[split]])
@@ -103,9 +99,9 @@ class ParzenEvaluation(Callback):
         self.score = ParzenScore.of(
             result, self.num_samples, [metric.log_likelihoods for _, metric in self._folds[split]]
         )
-        module.log_dict({f"{split}/parzen_{name}": value for name, value in result.items()})
+        _log(module, {f"{split}/parzen_{name}": value for name, value in result.items()})
         for metric in self.metrics:
-            module.log_dict(_further(metric, self._folds[split][0][0], samples, split, module))
+            _log(module, _further(metric, self._folds[split][0][0], samples, split, trainer, module))
 
     def _warn_once(self, caught: list[warnings.WarningMessage]) -> None:
         """Tells each kind of warning once: a generator that has just begun deserves one at every validation."""
@@ -128,19 +124,50 @@ class ParzenEvaluation(Callback):
             )
         # No data_range: a generator whose output is not bounded has a density, too, and is no error in mid-training.
         metric = ParzenNLL(sigma, reset_real_features=False, data_range=None).to(trainer.strategy.root_device)
-        mine = slice(trainer.global_rank, None, trainer.world_size)
-        metric.update(images.in_units(images.for_sigma)[mine], real=True, split="val")
-        metric.update(images.in_units(images.reported)[mine], real=True)
+        metric.update(_part(images.in_units(images.for_sigma), trainer), real=True, split="val")
+        metric.update(_part(images.in_units(images.reported), trainer), real=True)
         return metric
 
 
+def _check_finite(samples: Tensor, trainer: Trainer) -> None:
+    """By all ranks together: one that stopped alone would leave the others waiting for it in what follows."""
+    if trainer.strategy.reduce_boolean_decision(bool(samples.isfinite().all())):
+        return
+    if trainer.state.fn != TrainerFn.FITTING:
+        raise UserError(
+            "the samples are not finite (NaN or inf): expected a checkpoint from before the training diverged."
+        )
+    raise RunError(
+        f"{NAN}: the samples are not finite after round {trainer.global_step}: training has diverged. Try "
+        "lower learning rates, clip_g and clip_d, or another seed."
+    )
+
+
+def _log(module: GenerativeModule, result: Mapping[str, Tensor]) -> None:
+    """Logs what every rank has computed alike: the greatest of equals has their bits, their mean may be rounded."""
+    module.log_dict(dict(result), reduce_fx="max", sync_dist=True)
+
+
+def _part(rows: Tensor, trainer: Trainer) -> Tensor:
+    """This rank's part; those of all ranks, one after the other, are the rows in their order."""
+    return rows[_bounds(len(rows), trainer)]
+
+
+def _bounds(num: int, trainer: Trainer) -> slice:
+    rank, world_size = trainer.global_rank, trainer.world_size
+    return slice(num * rank // world_size, num * (rank + 1) // world_size)
+
+
 def _samples(module: GenerativeModule, num: int, trainer: Trainer) -> Tensor:
-    """This rank's share of ``num`` samples in data space; together the same samples for any number of ranks."""
+    """This rank's part of ``num`` samples in data space; together the same samples for any number of ranks."""
+    own = _bounds(num, trainer)
     pieces = []
     for index, start in enumerate(range(0, num, _SAMPLES_PER_BATCH)):
-        if index % trainer.world_size == trainer.global_rank:
-            size = min(_SAMPLES_PER_BATCH, num - start)
-            pieces.append(module.sample_data(size, rng=stream(module.seed, "parzen", index)))
+        size = min(_SAMPLES_PER_BATCH, num - start)
+        first, last = max(own.start - start, 0), min(own.stop - start, size)
+        if first < last:
+            # Whole batches, also for a part of one: a sample's roundings change with the shape of its batch.
+            pieces.append(module.sample_data(size, rng=stream(module.seed, "parzen", index))[first:last])
     return torch.cat(pieces) if pieces else torch.empty(0, 1, device=module.device)
 
 
@@ -152,14 +179,14 @@ def _result(metric: ParzenNLL, samples: Tensor) -> dict[str, Tensor]:
 
 
 def _further(
-    metric: Metric, images: EvaluationImages, samples: Tensor, split: Split, module: GenerativeModule
+    metric: Metric, images: EvaluationImages, samples: Tensor, split: Split, trainer: Trainer, module: GenerativeModule
 ) -> dict[str, Tensor]:
     """Another generative metric on the same samples; where there are folds, on the first."""
     metric = metric.to(module.device)
     metric.reset()
     # One range for real and generated images, or the two could not be compared.
     value_range = module.value_range or (float(images.reported.min()), float(images.reported.max()))
-    for batch, real in ((images.reported, True), (samples, False)):
+    for batch, real in ((_part(images.reported, trainer), True), (samples, False)):
         for start in range(0, len(batch), _SAMPLES_PER_BATCH):
             piece = batch[start : start + _SAMPLES_PER_BATCH].to(module.device)
             metric.update(_as_wanted(metric, to_display_range(piece, value_range)), real=real)

@@ -12,6 +12,7 @@ from torch import Tensor
 from lit_gan.data.dataset import Batch, ImageDataset
 from lit_gan.errors import UserError
 from lit_gan.randomness import stream
+from lit_gan.shares import Share
 
 
 class EpochOrder:
@@ -184,6 +185,7 @@ class EvaluationLoader:
             )
         self._dataset = dataset
         self._batch_size = batch_size
+        self.share = Share(rank, world_size)  # told, for whoever must know where a row stands in the split
         self._rows = torch.arange(rank, len(dataset), world_size)
         self._num_batches = -(-(len(dataset) // world_size) // batch_size)
 
