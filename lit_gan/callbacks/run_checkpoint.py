@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -89,6 +90,11 @@ class RunCheckpoint(ModelCheckpoint):
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # as above
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As ModelCheckpoint's, with the score that it forgets, and in a run folder that has been moved, too."""
+        super().load_state_dict(_moved(state_dict, Path(str(self.dirpath))))
+        self.current_score = state_dict["current_score"]
+
     def save_now(self, trainer: Trainer) -> None:
         """Writes ``last.ckpt`` after a settled round or at the end of an epoch, though none is due.
 
@@ -128,3 +134,12 @@ class RunCheckpoint(ModelCheckpoint):
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         check_numbers(trainer)
         super()._save_checkpoint(trainer, filepath)
+
+
+def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The state with its paths in ``folder``, where its best checkpoints lie there now."""
+    best = {str(folder / Path(path).name): score for path, score in state["best_k_models"].items()}
+    if not best or not all(Path(path).is_file() for path in best):
+        return state
+    paths = {name: str(folder / Path(path).name) for name, path in state.items() if name.endswith("_path") and path}
+    return {**state, **paths, "best_k_models": best, "dirpath": str(folder)}
