@@ -159,9 +159,7 @@ def test_a_task_of_an_array_never_takes_a_siblings_run_and_finds_its_own(tmp_pat
     ) as told:
         path, resumed = _choose(tmp_path, **_array_task("3"))
     assert (path.name, resumed, len(told)) == ("slurm-7_3", False, 1)
-    assert str(told[0].message).endswith(
-        f": --resume {theirs.path} goes on with it here all the same (and 1 more)."
-    )
+    assert str(told[0].message).endswith(f": --resume {theirs.path} goes on with it here all the same (and 1 more).")
     assert _choose(tmp_path, **_array_task("1")) == (mine.path, True)
     assert not queue.asked  # that they are siblings says it all
 
