@@ -8,9 +8,18 @@ os.environ["WANDB_MODE"] = "disabled"
 
 import pytest
 import torch
+from network_namespaces import two_hosts  # noqa: F401 -- a fixture
+from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
 
 
 @pytest.fixture(autouse=True)
 def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the seed of the run, as seed_everything would set it
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_slurm_job() -> None:
+    """A job that runs the tests is not the job of any run in them."""
+    for name in [name for name in os.environ if name.startswith("SLURM_")]:
+        del os.environ[name]

@@ -35,7 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, or stopped by the tracker; 1 a failure during a run; 2 something the user can mend, told in one line;
         75 preempted, to be queued again; 130 stopped by Ctrl-C.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    code = _ending(list(sys.argv[1:] if arguments is None else arguments))
+    if code != DONE and "SLURM_STEP_ID" in os.environ:
+        import_module("lit_gan.cli.srun").keep_the_exit_code()
+    return code
+
+
+def _ending(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
@@ -61,6 +67,8 @@ def _dispatch(arguments: list[str]) -> int:
         return DONE
     if verb not in _VERBS:
         raise UserError(f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; `lit-gan --help` tells more.")
+    if verb == "fit":
+        import_module("lit_gan.cli.srun").start_again_under_srun(arguments)  # before anything heavy is imported
     # A network of one's own is a module beside the configuration that names it, as for `python -m lit_gan`.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from lit_gan.errors import UserError
+from lit_gan.tracking.slurm import slurm_job
 
 # Rank 0 leaves the folder's path here; Lightning's subprocess launcher hands its environment to the ranks it
 # starts.
@@ -108,9 +109,8 @@ def slurm_id(environ: Mapping[str, str]) -> str | None:
         >>> slurm_id({"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "10", "SLURM_ARRAY_TASK_ID": "3"})
         'slurm-10_3'
     """
-    if "SLURM_ARRAY_JOB_ID" in environ and "SLURM_ARRAY_TASK_ID" in environ:
-        return f"slurm-{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
-    return f"slurm-{environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in environ else None
+    job = slurm_job(environ)
+    return None if job is None else f"slurm-{job}"
 
 
 def slurm_launch(environ: Mapping[str, str]) -> str | None:

@@ -4,7 +4,7 @@ import functools
 import os
 import time
 import warnings
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from lit_gan.errors import UserError
 from lit_gan.tracking import launch
 from lit_gan.tracking.fingerprint import describe_differences, fingerprint
+from lit_gan.tracking.ownership import Claims, owner_of
 from lit_gan.tracking.run_folder import FolderInUse, RunFolder
 from lit_gan.tracking.run_layout import check_foreign
 from lit_gan.tracking.run_record import RunRecord, read_record
@@ -35,8 +36,9 @@ def choose_run_folder(
 
     A folder named from outside (``run_dir``, or WANDB_RUN_ID, which is one run of a sweep) is gone on with,
     or begun, and never replaced by another. Otherwise ``auto`` goes on with the newest run of the same
-    configuration that is neither finished, nor failed by NaN, nor alive; that of the same Slurm job comes
-    first.
+    configuration that is neither finished, nor failed by NaN, nor alive, nor left to another owner: a
+    Slurm job that is still in the queue, another task of the same array, an agent's trial. That of the same Slurm
+    job comes first.
 
     Args:
         runs_root: Where the runs are, ``runs`` as a rule.
@@ -82,9 +84,9 @@ def choose_run_folder(
         folder = RunFolder(named)
         return folder, _go_on(folder, resolved_config, environ)
     if not launch.ranks_start_alone(environ):
-        for folder in _resumable(group, fingerprint(resolved_config), launch.slurm_id(environ)):
+        for folder, seen in _resumable(group, fingerprint(resolved_config), owner_of(environ)):
             with suppress(UserError):  # taken or withdrawn meanwhile: the next one
-                check = functools.partial(_check_still_resumable, folder, resolved_config)
+                check = functools.partial(_check_still_resumable, folder, seen)
                 return folder, folder.take(resolved_config, check=check, environ=environ)
     return RunFolder.create(runs_root, config_name, resolved_config, environ=environ), False
 
@@ -127,20 +129,35 @@ def _check_same(folder: RunFolder, resolved_config: Mapping[str, Any], found: Ru
         )
 
 
-def _check_still_resumable(folder: RunFolder, resolved_config: Mapping[str, Any], found: RunRecord | None) -> None:
-    _check_same(folder, resolved_config, found)
-    if found is None or not found.resumable:
+def _check_still_resumable(folder: RunFolder, seen: RunRecord, found: RunRecord | None) -> None:
+    if found is None or not found.resumable or (found.fingerprint, found.owner) != (seen.fingerprint, seen.owner):
         raise FolderInUse(f"{folder.path} was taken by another process.")
 
 
-def _resumable(group: Path, wanted: str, own_id: str | None) -> list[RunFolder]:
-    """The runs to try: this Slurm job's own first, then the newest."""
-    found = [
-        (path.name == own_id, record.started, path)
-        for path, record in _records(group)
-        if record.fingerprint == wanted and record.resumable
-    ]
-    return [RunFolder(path) for *_, path in sorted(found, reverse=True)]
+def _resumable(group: Path, wanted: str, mine: str | None) -> Iterator[tuple[RunFolder, RunRecord]]:
+    """The runs to try: this owner's own first, then the newest; those left to others are told at the end."""
+    found = [item for item in _records(group) if item[1].fingerprint == wanted and item[1].resumable]
+    found.sort(key=lambda item: (mine is not None and item[1].owner == mine, item[1].started, item[0]), reverse=True)
+    claims, left = Claims(mine), []
+    for path, record in found:
+        folder = RunFolder(path)
+        if _is_alive(folder):
+            continue
+        claim = claims.on(record)
+        if claim is None:
+            yield folder, record
+        else:
+            left.append(f"{path} is left to {claim}: --resume {path} goes on with it here all the same")
+    if left:  # reached only when none was taken
+        more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        warnings.warn(f"{left[0]}{more}.", stacklevel=2)
+
+
+def _is_alive(folder: RunFolder) -> bool:
+    try:
+        return folder.is_alive()
+    except (UserError, OSError):  # whatever keeps it from being looked at keeps it from being taken, too
+        return False
 
 
 def _records(group: Path) -> list[tuple[Path, RunRecord]]:

@@ -10,6 +10,7 @@ from lit_gan.errors import UserError
 from lit_gan.tracking import launch
 from lit_gan.tracking.atomic_write import write_atomically
 from lit_gan.tracking.environment import write_environment
+from lit_gan.tracking.ownership import owner_of
 from lit_gan.tracking.run_layout import RunLayout, check_foreign
 from lit_gan.tracking.run_lock import RunLock
 from lit_gan.tracking.run_record import RunRecord, Status, read_record
@@ -179,8 +180,8 @@ class RunFolder(RunLayout):
             if found is not None and found.beats(locks_work=self._lock.is_held() is not None):
                 raise self._in_use(f"process {found.pid} on {found.host}")
             check(found)
-            step = launch.slurm_launch(environ)
-            self._record = found.again(step) if found else RunRecord.first(resolved_config, step)
+            step, owner = launch.slurm_launch(environ), owner_of(environ)
+            self._record = found.again(step, owner) if found else RunRecord.first(resolved_config, step, owner)
             self._record.write(self.status)
         except BaseException:
             self._lock.release()

@@ -47,6 +47,7 @@ class RunRecord:
         lit_gan: The version that wrote last.
         launch: The ``srun`` that started the ranks, by which the others find rank 0's choice.
         config: The resolved configuration itself, to say where another one differs.
+        owner: Who the run belongs to (:func:`lit_gan.tracking.ownership.owner_of`); None: nobody in particular.
     """
 
     status: Status
@@ -60,9 +61,10 @@ class RunRecord:
     lit_gan: str
     launch: str | None
     config: dict[str, Any]
+    owner: str | None
 
     @classmethod
-    def first(cls, config: Mapping[str, Any], launch: str | None = None) -> "RunRecord":
+    def first(cls, config: Mapping[str, Any], launch: str | None = None, owner: str | None = None) -> "RunRecord":
         """The record of a run that starts now, in this process."""
         return cls(
             status="running",
@@ -76,11 +78,12 @@ class RunRecord:
             lit_gan=__version__,
             launch=launch,
             config=plain(config),
+            owner=owner,
         )
 
-    def again(self, launch: str | None = None) -> "RunRecord":
+    def again(self, launch: str | None = None, owner: str | None = None) -> "RunRecord":
         """The record of the same run that goes on now, in this process."""
-        now = RunRecord.first(self.config, launch)
+        now = RunRecord.first(self.config, launch, owner)
         return dataclasses.replace(now, started=self.started, resumed=self.resumed + 1)
 
     def marked(self, status: Status, reason: str) -> "RunRecord":
@@ -134,7 +137,7 @@ def read_record(path: Path) -> RunRecord | None:
         UserError: When the file is not a record.
     """
     try:
-        content = json.loads(path.read_text())
+        content = {"owner": None, **json.loads(path.read_text())}  # early records name no owner
         # Keys of a later version are left aside; a missing one is an error.
         record = RunRecord(**{field.name: content[field.name] for field in dataclasses.fields(RunRecord)})
         datetime.fromisoformat(record.heartbeat)

@@ -12,6 +12,8 @@ from lit_gan.tracking.run_folder import RunFolder
 _CONFIG = {"model": {"lr": 0.1, "k": 1}, "seed": 0}
 _OTHER = {"model": {"lr": 0.2, "k": 1}, "seed": 0}
 
+pytestmark = pytest.mark.usefixtures("queue")  # whether or not this machine has a Slurm
+
 
 def _run(root, status, reason="", *, config=None, started=None, **environ):
     """A run that is over; what it leaves behind."""
@@ -145,6 +147,118 @@ def test_a_requeued_slurm_job_goes_on_with_its_own_run(tmp_path):
     assert _choose(tmp_path, SLURM_JOB_ID="9") == (newer.path, True)  # the same command, submitted again
 
 
+def _array_task(task, array="7"):
+    return {"SLURM_JOB_ID": f"{int(array) + int(task)}", "SLURM_ARRAY_JOB_ID": array, "SLURM_ARRAY_TASK_ID": task}
+
+
+def test_a_task_of_an_array_never_takes_a_siblings_run_and_finds_its_own(tmp_path, queue):
+    mine = _run(tmp_path, "stopped", "preempted", started=1, **_array_task("1"))
+    theirs = _run(tmp_path, "stopped", "preempted", started=2, **_array_task("2"))
+    with pytest.warns(
+        UserWarning, match=rf"^{theirs.path} is left to Slurm job 7_2, another task of this array"
+    ) as told:
+        path, resumed = _choose(tmp_path, **_array_task("3"))
+    assert (path.name, resumed, len(told)) == ("slurm-7_3", False, 1)
+    assert str(told[0].message).endswith(f": --resume {theirs.path} goes on with it here all the same (and 1 more).")
+    assert _choose(tmp_path, **_array_task("1")) == (mine.path, True)
+    assert not queue.asked  # that they are siblings says it all
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", "REQUEUE_HOLD"])
+@pytest.mark.parametrize("who", [{}, {"SLURM_JOB_ID": "9"}], ids=["terminal", "another job"])
+def test_the_run_of_a_job_in_the_queue_is_left_to_it(tmp_path, queue, state, who):
+    waiting = _run(tmp_path, "stopped", "preempted", SLURM_JOB_ID="7")
+    queue.holds("7", state)
+    expected = rf"^{waiting.path} is left to Slurm job 7, which is still in the queue: --resume {waiting.path} goes on"
+    with pytest.warns(UserWarning, match=expected):
+        path, resumed = _choose(tmp_path, **who)
+    assert path != waiting.path
+    assert not resumed
+    assert queue.asked == ["-h -o %T -j 7"]
+    assert _choose(tmp_path, SLURM_JOB_ID="7") == (waiting.path, True)
+
+
+@pytest.mark.parametrize("ended", ["long ago", "just now"])
+@pytest.mark.parametrize("who", [{}, {"SLURM_JOB_ID": "9"}, _array_task("2", "8")], ids=["terminal", "job", "task"])
+def test_the_run_of_a_job_that_is_gone_is_gone_on_with(tmp_path, queue, ended, who):
+    timed_out = _run(tmp_path, "stopped", "preempted", **_array_task("1"))
+    if ended == "just now":
+        queue.holds("7_1", "")
+    assert _choose(tmp_path, **who) == (timed_out.path, True)
+    assert queue.asked == ["-h -o %T -j 7_1"]
+
+
+def test_a_run_belongs_to_whoever_went_on_with_it_last(tmp_path, queue):
+    earlier = _run(tmp_path, "stopped", SLURM_JOB_ID="7")
+    assert _choose(tmp_path, SLURM_JOB_ID="8") == (earlier.path, True)
+    assert earlier.path.name == "slurm-7"  # its name does not say it
+    queue.holds("8")
+    with pytest.warns(UserWarning, match="is left to Slurm job 8"):
+        assert not _choose(tmp_path, SLURM_JOB_ID="7")[1]
+    assert _choose(tmp_path, _CONFIG, str(earlier.path)) == (earlier.path, True)
+    assert earlier.read_record().owner is None  # a terminal's, since it was asked for by its path
+
+
+def test_a_folder_that_a_job_was_given_belongs_to_the_job(tmp_path, queue):
+    folder, _ = choose_run_folder(
+        tmp_path, "mnist", _CONFIG, "auto", tmp_path / "mnist" / "mine", environ={"SLURM_JOB_ID": "7"}
+    )
+    folder.mark("stopped", "preempted")
+    folder.release()
+    queue.holds("7")
+    with pytest.warns(UserWarning, match=r"mine is left to Slurm job 7"):
+        assert not _choose(tmp_path)[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "left"),
+    [("stopped", "preempted", True), ("running", "", True), ("stopped", "interrupted", False), ("failed", "x", False)],
+)
+@pytest.mark.parametrize("how", ["unreachable", "absent"])
+def test_without_an_answer_of_squeue_what_may_come_back_is_left_alone(
+    tmp_path, queue, monkeypatch, how, status, reason, left
+):
+    runs = [_run(tmp_path, status, reason, started=day, SLURM_JOB_ID=f"{day}") for day in (1, 2)]
+    queue.fails("unreachable")
+    if how == "absent":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    if left:
+        expected = rf"^{runs[1].path} is left to Slurm job 2, which may come back \(squeue cannot be asked\): --resume"
+        with pytest.warns(UserWarning, match=expected):
+            assert not _choose(tmp_path)[1]
+    else:
+        assert _choose(tmp_path) == (runs[1].path, True)
+    assert len(queue.asked) == (how == "unreachable")  # once in vain is enough
+
+
+def test_the_queue_is_asked_only_about_runs_that_could_be_taken(tmp_path, queue):
+    _run(tmp_path, "finished", SLURM_JOB_ID="1")
+    _run(tmp_path, "failed", "nan: loss_d", SLURM_JOB_ID="2")
+    _run(tmp_path, "stopped", config=_OTHER, SLURM_JOB_ID="3")
+    alive, _ = choose_run_folder(tmp_path, "mnist", _CONFIG, environ={"SLURM_JOB_ID": "4"})
+    _choose(tmp_path)  # a terminal's, newer than what follows
+    _run(tmp_path, "stopped", started=1, SLURM_JOB_ID="5")
+    assert _choose(tmp_path)[1]
+    alive.release()
+    assert not queue.asked
+
+
+def test_a_terminal_leaves_the_trial_of_an_agent_alone(tmp_path):
+    trial = _run(tmp_path, "stopped", "preempted", WANDB_RUN_ID="3fa9x2")
+    expected = rf"^{trial.path} is left to W&B run 3fa9x2, which only its own WANDB_RUN_ID goes on with: --resume"
+    with pytest.warns(UserWarning, match=expected):
+        path, resumed = _choose(tmp_path)
+    assert (path == trial.path, resumed) == (False, False)
+    assert _choose(tmp_path, WANDB_RUN_ID="3fa9x2") == (trial.path, True)
+
+
+def test_a_run_that_cannot_be_looked_at_is_passed_over(tmp_path):
+    earlier = _run(tmp_path, "stopped")
+    earlier.lock.unlink()
+    earlier.lock.symlink_to(earlier.lock)
+    assert not _choose(tmp_path)[1]
+
+
 def test_a_broken_record_is_left_aside_with_a_warning(tmp_path):
     earlier = _run(tmp_path, "stopped")
     broken = _run(tmp_path, "stopped")
@@ -153,19 +267,20 @@ def test_a_broken_record_is_left_aside_with_a_warning(tmp_path):
         assert _choose(tmp_path) == (earlier.path, True)
 
 
-def test_a_run_that_ends_while_it_is_being_chosen_is_not_gone_on_with(tmp_path, monkeypatch):
+@pytest.mark.parametrize("change", [{"status": "finished"}, {"owner": "slurm:7"}])
+def test_a_run_that_ends_or_is_taken_while_it_is_being_chosen_is_not_gone_on_with(tmp_path, monkeypatch, change):
     earlier = _run(tmp_path, "stopped")
 
-    def and_then_it_finishes(group, wanted, own_id):
-        record = dataclasses.replace(earlier.read_record(), status="finished")
-        record.write(earlier.status)
-        return [RunFolder(earlier.path)]
+    def and_then_it_changes(group, wanted, mine):
+        seen = earlier.read_record()
+        dataclasses.replace(seen, **change).write(earlier.status)
+        return [(RunFolder(earlier.path), seen)]
 
-    monkeypatch.setattr(resume, "_resumable", and_then_it_finishes)
+    monkeypatch.setattr(resume, "_resumable", and_then_it_changes)
     path, resumed = _choose(tmp_path)
     assert not resumed
     assert path != earlier.path
-    assert earlier.read_record().status == "finished"
+    assert dataclasses.replace(earlier.read_record(), **change) == earlier.read_record()
 
 
 def test_torchrun_needs_a_folder_that_all_ranks_know(tmp_path):
@@ -224,9 +339,10 @@ def test_a_rank_of_srun_does_not_wait_for_ever(tmp_path, monkeypatch):
 
 
 _CONTENDER = """
-import json, sys
+import json, sys, warnings
 from lit_gan.errors import UserError
 from lit_gan.tracking import choose_run_folder
+warnings.filterwarnings("ignore", ".* is left to Slurm job")
 print("ready", flush=True)
 for line in sys.stdin:
     turn = json.loads(line)
@@ -243,14 +359,16 @@ for line in sys.stdin:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scene", ["new", "resumable", "same Slurm job", "same W&B run"])
-def test_two_processes_started_at_once_never_share_a_folder(tmp_path, start_python, scene):
-    processes = [start_python(_CONTENDER, tmp_path) for _ in range(2)]
+@pytest.mark.parametrize("scene", ["new", "resumable", "job in the queue", "same Slurm job", "same W&B run"])
+def test_processes_started_at_once_never_share_a_folder(tmp_path, queue, start_python, scene):
+    processes = [start_python(_CONTENDER, tmp_path) for _ in range(4)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for number in range(15):
-        if scene == "resumable":
-            _run(tmp_path, "stopped", config={"turn": number})
+        if scene in ("resumable", "job in the queue"):
+            stopped = _run(tmp_path, "stopped", "preempted", config={"turn": number}, SLURM_JOB_ID=f"{number}")
+        if scene == "job in the queue":
+            queue.holds(f"{number}")
         environ = {
             "same Slurm job": {"SLURM_JOB_ID": f"{number}"},
             "same W&B run": {"WANDB_RUN_ID": f"w{number}"},
@@ -260,15 +378,31 @@ def test_two_processes_started_at_once_never_share_a_folder(tmp_path, start_pyth
             process.stdin.write(turn)
             process.stdin.flush()
         answers = [json.loads(process.stdout.readline()) for process in processes]
-        assert answers[0][0] != answers[1][0]
         if scene == "same W&B run":
-            assert sorted("being written by process" in text for text, _ in answers) == [False, True]
+            assert sorted("being written by process" in text for text, _ in answers) == [False, True, True, True]
         else:
-            assert sorted(resumed for _, resumed in answers) == [False, scene == "resumable"]
+            assert len({path for path, _ in answers}) == 4
+            assert sorted(resumed for _, resumed in answers) == [False, False, False, scene == "resumable"]
+        if scene == "job in the queue":
+            assert str(stopped.path) not in [path for path, _ in answers]
         for process, (_, resumed) in zip(processes, answers, strict=True):
             if resumed is not None:
                 process.stdin.write("\n")
                 process.stdin.flush()
+
+
+@pytest.mark.slow
+def test_tasks_of_an_array_started_again_at_once_go_on_each_with_its_own(tmp_path, start_python):
+    tasks = [_array_task(f"{number}") for number in range(4)]
+    runs = [_run(tmp_path, "stopped", "preempted", config={"turn": 0}, **task) for task in tasks]
+    processes = [start_python(_CONTENDER, tmp_path) for _ in tasks]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process, task in zip(processes, tasks, strict=True):
+        process.stdin.write(json.dumps({"number": 0, "environ": task}) + "\n")
+        process.stdin.flush()
+    answers = [json.loads(process.stdout.readline()) for process in processes]
+    assert answers == [[str(run.path), True] for run in runs]
 
 
 @pytest.mark.slow

@@ -63,11 +63,23 @@ def test_a_record_survives_its_file(tmp_path):
     assert read_record(tmp_path / "run.json") == record
 
 
+def test_an_early_record_without_an_owner_is_nobodys(tmp_path):
+    path = tmp_path / "run.json"
+    RunRecord.first({}, owner="slurm:7").write(path)
+    content = json.loads(path.read_text())
+    del content["owner"]
+    path.write_text(json.dumps(content))
+    assert read_record(path).owner is None
+
+
 def test_going_on_keeps_the_start_and_counts():
     first = dataclasses.replace(RunRecord.first({"lr": 0.1}), started="2014-06-10T00:00:00+00:00", pid=1, reason="x")
+    first = dataclasses.replace(first, owner="slurm:1")
+    assert first.again("slurm 1.0 restart 1", "slurm:2").owner == "slurm:2"
     again = first.again("slurm 1.0 restart 1").again()
     assert (again.started, again.resumed, again.pid, again.reason) == (first.started, 2, os.getpid(), "")
     assert (again.status, again.fingerprint, again.config) == ("running", first.fingerprint, {"lr": 0.1})
+    assert again.owner is None
 
 
 def test_keys_of_a_later_version_are_left_aside(tmp_path):
