@@ -75,7 +75,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             UserError: When it is missing, broken, or holds anything but tensors and plain values.
         """
         if _is_remote(path):
-            return cast(dict[str, Any], super().load_checkpoint(path, map_location, weights_only=True))
+            return super().load_checkpoint(path, map_location, weights_only=True)
         # Copied, not mapped: parts of it stay in use while the file is replaced, or its disk goes away.
         content = load_checkpoint(path, map_location, mmap=False)
         self._whole.add(Path(path).absolute())
