@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,11 +12,13 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins import CheckpointIO
 from torch import Tensor
 
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
+from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.explanation import user_error_behind
@@ -32,6 +35,7 @@ from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
+from lit_gan.tracking.checkpoint_io import AtomicCheckpointIO
 from lit_gan.tracking.csv_logger import CSVMetrics
 from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.resume import choose_run_folder
@@ -77,6 +81,7 @@ class RunCLI(LightningCLI):
         self.run: RunFolder | None = None
         self.unused: UnusedRun | None = None
         self.resumed = False
+        self.first_round = 0
         self.started = time.monotonic()
         super().__init__(
             LightningModule,
@@ -184,6 +189,7 @@ class RunCLI(LightningCLI):
         callbacks = given.get("callbacks") or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
         kwargs["callbacks"] = [*callbacks, *self._own_callbacks(given, callbacks)]
+        kwargs["plugins"] = _plugins(given)
         return self._instantiate_trainer({**given, **kwargs}, self._configured_callbacks(given))
 
     def _loggers(self, given: Any) -> list[Logger] | bool:
@@ -198,7 +204,8 @@ class RunCLI(LightningCLI):
 
     def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
-        return [] if has_bar or given.get("enable_progress_bar") is False else [LossProgressBar()]
+        bar: list[Callback] = [] if has_bar or given.get("enable_progress_bar") is False else [LossProgressBar()]
+        return [*bar, RowsAfterCheckpoint()]
 
     def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
         parzen, grid, checkpoint = (self._get(self.config_init, key) for key in ("parzen", "sample_grid", "checkpoint"))
@@ -216,11 +223,11 @@ class RunCLI(LightningCLI):
         """Trains in the run folder, and leaves it marked with how the run ended."""
         run = self.run
         assert run is not None  # noqa: S101 -- chosen before anything was built
-        checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
-        self._record_start(run, checkpoint)
-        kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
         try:
+            checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
+            kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
             with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
+                self._record_start(run, kwargs["ckpt_path"])
                 self.trainer.fit(model, **kwargs)
         except BaseException as ending:
             self._record_ending(run, ending)
@@ -229,23 +236,20 @@ class RunCLI(LightningCLI):
         run.release()
         say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
 
-    def _record_start(self, run: RunFolder, checkpoint: Path | None) -> None:
+    def _record_start(self, run: RunFolder, checkpoint: str | None) -> None:
         run.write_config(yaml.safe_dump(result_of(self.config_dump), sort_keys=False))
         run.write_environment(seed=self.options.seed_everything)
-        if not self.resumed:
-            return
-        rounds = 0 if checkpoint is None else int(load_checkpoint(checkpoint)["global_step"])
-        for logger in self.trainer.loggers:
-            if isinstance(logger, CSVMetrics):
-                logger.truncate_after(rounds - 1)  # the row of a round bears its index
-        print(f"lit-gan: continuing {shown(run.path)} after round {rounds} (--resume never starts anew).")
+        self.first_round = 0 if checkpoint is None else int(load_checkpoint(checkpoint).get("global_step", 0))
+        if self.resumed:
+            print(f"lit-gan: continuing {shown(run.path)} after round {self.first_round} (--resume never starts anew).")
 
     def _record_ending(self, run: RunFolder, ending: BaseException) -> None:
-        if isinstance(ending, UserError) and not self.resumed and self.trainer.global_step == 0:
+        if isinstance(ending, UserError) and (self.resumed or self.trainer.global_step in (0, self.first_round)):
             self._take_back()
             return
         stopped = isinstance(ending, (KeyboardInterrupt, SystemExit))
-        run.mark("stopped" if stopped else "failed", "interrupted" if stopped else f"{ending}")
+        with suppress(OSError):  # a full disk, which is told: then the free lock says that nothing runs any more
+            run.mark("stopped" if stopped else "failed", "interrupted" if stopped else f"{ending}")
         run.release()
         if stopped:
             say_how_to_go_on(run)
@@ -255,7 +259,7 @@ class RunCLI(LightningCLI):
         if self.run is None or self.unused is None:
             return
         if self.resumed:
-            self.run.mark("stopped", "its command was wrong")
+            self.run.mark("stopped", "it could not go on")
         self.run.release()
         if not self.resumed:
             self.unused.remove(self.run.path)
@@ -298,3 +302,12 @@ class RunCLI(LightningCLI):
             pieces = self.trainer.predict(model, Rows(num), ckpt_path=checkpoint, weights_only=True)
         write_samples(target, torch.cat(cast(list[Tensor], pieces)))
         print(f"lit-gan: wrote {num} samples to {shown(target)}")
+
+
+def _plugins(given: Mapping[str, Any]) -> list[Any]:
+    """The user's plugins, and ours that writes checkpoints where they bring none."""
+    plugins = given.get("plugins") or []
+    plugins = plugins if isinstance(plugins, list) else [plugins]
+    brought = any(isinstance(plugin, CheckpointIO) for plugin in plugins)
+    brought = brought or getattr(given.get("strategy"), "_checkpoint_io", None) is not None
+    return plugins if brought else [*plugins, AtomicCheckpointIO()]
