@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from small_disk import fill
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -109,3 +110,21 @@ class Witness(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         Witness.module = pl_module
         Witness.rounds = trainer.global_step
+
+
+class FillOnce(Callback):
+    """Fills a disk to its last byte after some rounds; not again while the file `filled` is there.
+
+    Args:
+        rounds: After how many.
+        disk: A folder on it.
+    """
+
+    def __init__(self, rounds: int, disk: str) -> None:
+        self.rounds = rounds
+        self.disk = disk
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+        if trainer.global_step == self.rounds and not Path("filled").exists():
+            Path("filled").touch()
+            fill(Path(self.disk), leave=0)

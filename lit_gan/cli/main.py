@@ -11,6 +11,7 @@ from importlib import import_module
 from lit_gan import __version__
 from lit_gan.cli.shipped import shipped_names
 from lit_gan.errors import RunError, RunStopped, UserError
+from lit_gan.tracking.launch import is_rank_zero
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -48,7 +49,8 @@ def _ending(arguments: list[str]) -> int:
         print(f"lit-gan: error: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_ERROR
     except RunStopped as stop:
-        return stop.exit_code
+        # One rank speaks for all: the first bad exit code makes srun and torchrun end the others at once.
+        return stop.exit_code if is_rank_zero(os.environ) else DONE
     except RunError as failure:
         print(f"lit-gan: failed: {' '.join(str(failure).split())}", file=sys.stderr)
         return FAILED

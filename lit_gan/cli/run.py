@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,12 +13,14 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins import CheckpointIO
 from torch import Tensor
 
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
 from lit_gan.callbacks.graceful_stop import GracefulStop
+from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
 from lit_gan.callbacks.numeric_guard import NumericGuard
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.callbacks.stop_signals import StopSignals
@@ -30,13 +33,14 @@ from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.run_arguments import completed_arguments, from_the_root, run_folder_of
 from lit_gan.cli.run_identity import result_of
-from lit_gan.cli.run_messages import say_how_to_go_on, say_where_everything_is, shown
+from lit_gan.cli.run_messages import queue_again, say_how_to_go_on, say_where_everything_is, shown
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunStopped, UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
+from lit_gan.tracking.checkpoint_io import AtomicCheckpointIO
 from lit_gan.tracking.csv_logger import CSVMetrics
 from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.launch import is_rank_zero
@@ -84,6 +88,7 @@ class RunCLI(LightningCLI):
         self.unused: UnusedRun | None = None
         self.resumed = False
         self.signals = StopSignals()
+        self.first_round = 0
         self.started = time.monotonic()
         super().__init__(
             LightningModule,
@@ -192,6 +197,7 @@ class RunCLI(LightningCLI):
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
         kwargs["callbacks"] = [*callbacks, *self._own_callbacks(given, callbacks)]
         kwargs["strategy"] = chosen_strategy(given)
+        kwargs["plugins"] = _plugins(given)
         return self._instantiate_trainer({**given, **kwargs}, self._configured_callbacks(given))
 
     def _loggers(self, given: Any) -> list[Logger] | bool:
@@ -206,7 +212,8 @@ class RunCLI(LightningCLI):
 
     def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
-        return [] if has_bar or given.get("enable_progress_bar") is False else [LossProgressBar()]
+        bar: list[Callback] = [] if has_bar or given.get("enable_progress_bar") is False else [LossProgressBar()]
+        return [*bar, RowsAfterCheckpoint()]
 
     def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
         parzen, grid, checkpoint = (self._get(self.config_init, key) for key in ("parzen", "sample_grid", "checkpoint"))
@@ -224,13 +231,13 @@ class RunCLI(LightningCLI):
         """Trains in the run folder, and leaves it marked with how the run ended."""
         run = self.run
         assert run is not None  # noqa: S101 -- chosen before anything was built
-        checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
-        self._record_start(run, checkpoint)
-        kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
         if self.trainer.checkpoint_callbacks:  # without any, a stop has nothing to save, and is an interruption
             self.signals.listen()
         try:
+            checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
+            kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
             with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
+                self._record_start(run, kwargs["ckpt_path"])
                 self.trainer.fit(model, **kwargs)
         except BaseException as ending:
             self._record_ending(run, ending)
@@ -240,36 +247,35 @@ class RunCLI(LightningCLI):
         if is_rank_zero(os.environ):
             say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
 
-    def _record_start(self, run: RunFolder, checkpoint: Path | None) -> None:
+    def _record_start(self, run: RunFolder, checkpoint: str | None) -> None:
+        self.first_round = 0 if checkpoint is None else int(load_checkpoint(checkpoint).get("global_step", 0))
         if not is_rank_zero(os.environ):
             return
         run.write_config(yaml.safe_dump(result_of(self.config_dump), sort_keys=False))
         run.write_environment(seed=self.options.seed_everything)
-        if not self.resumed:
-            return
-        rounds = 0 if checkpoint is None else int(load_checkpoint(checkpoint)["global_step"])
-        for logger in self.trainer.loggers:
-            if isinstance(logger, CSVMetrics):
-                logger.truncate_after(rounds - 1)  # the row of a round bears its index
-        print(f"lit-gan: continuing {shown(run.path)} after round {rounds} (--resume never starts anew).")
+        if self.resumed:
+            print(f"lit-gan: continuing {shown(run.path)} after round {self.first_round} (--resume never starts anew).")
 
     def _record_ending(self, run: RunFolder, ending: BaseException) -> None:
-        if isinstance(ending, UserError) and not self.resumed and self.trainer.global_step == 0:
+        if isinstance(ending, UserError) and (self.resumed or self.trainer.global_step in (0, self.first_round)):
             self._take_back()
             return
         stopped = isinstance(ending, (KeyboardInterrupt, SystemExit, RunStopped))
         reason = "interrupted" if isinstance(ending, (KeyboardInterrupt, SystemExit)) else f"{ending}"
-        run.mark("stopped" if stopped else "failed", reason)
+        with suppress(OSError):  # a full disk, which is told: then the free lock says that nothing runs any more
+            run.mark("stopped" if stopped else "failed", reason)
         run.release()
         if stopped and is_rank_zero(os.environ):
             say_how_to_go_on(run)
+        if isinstance(ending, RunStopped) and ending.requeue and is_rank_zero(os.environ):
+            queue_again()
 
     def _take_back(self) -> None:
         """Removes the folder of a run that never trained: its command was wrong, and there is nothing to keep."""
-        if self.run is None or self.unused is None:
+        if self.run is None or self.unused is None or not is_rank_zero(os.environ):
             return
         if self.resumed:
-            self.run.mark("stopped", "its command was wrong")
+            self.run.mark("stopped", "it could not go on")
         self.run.release()
         if not self.resumed:
             self.unused.remove(self.run.path)
@@ -312,3 +318,12 @@ class RunCLI(LightningCLI):
             pieces = self.trainer.predict(model, Rows(num), ckpt_path=checkpoint, weights_only=True)
         write_samples(target, torch.cat(cast(list[Tensor], pieces)))
         print(f"lit-gan: wrote {num} samples to {shown(target)}")
+
+
+def _plugins(given: Mapping[str, Any]) -> list[Any]:
+    """The user's plugins, and ours that writes checkpoints where they bring none."""
+    plugins = given.get("plugins") or []
+    plugins = plugins if isinstance(plugins, list) else [plugins]
+    brought = any(isinstance(plugin, CheckpointIO) for plugin in plugins)
+    brought = brought or getattr(given.get("strategy"), "_checkpoint_io", None) is not None
+    return plugins if brought else [*plugins, AtomicCheckpointIO()]

@@ -1,9 +1,11 @@
 """What a run says at its end: where everything is, and how it goes on."""
 
+import sys
 from pathlib import Path
 
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.tracking.run_folder import RunFolder
+from lit_gan.tracking.slurm import requeue, slurm_job
 
 
 def say_where_everything_is(run: RunFolder, rounds: int, seconds: float) -> None:
@@ -31,6 +33,21 @@ def say_how_to_go_on(run: RunFolder) -> None:
     checkpoint = newest_checkpoint(run.checkpoints)
     start = "from the start" if checkpoint is None else f"after round {load_checkpoint(checkpoint)['global_step']}"
     print(f"\nlit-gan: stopped in {shown(run.path)}; the same command continues it {start}.")
+
+
+def queue_again() -> None:
+    """Tells Slurm to start this job again, and the user that it did; outside Slurm nothing happens.
+
+    The last thing that a process does: Slurm ends the job's present life with it.
+    """
+    job = slurm_job()
+    if job is None:
+        return
+    fault = requeue(job)
+    if fault is None:
+        print(f"lit-gan: job {job} is queued again.", flush=True)
+    else:
+        print(f"lit-gan: warning: job {job} is not queued again: {fault}", file=sys.stderr, flush=True)
 
 
 def shown(path: Path) -> str:

@@ -7,7 +7,8 @@ from traceback import walk_tb
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lit_gan.errors import UserError
+from lit_gan.errors import RunError, UserError
+from lit_gan.tracking.atomic_write import NO_SPACE
 
 
 @contextmanager
@@ -20,6 +21,7 @@ def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
     Raises:
         UserError: For a ``MisconfigurationException``, a ``ValueError`` that Lightning itself raises, and for weights
             or optimisers that the checkpoint lacks.
+        RunError: When a disk is full; what reports that of a checkpoint itself is passed on.
     """
     try:
         yield
@@ -34,6 +36,13 @@ def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
         if isinstance(error, UserError) or not _raised_in(error).startswith("lightning."):
             raise
         raise UserError(_one_line(error)) from error
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise RunError(
+            f"{error.filename or 'a file'} was not written ({error.strerror}); the checkpoints are intact: free some "
+            "space, and the same command goes on from the newest."
+        ) from error
 
 
 @contextmanager
@@ -57,8 +66,10 @@ def _misfit(error: Exception) -> str | None:
         faults = [line.strip(" \t.") for line in text.splitlines()[1:] if line.strip()]
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         return f"{faults[0]}{more}; give the model's own options, or another checkpoint"
-    if text.startswith("Trying to restore optimizer state"):
+    if text.startswith("Trying to restore"):  # the state of optimisers, or of schedules
         return "it holds weights only, and training goes on from a whole one"
+    if text == "pytorch-lightning_version":
+        return "no Trainer wrote it; give one that was written by `lit-gan fit`"
     return None
 
 

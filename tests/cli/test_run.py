@@ -19,6 +19,7 @@ def test_everything_of_a_run_is_in_its_folder(finished_run: Path) -> None:
     files = sorted(str(path.relative_to(finished_run)) for path in finished_run.rglob("*") if path.is_file())
     assert files == [
         "checkpoints/last.ckpt",
+        "checkpoints/previous.ckpt",
         "config.yaml",
         "environment.json",
         "metrics.csv",
@@ -88,7 +89,7 @@ def test_a_run_shorter_than_the_logging_interval_claims_no_metrics() -> None:
 def test_checkpoints_of_ones_own_come_beside_the_last() -> None:
     assert fit("--checkpoint.save_top_k=-1", "--checkpoint.monitor=val/loss_d").code == 0
     names = sorted(path.name for path in (the_run() / "checkpoints").iterdir())
-    assert names == ["best-000004.ckpt", "best-000008.ckpt", "last.ckpt"]
+    assert names == ["best-000004.ckpt", "best-000008.ckpt", "last.ckpt", "previous.ckpt"]
 
 
 def test_the_last_checkpoint_is_that_of_the_last_round_however_rarely_they_come() -> None:

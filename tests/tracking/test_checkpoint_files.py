@@ -35,6 +35,62 @@ def test_without_last_the_newest_is_taken(tmp_path):
     assert newest_checkpoint(tmp_path) == newest
 
 
+def test_the_previous_one_and_the_best_one_come_by_time(tmp_path):
+    best, previous = _save(tmp_path / "best-3.ckpt", age=20), _save(tmp_path / "previous.ckpt", age=10)
+    assert newest_checkpoint(tmp_path) == previous
+    os.utime(best, (1_000_000, 1_000_000))
+    assert newest_checkpoint(tmp_path) == best
+
+
+def _flip(path, position):
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0x10
+    path.write_bytes(content)
+
+
+def _middle_of_the_weights(path):
+    with zipfile.ZipFile(path) as archive:
+        info = max(archive.infolist(), key=lambda info: info.file_size)
+    return info.header_offset + 1000
+
+
+def _one_bit(path):
+    _flip(path, _middle_of_the_weights(path))
+
+
+def _a_block_of_zeros(path):
+    middle, content = _middle_of_the_weights(path), path.read_bytes()
+    path.write_bytes(content[:middle] + bytes(512) + content[middle + 512 :])
+
+
+@pytest.mark.parametrize("damage", [_one_bit, _a_block_of_zeros])
+def test_damage_inside_a_whole_file_is_found_by_its_checksum(tmp_path, damage):
+    older, last = _save(tmp_path / "previous.ckpt", age=10), _save(tmp_path / "last.ckpt")
+    damage(last)
+    assert torch.load(last, weights_only=True)["global_step"] == 7  # torch itself sees nothing
+    with pytest.warns(UserWarning, match=r"last\.ckpt is left out: its content is damaged \(.*/data/0 is not what was"):
+        assert newest_checkpoint(tmp_path) == older
+    with pytest.raises(UserError, match=r"last\.ckpt cannot be read as a checkpoint: its content is damaged"):
+        load_checkpoint(last)
+
+
+@pytest.mark.filterwarnings("ignore:The checkpoint .* is left out")
+def test_no_single_byte_can_be_wrong_without_being_found_or_without_effect(tmp_path):
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {"w": torch.arange(8.0)}, "global_step": 7}, path)
+    whole, found = path.read_bytes(), 0
+    for position in range(0, len(whole), 3):
+        _flip(path, position)
+        if newest_checkpoint(tmp_path) is None:
+            found += 1
+        else:
+            content = load_checkpoint(path)
+            assert content["global_step"] == 7
+            assert_close(content["state_dict"]["w"], torch.arange(8.0), rtol=0, atol=0)
+        path.write_bytes(whole)
+    assert found > len(whole) // 8  # the rest is padding, and fields that no reader looks at
+
+
 @pytest.mark.parametrize("keep", [0, 0.5, 0.99])
 def test_a_broken_last_is_left_out_with_a_warning_that_names_it(tmp_path, keep):
     older = _save(tmp_path / "round=20.ckpt", age=10)
@@ -116,6 +172,18 @@ def _other_zip(path):
         archive.writestr("readme.txt", "hello")
 
 
+def _packed(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:  # a bomb may be small on disk
+        archive.writestr("m/data.pkl", pickle.dumps({"state_dict": {}}))
+
+
+def _not_a_pickle(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m/data.pkl", "hello")
+        archive.writestr("m/version", "3")
+        archive.writestr("m/byteorder", "little")
+
+
 def _bare_tensor(path):
     torch.save(torch.ones(2), path)
 
@@ -140,6 +208,8 @@ def _torch_script(path):
         (_plain_pickle, r"cannot be read as a checkpoint: it is cut short, or no checkpoint at all"),
         (_other_zip, r"cannot be read as a checkpoint: it is a zip file, but not one written by torch\.save"),
         (_torch_script, r"cannot be read as a checkpoint: it is a TorchScript archive"),
+        (_packed, r"cannot be read as a checkpoint: it is a zip file, but not one written by torch\.save"),
+        (_not_a_pickle, r"cannot be loaded \(\w+: .*\): give another checkpoint\.$"),
         (_bare_tensor, r"is no Lightning checkpoint: it holds a Tensor without a state_dict"),
         (_bare_weights, r"is no Lightning checkpoint: it holds a dict without a state_dict; give one"),
     ],
@@ -171,6 +241,13 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path):
     assert not target.exists()
     torch.load(path, weights_only=False)  # the trap does work
     assert target.exists()
+
+
+def test_a_last_one_that_would_execute_something_is_not_passed_over_in_silence(tmp_path):
+    _save(tmp_path / "previous.ckpt")
+    torch.save({"state_dict": {}, "callbacks": _Malicious(tmp_path / "executed")}, tmp_path / "last.ckpt")
+    assert newest_checkpoint(tmp_path) == tmp_path / "last.ckpt"
+    assert not (tmp_path / "executed").exists()
 
 
 def _refusal(path):
