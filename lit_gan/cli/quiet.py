@@ -18,6 +18,8 @@ def silence_what_users_cannot_mend() -> None:
     warnings.filterwarnings("ignore", message="Using ModelCheckpoint with manual optimization")
     # A checkpoint of another run, or a run folder that has been moved: there is no best model to be lost track of.
     warnings.filterwarnings("ignore", message="The dirpath has changed from")
+    # One machine of a cluster is trained on without `srun` as well; in an allocation of several tasks we start it.
+    warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
     # Evaluation needs none of the callbacks that trained.
     warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used to create")
 
