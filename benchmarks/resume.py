@@ -2,10 +2,10 @@
 
     python -m benchmarks.resume --out DIR
 
-Each turn starts a training of a few seconds that writes a checkpoint every three rounds, ends it by a signal at a random
-moment (the writing of checkpoints included), gives the same command again until it is done, and compares weights,
-optimiser states, every row of ``metrics.csv`` (all but ``perf/*``) and every sample with those of the run that was left
-alone: to the last bit.
+Each turn starts a training of a few seconds that writes a checkpoint every three rounds, ends it by a signal at a
+random moment (the writing of checkpoints included), gives the same command again until it is done, and compares
+weights, optimiser states, every row of ``metrics.csv`` (all but ``perf/*``) and every sample with those of the run that
+was left alone: to the last bit.
 """
 
 import argparse
@@ -244,15 +244,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="An empty folder for the runs.")
     parser.add_argument("--kills", type=int, default=30, help="Turns with SIGKILL.")
     parser.add_argument("--others", type=int, default=10, help="Turns of each other kind.")
+    parser.add_argument("--ranks", type=int, choices=(1, 2), help="Only the turns on so many; all if not given.")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0, help="Of the moments.")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     chance = random.Random(options.seed)  # noqa: S311 -- moments, no secrets
-    faults = []
-    for kind in kinds(options.kills, options.others):
-        faults += battery(kind, options.out.absolute(), chance, options.epochs)
-    total = options.kills + 3 * options.others
+    chosen = [kind for kind in kinds(options.kills, options.others) if options.ranks in (None, kind.ranks)]
+    faults = [fault for kind in chosen for fault in battery(kind, options.out.absolute(), chance, options.epochs)]
+    total = sum(kind.turns for kind in chosen)
     print(f"{total - len(faults)} of {total} runs ended with the bits of the one that was left alone")
     return bool(faults)
 
