@@ -1,0 +1,1 @@
+"""How a GAN trains on several devices and machines."""
