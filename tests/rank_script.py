@@ -66,9 +66,15 @@ def end(case: str) -> None:
     time.sleep(1000)
 
 
-def act(case: str, rank: int, options: dict) -> None:
+def act(case: str, rank: int, watch: PeerWatch, options: dict) -> None:
     if case == "left":
         time.sleep(options["after"][rank])
+    elif case == "seen from outside":
+        if rank == 0:
+            time.sleep(options["after"])
+            watch.lose(1, "was killed by SIGKILL")
+        if rank == 0 or not options["leaves"]:
+            time.sleep(options["rest"])
     elif case == "stopped":
         raise RunStopped("preempted")
     elif case == "all fail":
@@ -85,12 +91,13 @@ def act(case: str, rank: int, options: dict) -> None:
 def run(case: str, options: dict) -> None:
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     dist.init_process_group("gloo", init_method=options.get("init_method"), rank=rank, world_size=world)
+    speed = SPEED | options.get("speed", {})
     dist.barrier()  # gloo connects when it is first used
     for _ in range(options.get("times", 1)):
-        watch = PeerWatch(rank, world, on_loss=lambda message: note_down(message, options), **SPEED)
+        watch = PeerWatch(rank, world, on_loss=lambda message: note_down(message, options), **speed)
         watch.start()
         try:
-            act(case, rank, options)
+            act(case, rank, watch, options)
         except BaseException as error:
             watch.report(error)
             watch.stop()

@@ -124,7 +124,7 @@ def test_an_error_ends_the_others_where_no_exception_reaches_them(start, victim)
 
 @pytest.mark.slow
 def test_the_error_stands_before_and_after_its_consequence(start):
-    ranks = start("error")
+    ranks = start("error", speed={"grace": 20})
     code, stdout, stderr = ranks.end(0)
     line = f"lit-gan: failed: {message(ranks, 1, ' failed: ZeroDivisionError: division by zero')}"
     assert code == 1
@@ -184,12 +184,28 @@ def test_a_job_that_is_stopped_and_continued_as_a_whole_has_lost_nobody(start):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [[0, 0, 0], [0, 1, 0.4], [1, 0.2, 0], [0.5, 0, 5]])
-@pytest.mark.parametrize("kind", ["tcp", "file"])
+@pytest.mark.parametrize(
+    ("after", "kind"),
+    [([0, 0, 0], "tcp"), ([0, 1, 0.4], "tcp"), ([1, 0.2, 0], "tcp"), ([0.5, 0, 3], "tcp"), ([0, 1, 0.4], "file")],
+)
 def test_ranks_leave_in_any_order_without_a_word_and_may_begin_again(start, after, kind, tmp_path):
     options = {"init_method": f"file://{tmp_path}/store"} if kind == "file" else {}
-    ends = start("left", world=3, after=after, times=2 if max(after) < 5 else 1, **options).ends()
+    ends = start("left", world=3, after=after, times=2 if max(after) < 3 else 1, **options).ends()
     assert ends == [(0, "done\n", "")] * 3
+
+
+@pytest.mark.slow
+def test_a_death_that_the_launcher_has_seen_is_told_to_all_at_once(start):
+    ranks = start("seen from outside", after=0.1, rest=100, leaves=False)
+    for code, _, stderr in ranks.ends():
+        assert code == 1
+        assert re.fullmatch(f"lit-gan: failed: {message(ranks, 1, ' was killed by SIGKILL')}", stderr.strip())
+
+
+@pytest.mark.slow
+def test_a_rank_that_dies_after_it_has_left_is_no_loss(start):
+    ends = start("seen from outside", after=1, rest=1, leaves=True).ends()
+    assert ends == [(0, "done\n", "")] * 2
 
 
 @pytest.mark.slow
