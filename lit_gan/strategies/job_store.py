@@ -40,8 +40,8 @@ class JobStore:
         clone = self._default.clone()
         clone.set_timeout(_PATIENCE)
         self._store = PrefixStore(prefix, clone)
-        server = _server_of(self._default)
-        self._idle = None if server is None else socket.create_connection(server, timeout=_PATIENCE.total_seconds())
+        self._server = _server_of(self._default)
+        self._idle = None if self._server is None else _connection_to(self._server)
 
     def ask(self, call: Callable[[Store], _Result], seconds: float) -> _Result:
         """What ``call`` gets from the store.
@@ -68,16 +68,32 @@ class JobStore:
             self._idle.close()
 
     def _has_ended(self) -> bool:
-        """Whether the host has closed the idle connection, as a system does for a process that died."""
-        if self._idle is None:
+        """Whether the idle connection is closed, as a system does for a process that died, and no new one is taken."""
+        if self._server is None or self._idle is None or _is_open(self._idle):
             return False
-        self._idle.setblocking(False)
+        self._idle.close()
         try:
-            return self._idle.recv(1) == b""
-        except BlockingIOError:
-            return False
-        except OSError:  # reset, timed out, or closed by us
+            self._idle = _connection_to(self._server)  # a firewall may have closed the other
+        except OSError:
             return True
+        return False
+
+
+def _connection_to(server: tuple[str, int]) -> socket.socket:
+    connection = socket.create_connection(server, timeout=_PATIENCE.total_seconds())
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setblocking(False)
+    return connection
+
+
+def _is_open(connection: socket.socket) -> bool:
+    """Nothing is ever sent over it: it can be read only at its end."""
+    try:
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def held_by_torchrun() -> bool:

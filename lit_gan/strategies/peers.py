@@ -9,7 +9,7 @@ from threading import Event, Lock, Thread
 
 from torch.distributed.distributed_c10d import Store
 
-from lit_gan.errors import RunStopped
+from lit_gan.errors import RunError, RunStopped
 from lit_gan.strategies.job_store import JobStore, StoreGone, held_by_torchrun
 from lit_gan.strategies.rank_loss import Place, RankLoss, may_be_a_consequence
 from lit_gan.strategies.time_limit import within
@@ -90,13 +90,16 @@ class PeerWatch:
 
         Raises:
             ValueError: Without a process group.
-            StoreGone: If the job's store is gone already.
+            RunError: If the job's store is gone already.
         """
         if self._world == 1:
             return
         # An agent of torchrun may keep its store when it starts the ranks anew.
         self._store = JobStore(f"lit-gan/peers/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}")
-        self._store.ask(self._enter, self._silence)
+        try:
+            self._store.ask(self._enter, self._silence)
+        except StoreGone as gone:
+            raise RunError(self._loss_of_the_store(gone).told) from gone
         atexit.register(self._over.set)  # no thread that talks while the interpreter is taken down
         self._thread.start()
 
@@ -140,7 +143,7 @@ class PeerWatch:
         self._leaving.set()
         if may_be_a_consequence(error):
             self._suspicious = True
-            self._lost.wait((2 + _MISSED_BEATS) * self._every + 2 * _SETTLING)
+            self._wait_for_a_loss((2 + _MISSED_BEATS) * self._every + 2 * _SETTLING)
         if self._loss is None and not self._over.is_set():
             self._publish(self._store, RankLoss.of(error, self._here), hurry=isinstance(error, KeyboardInterrupt))
         if self._loss is not None:
@@ -282,6 +285,12 @@ class PeerWatch:
         self._start = store.add(f"starts/{self._here.rank}", 1)
         store.set(self._place_of(self._here.rank), self._here.written())
         store.add(self._beats_of(self._here.rank), 1)
+
+    def _wait_for_a_loss(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._over.is_set():
+            if self._lost.wait(0.1):
+                return
 
     def _leave(self, job: JobStore) -> None:
         def leave(store: Store) -> None:
