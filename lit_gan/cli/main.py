@@ -46,17 +46,24 @@ def _ending(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        print(f"lit-gan: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"lit-gan: error{_place()}: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_ERROR
     except RunStopped as stop:
         # One rank speaks for all: the first bad exit code makes srun and torchrun end the others at once.
         return stop.exit_code if is_rank_zero(os.environ) else DONE
     except RunError as failure:
-        print(f"lit-gan: failed: {' '.join(str(failure).split())}", file=sys.stderr)
+        print(f"lit-gan: failed{_place()}: {' '.join(str(failure).split())}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _place() -> str:
+    """Which rank speaks, where it is not the first."""
+    if is_rank_zero(os.environ):
+        return ""
+    return f" (rank {os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or os.environ.get('LOCAL_RANK')})"
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -39,6 +39,7 @@ from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunStopped, UserError
 from lit_gan.generative import GenerativeModule
+from lit_gan.strategies import DDPGANStrategy
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.tracking.checkpoint_io import AtomicCheckpointIO
 from lit_gan.tracking.csv_logger import CSVMetrics
@@ -233,6 +234,8 @@ class RunCLI(LightningCLI):
         assert run is not None  # noqa: S101 -- chosen before anything was built
         if self.trainer.checkpoint_callbacks:  # without any, a stop has nothing to save, and is an interruption
             self.signals.listen()
+        if isinstance(self.trainer.strategy, DDPGANStrategy):
+            self.trainer.strategy.on_loss = lambda reason: run.mark("failed", reason)
         try:
             checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
             kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")

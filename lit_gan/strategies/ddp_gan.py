@@ -7,7 +7,7 @@ sends both players' gradients in each of them.
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -21,6 +21,8 @@ from torch.optim import Optimizer
 
 from lit_gan.errors import UserError
 from lit_gan.randomness import seed_global_generators
+from lit_gan.strategies.launcher import WatchedLauncher
+from lit_gan.strategies.peers import PeerWatch
 from lit_gan.strategies.player_ddp import PlayerDDP
 
 NAME = "ddp_gan"
@@ -76,6 +78,9 @@ class DDPGANStrategy(DDPStrategy):
         self._players = players
         self._player_kwargs = dict(player_kwargs or {})
         self._reducers: dict[str, PlayerDDP] = {}
+        self._watch: PeerWatch | None = None
+        #: Called with the reason when a rank is lost, before this process ends: marks a run as failed, say.
+        self.on_loss: Callable[[str], None] | None = None
 
     # -- Setting up -------------------------------------------------------------------------------------------------
 
@@ -107,11 +112,41 @@ class DDPGANStrategy(DDPStrategy):
             _register_ddp_comm_hook(reducer, self._ddp_comm_state, self._ddp_comm_hook, self._ddp_comm_wrapper)
 
     def teardown(self) -> None:
-        """Makes the players ordinary modules again."""
+        """Makes the players ordinary modules again, and leaves the other ranks in good order."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
         for reducer in self._reducers.values():
             reducer.unroute()
         self._reducers = {}
         super().teardown()
+
+    # -- The other ranks --------------------------------------------------------------------------------------------
+
+    def _configure_launcher(self) -> None:
+        super()._configure_launcher()
+        if self._start_method == "popen" and self.cluster_environment is not None:
+            self._launcher = WatchedLauncher(
+                self.cluster_environment, self.num_processes, self.num_nodes, on_death=self._child_died
+            )
+
+    def setup_environment(self) -> None:
+        """As Lightning's, and from then on a rank that dies takes the others down within a minute."""
+        super().setup_environment()
+        self._watch = PeerWatch(self.global_rank, self.world_size, on_loss=self.on_loss)
+        self._watch.start()
+
+    def on_exception(self, exception: BaseException) -> None:
+        """The other ranks hear why this one ends."""
+        super().on_exception(exception)
+        if self._watch is not None:
+            self._watch.report(exception)
+
+    def _child_died(self, rank: int, how: str) -> bool:
+        if self._watch is None:
+            return False
+        self._watch.lose(rank, how)
+        return True
 
     # -- Training ---------------------------------------------------------------------------------------------------
 
