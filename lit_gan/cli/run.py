@@ -37,7 +37,7 @@ from lit_gan.cli.run_messages import queue_again, say_how_to_go_on, say_where_ev
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
-from lit_gan.errors import RunStopped, UserError
+from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.strategies import DDPGANStrategy
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
@@ -242,9 +242,12 @@ class RunCLI(LightningCLI):
             with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
                 self._record_start(run, kwargs["ckpt_path"])
                 self.trainer.fit(model, **kwargs)
-        except BaseException as ending:
+        except BaseException as error:
+            ending = self._root_of(error)
             self._record_ending(run, ending)
-            raise
+            if ending is error:
+                raise
+            raise ending from error
         run.mark("finished")
         run.release()
         if is_rank_zero(os.environ):
@@ -258,6 +261,11 @@ class RunCLI(LightningCLI):
         run.write_environment(seed=self.options.seed_everything)
         if self.resumed:
             print(f"lit-gan: continuing {shown(run.path)} after round {self.first_round} (--resume never starts anew).")
+
+    def _root_of(self, error: BaseException) -> BaseException:
+        """The loss of another rank, where that is what this one ends by: not the broken connection that it left."""
+        lost = getattr(self.trainer.strategy, "lost", None)
+        return error if lost is None else RunError(lost)
 
     def _record_ending(self, run: RunFolder, ending: BaseException) -> None:
         if isinstance(ending, UserError) and (self.resumed or self.trainer.global_step in (0, self.first_round)):

@@ -81,6 +81,8 @@ class DDPGANStrategy(DDPStrategy):
         self._watch: PeerWatch | None = None
         #: Called with the reason when a rank is lost, before this process ends: marks a run as failed, say.
         self.on_loss: Callable[[str], None] | None = None
+        #: What ended another rank, and this one with it.
+        self.lost: str | None = None
 
     # -- Setting up -------------------------------------------------------------------------------------------------
 
@@ -140,7 +142,7 @@ class DDPGANStrategy(DDPStrategy):
         """The other ranks hear why this one ends."""
         super().on_exception(exception)
         if self._watch is not None:
-            self._watch.report(exception)
+            self.lost = self._watch.report(exception)
 
     def _child_died(self, rank: int, how: str) -> bool:
         if self._watch is None:
