@@ -21,7 +21,7 @@ from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.players import Player
 from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators
-from lit_gan.resumption import resume_between_epochs
+from lit_gan.resumption import check_checkpoints, resume_between_epochs
 from lit_gan.schedules import Schedule
 from lit_gan.shares import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import DDPGANStrategy, unsent
@@ -250,6 +250,7 @@ class GAN(GenerativeModule):
 
     def on_fit_start(self) -> None:
         """A new run sets what depends on its data; a resumed or a loaded GAN has it already."""
+        check_checkpoints(self.trainer)
         resume_between_epochs(self.trainer)
         data = getattr(self.trainer, "datamodule", None)
         self._check_value_range(getattr(data, "value_range", None))

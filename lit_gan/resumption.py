@@ -1,6 +1,9 @@
-"""Lightning's training loop, made to go on from the end of an epoch where ``max_steps`` is given, too."""
+"""What Lightning needs to write checkpoints of a GAN, and to go on from them exactly."""
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from lit_gan.errors import UserError
 
 
 def resume_between_epochs(trainer: Trainer) -> None:
@@ -13,6 +16,26 @@ def resume_between_epochs(trainer: Trainer) -> None:
         trainer: Before it restores its loops.
     """
     trainer.fit_loop.__dict__["_iteration_based_training"] = _counts_epochs
+
+
+def check_checkpoints(trainer: Trainer) -> None:
+    """Refuses a checkpoint callback that would never write one.
+
+    Lightning 2.6 does not read ``train_time_interval`` under manual optimisation, and says nothing.
+
+    Args:
+        trainer: Its callbacks are looked at.
+
+    Raises:
+        UserError: If a ``ModelCheckpoint`` has a ``train_time_interval``.
+    """
+    for callback in trainer.checkpoint_callbacks:
+        plain = type(callback).on_train_batch_end is ModelCheckpoint.on_train_batch_end
+        if plain and getattr(callback, "_train_time_interval", None) is not None:
+            raise UserError(
+                f"{type(callback).__name__}(train_time_interval=...) writes nothing under manual optimisation in "
+                "Lightning 2.6: expected lit_gan.callbacks.RunCheckpoint with the same arguments."
+            )
 
 
 def _counts_epochs() -> bool:

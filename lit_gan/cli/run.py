@@ -206,7 +206,11 @@ class RunCLI(LightningCLI):
             return False
         own: list[Logger] = [CSVMetrics(self.run.path)]
         mode: WandbMode = wandb_mode(self.options.wandb)
-        at_wandb = wandb_logger(self.run.path, mode, self.config_dump) if self.verb == "fit" else None
+        at_wandb = (
+            wandb_logger(self.run.path, mode, self.config_dump, self.signals.stop_by_tracker)
+            if self.verb == "fit"
+            else None
+        )
         own += [at_wandb] if at_wandb is not None else []
         extra = [] if isinstance(given, bool) or given is None else given
         return [*own, *(extra if isinstance(extra, list) else [extra])]

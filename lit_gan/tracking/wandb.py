@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -68,7 +68,9 @@ def finished_wandb() -> Iterator[None]:
             wandb.finish(exit_code=int(failed))
 
 
-def wandb_logger(folder: Path, mode: WandbMode, config: Mapping[str, Any]) -> WandbLogger | None:
+def wandb_logger(
+    folder: Path, mode: WandbMode, config: Mapping[str, Any], on_stop: Callable[[], None] | None = None
+) -> WandbLogger | None:
     """The logger of a run, or ``None`` where W&B is off.
 
     Args:
@@ -77,6 +79,8 @@ def wandb_logger(folder: Path, mode: WandbMode, config: Mapping[str, Any]) -> Wa
         mode: See :func:`wandb_mode`.
         config: The resolved configuration, stored under the one key ``cli``: the names of a sweep's parameters stay
             free.
+        on_stop: Called, in a thread of W&B's, when the run is to be stopped from its page; W&B interrupts the process
+            if ``None``.
 
     Returns:
         The logger; nothing is started before the first thing is logged.
@@ -93,7 +97,7 @@ def wandb_logger(folder: Path, mode: WandbMode, config: Mapping[str, Any]) -> Wa
         offline=mode == "offline",
         config={"cli": dict(config)},
         # The terminal belongs to the progress bar; the run folder holds what W&B would repeat there.
-        settings=wandb.Settings(silent=True, console="off", show_warnings=False),
+        settings=wandb.Settings(silent=True, console="off", show_warnings=False, stop_fn=on_stop),
     )
     # Lightning 2.6 always passes it, and W&B warns of it in every run.
     logger._wandb_init.pop("anonymous", None)  # noqa: SLF001
