@@ -26,6 +26,7 @@ from lit_gan.strategies.peers import PeerWatch
 from lit_gan.strategies.player_ddp import PlayerDDP
 
 NAME = "ddp_gan"
+_LAST_SECONDS = 3.0  # for the ranks that this process started, when it has to leave
 _USUAL_PLAYERS = ("generator", "discriminator")
 
 
@@ -117,7 +118,6 @@ class DDPGANStrategy(DDPStrategy):
         """Makes the players ordinary modules again, and leaves the other ranks in good order."""
         if self._watch is not None:
             self._watch.stop()
-            self._watch = None
         for reducer in self._reducers.values():
             reducer.unroute()
         self._reducers = {}
@@ -135,7 +135,7 @@ class DDPGANStrategy(DDPStrategy):
     def setup_environment(self) -> None:
         """As Lightning's, and from then on a rank that dies takes the others down within a minute."""
         super().setup_environment()
-        self._watch = PeerWatch(self.global_rank, self.world_size, on_loss=self.on_loss)
+        self._watch = PeerWatch(self.global_rank, self.world_size, on_loss=self.on_loss, before_exit=self._end_children)
         self._watch.start()
 
     def on_exception(self, exception: BaseException) -> None:
@@ -143,6 +143,10 @@ class DDPGANStrategy(DDPStrategy):
         super().on_exception(exception)
         if self._watch is not None:
             self.lost = self._watch.report(exception)
+
+    def _end_children(self) -> None:
+        if isinstance(self._launcher, WatchedLauncher):
+            self._launcher.end_children(patience=_LAST_SECONDS)
 
     def _child_died(self, rank: int, how: str) -> bool:
         if self._watch is None:
