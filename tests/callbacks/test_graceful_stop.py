@@ -1,6 +1,7 @@
 """Stopped after any round, a run goes on to the very end of one that was never stopped."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,19 @@ def test_a_checkpoint_taken_on_the_way_is_as_exact(whole, every: int, tmp_path: 
     run(tmp_path, way, stop_after=9, dies=True, **due)
     run(tmp_path, way, resume=True, **due)
     assert differences(_trained(left(tmp_path)), _trained(expected)) == []
+
+
+@pytest.mark.parametrize("way", ["rounds", "validation in the middle"])
+def test_the_best_ones_are_as_exact(way: str, tmp_path: Path) -> None:
+    """What is gone on from where the last checkpoint is damaged."""
+    whole, other = tmp_path / "whole", tmp_path / "other"
+    run(whole, way, save_top_k=-1)
+    for best in (whole / "checkpoints").glob("best-*.ckpt"):
+        shutil.copytree(whole, other)
+        shutil.copy(best, other / "checkpoints" / "last.ckpt")
+        run(other, way, resume=True, save_top_k=-1)
+        assert differences(_trained(left(other)), _trained(left(whole))) == []
+        shutil.rmtree(other)
 
 
 def _trained(files: dict[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,10 @@ _LATENT = "--model.init_args.latent=lit_gan.latents.Normal"
         (["--trainer.strategy=nope"], "--trainer: You selected an invalid strategy name: `strategy='nope'`"),
         (["--trainer.val_check_interval=2000"], r"`val_check_interval` \(2000\) must be less than or equal to"),
         (["--trainer.gradient_clip_val=1"], "Automatic gradient clipping is not supported for manual optimization"),
-        (["--checkpoint.save_top_k=2"], r"ModelCheckpoint\(save_top_k=2, monitor=None\) is not a valid configuration"),
+        (
+            ["--checkpoint.save_top_k=2", "--checkpoint.monitor=null"],
+            r"ModelCheckpoint\(save_top_k=2, monitor=None\) is not a valid configuration",
+        ),
         (
             ["--trainer.callbacks=lit_gan.callbacks.GeneratorEMA", "--trainer.callbacks.decay=2"],
             "decay = 2.0: expected",
