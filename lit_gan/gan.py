@@ -24,7 +24,7 @@ from lit_gan.randomness import seed_global_generators
 from lit_gan.resumption import check_checkpoints, resume_between_epochs
 from lit_gan.schedules import Schedule
 from lit_gan.shares import evaluation_loaders, share_of
-from lit_gan.strategies.ddp_gan import DDPGANStrategy, unsent
+from lit_gan.strategies.ddp_gan import check_moves_players_apart, unsent
 from lit_gan.verdict import Verdict, at_least_float32, joined
 
 PlayerName = Literal["generator", "discriminator"]
@@ -229,12 +229,7 @@ class GAN(GenerativeModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """One optimiser per player, G's first, with the schedules of each."""
-        if self.trainer.world_size > 1 and not isinstance(self.trainer.strategy, DDPGANStrategy):
-            raise UserError(
-                f"{type(self.trainer.strategy).__name__} on {self.trainer.world_size} devices reduces both players' "
-                "gradients together, and a GAN's players move apart: expected --trainer.strategy ddp_gan (in Python: "
-                'Trainer(strategy="ddp_gan")).'
-            )
+        check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
         optimizers = [player.build_optimizer() for player in self.players.values()]
         schedulers = [
             {"scheduler": scheduler, "interval": "step" if schedule.interval == "round" else "epoch"}

@@ -1,5 +1,6 @@
 """What users bring: a module that is no GAN, data and networks without an image_shape, a callback that stops."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,28 @@ class FillOnce(Callback):
         if trainer.global_step == self.rounds and not Path("filled").exists():
             Path("filled").touch()
             fill(Path(self.disk), leave=0)
+
+
+class FailOnRankOne(Callback):
+    """A failure of one rank alone.
+
+    Args:
+        rounds: After how many rounds.
+    """
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+        if trainer.global_rank == 1 and trainer.global_step == self.rounds:
+            self.rounds = self.rounds // 0
+
+
+class HashOfEachRank(Callback):
+    """Writes, on each rank, the hash of what it has trained, to `rank-RANK.txt` in the working directory."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        digest = hashlib.sha256()
+        for name, parameter in pl_module.named_parameters():
+            digest.update(name.encode() + parameter.detach().numpy().tobytes())
+        Path(f"rank-{trainer.global_rank}.txt").write_text(digest.hexdigest())

@@ -38,8 +38,10 @@ from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunError, RunStopped, UserError
+from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.strategies import DDPGANStrategy
+from lit_gan.strategies.ddp_gan import check_moves_players_apart
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.tracking.checkpoint_io import AtomicCheckpointIO
 from lit_gan.tracking.csv_logger import CSVMetrics
@@ -244,6 +246,8 @@ class RunCLI(LightningCLI):
             checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
             kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
             with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
+                if isinstance(model, GAN):  # it says so itself, but by then there is a rank on each device to say it
+                    check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
                 self._record_start(run, kwargs["ckpt_path"])
                 self.trainer.fit(model, **kwargs)
         except BaseException as error:

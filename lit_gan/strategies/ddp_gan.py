@@ -226,6 +226,24 @@ def unsent(strategy: Strategy) -> AbstractContextManager[None]:
     return strategy.block_backward_sync() if isinstance(strategy, DDPGANStrategy) else nullcontext()
 
 
+def check_moves_players_apart(strategy: Strategy, world_size: int) -> None:
+    """Refuses what trains on several devices with one reducer around all players.
+
+    Args:
+        strategy: The trainer's.
+        world_size: How many devices there are, or will be.
+
+    Raises:
+        UserError: If it is not ``ddp_gan``, and has more than one device.
+    """
+    if world_size > 1 and not isinstance(strategy, DDPGANStrategy):
+        raise UserError(
+            f"{type(strategy).__name__} on {world_size} devices reduces both players' gradients together, and a GAN's "
+            "players move apart: expected --trainer.strategy ddp_gan (in Python: "
+            'Trainer(strategy="ddp_gan")).'
+        )
+
+
 def named_players(module: LightningModule, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
     """The players of a module, by name.
 

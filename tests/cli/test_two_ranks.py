@@ -1,0 +1,116 @@
+"""`fit` on two processes of one machine, as a user starts it: how it stops, goes on and fails."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from trainings import ROUNDS, Training, record, rows
+
+from benchmarks.resume import differences
+
+pytestmark = pytest.mark.slow
+
+_SOON = 10  # rows: the training is well inside, and far from its end
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Training]]:
+    """Starts a training in the folder `run`; nothing of it outlives the test."""
+    started: list[Training] = []
+
+    def begin(*options: str) -> Training:
+        started.append(Training.start(tmp_path / "run", *options))
+        return started[-1]
+
+    yield begin
+    for training in started:
+        training.kill()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody ended."""
+    training = Training.start(tmp_path_factory.mktemp("undisturbed") / "run")
+    try:
+        assert training.wait(120) == 0, training.err
+    finally:
+        training.kill()
+    assert rows(training.folder) == ROUNDS
+    return training.folder
+
+
+def _check_it_goes_on(start: Callable[..., Training], undisturbed: Path) -> None:
+    training = start()
+    assert training.wait(120) == 0, training.err
+    assert "continuing" in training.out
+    assert record(training.folder)["status"] == "finished"
+    assert record(training.folder)["resumed"] == 1
+    assert differences(training.folder, undisturbed) == []
+
+
+def test_sigterm_to_rank_0_alone_stops_both_and_the_same_command_goes_on(
+    start: Callable[..., Training], undisturbed: Path
+) -> None:
+    training = start()
+    training.wait_for_rows(_SOON)
+    training.process.send_signal(signal.SIGTERM)
+    assert training.wait() == 75, training.err
+    assert training.err == ""
+    assert (record(training.folder)["status"], record(training.folder)["reason"]) == ("stopped", "preempted")
+    assert _SOON <= rows(training.folder) < ROUNDS
+    _check_it_goes_on(start, undisturbed)
+
+
+def test_ctrl_c_stops_both_and_the_same_command_goes_on(start: Callable[..., Training], undisturbed: Path) -> None:
+    training = start()
+    training.wait_for_rows(_SOON)
+    os.killpg(training.process.pid, signal.SIGINT)
+    assert training.wait() == 130, training.err
+    assert training.err == "\nlit-gan: stopping at the end of a round; Ctrl-C again quits at once.\n"
+    assert (record(training.folder)["status"], record(training.folder)["reason"]) == ("stopped", "interrupted")
+    assert _SOON <= rows(training.folder) < ROUNDS
+    _check_it_goes_on(start, undisturbed)
+
+
+def _check_the_loss_is_told(training: Training, loss: str) -> None:
+    last = training.err.splitlines()[-1]
+    assert re.fullmatch(rf"lit-gan: failed: rank 1 \(process \d+ on \S+\) {loss}", last), training.err
+    assert record(training.folder)["status"] == "failed"
+    assert record(training.folder)["reason"] == last.removeprefix("lit-gan: failed: ")
+
+
+def test_a_rank_that_fails_takes_the_other_down_with_its_error_shown(start: Callable[..., Training]) -> None:
+    callback = "--trainer.callbacks+=own_modules.FailOnRankOne"
+    training = start(callback, f"--trainer.callbacks.init_args.rounds={_SOON}")
+    training.wait_for_rows(_SOON - 1)
+    begin = time.monotonic()
+    assert training.wait() == 1, training.err
+    assert time.monotonic() - begin < 30
+    _check_the_loss_is_told(training, "failed: ZeroDivisionError: integer division or modulo by zero")
+    # Rank 1's own traceback stands above; rank 0's broken connection is nobody's business.
+    assert training.err.count("Traceback (most recent call last)") == 1
+    assert "self.rounds = self.rounds // 0" in training.err
+
+
+def test_a_rank_that_is_killed_takes_the_other_down_with_its_end_told(start: Callable[..., Training]) -> None:
+    training = start()
+    training.wait_for_rows(_SOON)
+    begin = time.monotonic()
+    os.kill(training.members()[1], signal.SIGKILL)
+    assert training.wait() == 1, training.err
+    assert time.monotonic() - begin < 30
+    _check_the_loss_is_told(training, r"was killed by SIGKILL \(out of memory\?\)")
+    assert "Traceback" not in training.err
+
+
+def test_plain_ddp_is_refused_with_the_name_of_the_one_that_works(start: Callable[..., Training]) -> None:
+    training = start("--trainer.strategy=ddp")
+    assert training.wait() == 2, training.err
+    (line,) = training.err.splitlines()
+    assert line.startswith("lit-gan: error: ")
+    assert "expected --trainer.strategy ddp_gan" in line
+    assert not training.folder.exists()

@@ -1,0 +1,89 @@
+"""`fit` on a real Slurm of two nodes: signalled it stops, requeues itself and goes on, as if nothing had happened."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from slurm_cluster import Job, SlurmCluster
+from trainings import COMMAND, ENVIRON, ROUNDS, record, rows, wait_for_rows
+
+from benchmarks.resume import differences
+
+pytestmark = pytest.mark.slow
+
+_SOON = 10  # rows: the training is well inside, and far from its end
+_SECONDS = 120.0
+_FIT = shlex.join([*COMMAND, "--trainer.num_nodes=2", "--trainer.devices=1"])
+
+
+def _submit(slurm: SlurmCluster, folder: Path, script: str) -> Job:
+    return slurm.submit(script, "--nodes=2", "--ntasks-per-node=1", "--requeue", cwd=folder, environ=ENVIRON)
+
+
+def _run_of(job: Job, folder: Path) -> Path:
+    return folder / "runs" / "quickstart" / f"slurm-{job.number}"
+
+
+def _wait_until_inside(job: Job, run: Path) -> None:
+    wait_for_rows(run, _SOON, lambda: job.state in ("PENDING", "CONFIGURING", "RUNNING"), lambda: job.output)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(slurm_of_the_session: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody signalled."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    job = _submit(slurm_of_the_session, folder, f"srun {_FIT}")
+    job.wait_for("COMPLETED", seconds=_SECONDS)
+    run = _run_of(job, folder)
+    assert rows(run) == ROUNDS
+    assert record(run)["resumed"] == 0
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _no_checkpoints_of_lightnings_own(tmp_path: Path) -> Iterator[None]:
+    """Lightning answers a signal of Slurm's by a checkpoint in a folder of its own choice."""
+    yield
+    assert list(tmp_path.rglob("*hpc_ckpt*")) == []
+
+
+def test_a_signalled_job_requeues_itself_and_ends_as_if_undisturbed(
+    slurm: SlurmCluster, undisturbed: Path, tmp_path: Path
+) -> None:
+    job = _submit(slurm, tmp_path, f"srun {_FIT}")
+    run = _run_of(job, tmp_path)
+    _wait_until_inside(job, run)
+    job.signal("USR1")
+    job.wait_for_output(f"job {job.number} is queued again.")
+    assert (record(run)["status"], record(run)["reason"]) == ("stopped", "preempted")
+    assert _SOON <= rows(run) < ROUNDS
+
+    job.wait_for("COMPLETED", seconds=_SECONDS)
+    assert job.shown("Restarts") == "1"
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+    assert (record(run)["status"], record(run)["resumed"]) == ("finished", 1)
+    assert f"continuing {run.relative_to(tmp_path)} after round" in job.output
+    assert differences(run, undisturbed) == []
+
+
+def test_alone_in_a_job_of_two_tasks_it_starts_itself_and_cancelled_it_stops_in_good_order(
+    slurm: SlurmCluster, undisturbed: Path, tmp_path: Path
+) -> None:
+    cancelled = _submit(slurm, tmp_path, _FIT)
+    run = _run_of(cancelled, tmp_path)
+    _wait_until_inside(cancelled, run)
+    slurm.run("scancel", cancelled.number)
+    cancelled.wait_for("CANCELLED")
+    cancelled.wait_for_output("the same command continues it after round")
+    assert "2 tasks in this Slurm allocation: starting again under srun" in cancelled.output
+    assert (record(run)["status"], record(run)["reason"]) == ("stopped", "preempted")
+    assert "queued again" not in cancelled.output
+    assert cancelled.shown("Restarts") == "0"
+
+    # Whoever cancelled it may go on with it: a new job with the same command, since the first has left the queue.
+    job = _submit(slurm, tmp_path, _FIT)
+    job.wait_for("COMPLETED", seconds=_SECONDS)
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+    assert (record(run)["status"], record(run)["resumed"]) == ("finished", 1)
+    assert differences(run, undisturbed) == []
