@@ -54,9 +54,17 @@ class GracefulStop(Checkpoint):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Gives the signals back, unless somebody else listens with them."""
+        self._give_back(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """As after training: Lightning tears no callback down then, and this one ends most trainings so."""
+        self._give_back(trainer)
+
+    def _give_back(self, trainer: Trainer) -> None:
         trainer.fit_loop.epoch_loop.__dict__.pop("_broadcast_sigterm_tensor", None)
         if not self._lent:
             self.signals.restore()
+            self.signals.flag = 0  # heeded: the next training with this callback was not asked to stop
 
     def _leave(self, trainer: Trainer) -> None:
         for checkpoint in trainer.checkpoint_callbacks:

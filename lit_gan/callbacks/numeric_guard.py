@@ -1,10 +1,11 @@
 """Stops a run whose losses or weights are not finite, before a checkpoint of them is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lit_gan.errors import RunError
@@ -47,6 +48,15 @@ class NumericGuard(Callback):
         if interval and trainer.global_step % interval == 0:
             self.check(trainer)
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """No samples of lost weights are scored: what the score says of them would hide what went wrong."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self.check(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The last rounds are read, too, where no checkpoint is written of them."""
+        self.check(trainer)
+
     @torch.no_grad()
     def check(self, trainer: Trainer) -> None:
         """Raises if anything is bad; all ranks call it together.
@@ -58,8 +68,14 @@ class NumericGuard(Callback):
             RunError: See the class.
         """
         module = trainer.lightning_module
-        players = {name: child for name, child in module.named_children() if any(True for _ in child.parameters())}
+        players = {
+            name or type(module).__name__: list(part.parameters(recurse=bool(name)))
+            for name, part in [("", module), *module.named_children()]
+        }
+        players = {name: weights for name, weights in players.items() if weights}
         names = sorted({*players, *self._first_bad})
+        if not names:
+            return
         device = trainer.strategy.root_device
         never = torch.full((), _NEVER, device=device)
         losses = [self._first_bad.get(name, never).to(device) for name in names]
@@ -69,7 +85,8 @@ class NumericGuard(Callback):
         by_loss, by_weight = first[: len(names)], first[len(names) :]
         if min(by_loss) < _NEVER:
             name = names[by_loss.index(min(by_loss))]
-            raise self._failure(trainer, f"the loss of the {name} is not finite", min(by_loss))
+            whose = "the loss" if name == "loss" else f"the loss of the {name}"  # Lightning's own name for the only one
+            raise self._failure(trainer, f"{whose} is not finite", min(by_loss))
         if min(by_weight) < _NEVER:
             name = names[by_weight.index(0)]
             raise self._failure(trainer, f"weights of the {name} are not finite", trainer.global_step)
@@ -100,7 +117,7 @@ def check_numbers(trainer: Trainer) -> None:
             callback.check(trainer)
 
 
-def _finite(player: torch.nn.Module) -> Tensor:
+def _finite(weights: Sequence[Tensor]) -> Tensor:
     """Whether all weights are finite, as a tensor on their device."""
-    floating = [parameter.detach() for parameter in player.parameters() if parameter.is_floating_point()]
+    floating = [parameter.detach() for parameter in weights if parameter.is_floating_point()]
     return torch.nn.utils.get_total_norm(floating, torch.inf).isfinite()

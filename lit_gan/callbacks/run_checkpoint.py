@@ -52,6 +52,7 @@ class RunCheckpoint(ModelCheckpoint):
         super().on_train_start(trainer, pl_module)
         self._agreement, self._written_at = RankAgreement(), time.monotonic()
         self._due = self._validated = False
+        self._last_written_after = None  # an earlier training's, whose rounds are not these
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -137,9 +138,9 @@ class RunCheckpoint(ModelCheckpoint):
 
 
 def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The state with its paths in ``folder``, where its best checkpoints lie there now."""
+    """The state with its paths in ``folder``, where its best checkpoints, if there are any yet, lie there now."""
     best = {str(folder / Path(path).name): score for path, score in state["best_k_models"].items()}
-    if not best or not all(Path(path).is_file() for path in best):
+    if not all(Path(path).is_file() for path in best):
         return state
     paths = {name: str(folder / Path(path).name) for name, path in state.items() if name.endswith("_path") and path}
     return {**state, **paths, "best_k_models": best, "dirpath": str(folder)}

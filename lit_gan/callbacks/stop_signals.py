@@ -49,10 +49,12 @@ class StopSignals:
                 signal.signal(number, self._heed)
 
     def restore(self) -> None:
-        """Gives the signals back to who had them."""
+        """Gives the signals back to who had them; one that somebody else has taken meanwhile is theirs."""
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._before.items():
-                signal.signal(number, handler)
+                now = signal.getsignal(number)
+                if now == self._heed or (number == signal.SIGINT and now == signal.SIG_DFL):
+                    signal.signal(number, handler)
         self._before = {}
 
     def stop_by_tracker(self) -> None:

@@ -1,0 +1,41 @@
+"""How many devices a command asks for, in every form that Lightning takes."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from lit_gan.cli.devices import chosen_strategy
+
+
+@pytest.mark.parametrize("devices", [2, "2", [0, 1], "0,1", "0, 1", " 3 "])
+def test_several_devices_train_with_one_reducer_per_player(devices: Any) -> None:
+    assert chosen_strategy({"devices": devices}) == "ddp_gan"
+
+
+@pytest.mark.parametrize("devices", [1, "1", [0], [3], "0,", "3,", None])
+def test_one_device_is_left_to_lightning(devices: Any) -> None:
+    assert chosen_strategy({"devices": devices}) == "auto"
+    assert chosen_strategy({}) == "auto"
+
+
+@pytest.mark.parametrize("devices", ["auto", -1, "-1"])
+@pytest.mark.parametrize(
+    ("accelerator", "gpus", "strategy"),
+    [("auto", 2, "ddp_gan"), ("gpu", 2, "ddp_gan"), ("cuda", 4, "ddp_gan"), ("auto", 1, "auto"), ("auto", 0, "auto")],
+)
+def test_all_devices_are_as_many_as_there_are(
+    devices: Any, accelerator: str, gpus: int, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert chosen_strategy({"devices": devices, "accelerator": accelerator}) == strategy
+    assert chosen_strategy({"devices": devices, "accelerator": "cpu"}) == "auto"  # the GPUs are not asked for
+
+
+def test_one_device_on_each_of_several_nodes_is_several() -> None:
+    assert chosen_strategy({"devices": 1, "num_nodes": 2}) == "ddp_gan"
+    assert chosen_strategy({"devices": 1, "num_nodes": 1}) == chosen_strategy({"num_nodes": None}) == "auto"
+
+
+def test_a_strategy_that_was_asked_for_wins() -> None:
+    assert chosen_strategy({"strategy": "ddp", "devices": 2, "num_nodes": 2}) == "ddp"
