@@ -1,6 +1,7 @@
 """What the ranks agree on after a round, and how often they ask each other."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_two_real_ranks_get_the_same_answer_in_the_same_round(tmp_path: Path) ->
     assert first == second
     rounds = list(first)
     assert rounds[0] == 1
-    gaps = [later - earlier for earlier, later in zip(rounds, rounds[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(rounds)]
     assert max(gaps) <= MOST
     assert gaps[-1] == 1  # slow rounds are asked about one by one
     raised = [number for number, (flag, _) in first.items() if flag == 1.0]
