@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback
-from tiny_gan import examples, linear_gan, loader, trainer
+from tiny_gan import examples, linear_gan, loader, sgd, trainer
 
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
+from lit_gan.errors import UserError
+from lit_gan.gan import GAN
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
 
@@ -69,3 +71,52 @@ def test_a_trial_of_one_round_writes_nothing(tmp_path: Path) -> None:
     run = trainer(fast_dev_run=True, callbacks=[checkpoint], enable_checkpointing=True)
     run.fit(linear_gan(), loader(examples(8), batch_size=4))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_used_again_it_writes_the_second_trainings_weights(tmp_path: Path) -> None:
+    checkpoint = RunCheckpoint(tmp_path, save_top_k=0, save_last=True, enable_version_counter=False)
+    for lr in (0.5, 0.1):
+        gan = linear_gan(optimizer_g=sgd(lr))
+        run = trainer(max_steps=2, callbacks=[checkpoint], enable_checkpointing=True)
+        run.fit(gan, loader(examples(8), batch_size=4))
+        saved = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+        assert torch.equal(saved["generator.a"], gan.generator.a)
+
+
+def test_a_monitor_that_is_not_logged_is_told(tmp_path: Path) -> None:
+    checkpoint = RunCheckpoint(tmp_path, monitor="val/nothing")
+    run = trainer(max_epochs=1, callbacks=[checkpoint], enable_checkpointing=True)
+    with pytest.raises(UserError, match=r"checkpoint\.monitor = 'val/nothing' is not logged: expected one of .*val/va"):
+        run.fit(linear_gan(), loader(examples(8), batch_size=4), loader(examples(4), batch_size=4))
+
+
+def test_the_usual_monitor_may_be_missing(tmp_path: Path) -> None:
+    checkpoint = RunCheckpoint(tmp_path, monitor="val/parzen_nll", save_last=True)
+    run = trainer(max_epochs=1, callbacks=[checkpoint], enable_checkpointing=True)
+    run.fit(linear_gan(), loader(examples(8), batch_size=4), loader(examples(4), batch_size=4))
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_moved_run_goes_on_with_its_best_score_and_drops_the_beaten_one(tmp_path: Path) -> None:
+    def fit(folder: Path, epochs: int, **kwargs: Any) -> RunCheckpoint:
+        checkpoint = RunCheckpoint(folder, monitor="val/loss_d", mode="max", save_last=True)
+        run = trainer(max_epochs=epochs, callbacks=[checkpoint], enable_checkpointing=True)
+        data = loader(examples(8), batch_size=4)
+        run.fit(linear_gan(Rising), data, loader(examples(4), batch_size=4), **kwargs)
+        return checkpoint
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    fit(old, 1)
+    assert sorted(path.name for path in old.iterdir()) == ["best-000002.ckpt", "last.ckpt"]
+    old.rename(new)
+    gone_on = fit(new, 2, ckpt_path=new / "last.ckpt", weights_only=True)
+    assert sorted(path.name for path in new.iterdir() if "best" in path.name) == ["best-000004.ckpt"]
+    assert gone_on.best_model_path == str(new / "best-000004.ckpt")
+    assert gone_on.best_model_score == gone_on.current_score == 4
+
+
+class Rising(GAN):
+    """Each validation is better than the one before."""
+
+    def validation_step(self, *arguments: Any) -> None:
+        self.log("val/loss_d", float(self.global_step))
