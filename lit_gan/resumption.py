@@ -19,16 +19,22 @@ def resume_between_epochs(trainer: Trainer) -> None:
 
 
 def check_checkpoints(trainer: Trainer) -> None:
-    """Refuses a checkpoint callback that would never write one.
+    """Refuses a checkpoint callback that would never write one, and ranks that would not write it together.
 
-    Lightning 2.6 does not read ``train_time_interval`` under manual optimisation, and says nothing.
+    Lightning 2.6 does not read ``train_time_interval`` under manual optimisation, and says nothing; and it asks each
+    rank's own clock whether a ``val_check_interval`` of time has passed.
 
     Args:
-        trainer: Its callbacks are looked at.
+        trainer: Its callbacks and its validation are looked at.
 
     Raises:
-        UserError: If a ``ModelCheckpoint`` has a ``train_time_interval``.
+        UserError: If a ``ModelCheckpoint`` has a ``train_time_interval``, or several ranks validate by time.
     """
+    if trainer.world_size > 1 and getattr(trainer, "_val_check_time_interval", None) is not None:
+        raise UserError(
+            f"val_check_interval by time on {trainer.world_size} devices: each would ask its own clock, and wait for "
+            "the others for ever: expected a number of rounds, or a share of an epoch."
+        )
     for callback in trainer.checkpoint_callbacks:
         plain = type(callback).on_train_batch_end is ModelCheckpoint.on_train_batch_end
         if plain and getattr(callback, "_train_time_interval", None) is not None:

@@ -12,8 +12,6 @@ from lit_gan.errors import RunStopped
 from lit_gan.strategies.launcher import WatchedLauncher
 from lit_gan.strategies.peers import PeerWatch
 
-CASE = sys.argv[1]
-
 
 class WatchedDDP(DDPStrategy):
     watch: PeerWatch | None = None
@@ -46,12 +44,13 @@ class WatchedDDP(DDPStrategy):
 
 
 class Model(LightningModule):
-    def __init__(self) -> None:
+    def __init__(self, case: str) -> None:
         super().__init__()
+        self.case = case
         self.layer = torch.nn.Linear(2, 1)
 
     def training_step(self, batch: torch.Tensor) -> torch.Tensor:
-        if self.global_step == 2 and CASE == "preempted":
+        if self.global_step == 2 and self.case == "preempted":
             time.sleep(3 * (1 - self.global_rank))
             raise RunStopped("preempted")
         if self.global_step == 2 and self.global_rank == 1:
@@ -73,7 +72,7 @@ def main() -> None:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(Model(), torch.utils.data.DataLoader(torch.ones(20, 2)))
+    trainer.fit(Model(sys.argv[1]), torch.utils.data.DataLoader(torch.ones(20, 2)))
 
 
 if __name__ == "__main__":

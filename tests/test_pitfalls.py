@@ -3,8 +3,9 @@
 Each test shows both, so that we learn when Lightning mends one. Elsewhere, by name: P1
 `test_plain_ddp_fails_on_it`, P2 and P3 `test_it_moves_as_under_ddp_that_looks_for_unused_parameters` and
 `test_latents_and_dropout_differ_by_rank` (tests/strategies/test_ddp_gan.py); P5
-`test_scales_grow_with_each_players_own_steps` (tests/test_precision.py); P8 `test_stopped_after_any_round`
-(tests/callbacks/test_graceful_stop.py); P9's schedules and clipping (tests/test_gan.py).
+`test_scales_grow_with_each_players_own_steps` (tests/test_precision.py); P8's exactness `test_stopped_after_any_round`
+(tests/callbacks/test_graceful_stop.py); P9's schedules and clipping (tests/test_gan.py); P10 on a real Slurm
+(tests/test_slurm_fit.py); P11 `test_a_finished_run_is_not_gone_on_with` (tests/cli/test_resume.py).
 """
 
 import os
@@ -18,6 +19,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.trainer.connectors.data_connector import _process_dataloader
+from lightning.pytorch.trainer.states import RunningStage, TrainerFn
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from tiny_gan import LinearDiscriminator, LinearGenerator, examples, linear_gan, loader, sgd, trainer
 from torch import Tensor, nn
@@ -25,6 +28,8 @@ from torch.optim.lr_scheduler import StepLR
 
 from lit_gan.callbacks import GeneratorEMA, GracefulStop, RunCheckpoint
 from lit_gan.coordination import FixedSteps
+from lit_gan.data.dataset import ImageDataset
+from lit_gan.data.loader import MinibatchLoader
 from lit_gan.errors import RunStopped
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")
@@ -181,6 +186,47 @@ def test_p10_signals_are_given_back_after_a_whole_training() -> None:
     fit.fit(linear_gan(), loader(examples(8), 4))
     assert [signal.getsignal(number) for number in taken] == before
     assert "_broadcast_sigterm_tensor" not in vars(fit.fit_loop.epoch_loop)
+
+
+class Rows(Callback):
+    """The first value of every batch."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self.seen.append(float((batch if isinstance(batch, Tensor) else batch[0]).flatten()[0]))
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_p8_a_resumed_epoch_goes_on_with_the_batches_that_were_to_come(ours: bool, tmp_path: Path) -> None:
+    """Lightning 2.6 counts on from the batch, and takes the first ones of the data again."""
+    rows, steps = Rows(), 1 if ours else 2  # Lightning counts both players' steps
+
+    class Half(Callback):
+        def on_train_batch_end(self, trainer: Any, *arguments: Any) -> None:
+            if trainer.global_step == 4 * steps:
+                trainer.save_checkpoint(tmp_path / "half.ckpt")
+
+    def fit(**kwargs: Any) -> list[float]:
+        rows.seen = []
+        data = MinibatchLoader(ImageDataset(examples(24), None, lambda x: x), batch_size=3)
+        run = trainer(max_epochs=1, callbacks=[rows, Half()])
+        run.fit(linear_gan() if ours else Plain(), data if ours else loader(examples(24), 3), **kwargs)
+        return rows.seen
+
+    whole, resumed = fit(), fit(ckpt_path=tmp_path / "half.ckpt", weights_only=True)
+    assert len(set(whole)) == 8
+    assert resumed == (whole[4:] if ours else whole[:4])
+
+
+def test_p13_data_in_their_own_order_stay_in_it() -> None:
+    """Lightning 2.6 gives a loader without shuffling a sampler that shuffles, on several devices."""
+    several = trainer(strategy="ddp_gan", devices=2)
+    given = _process_dataloader(several, TrainerFn.FITTING, RunningStage.TRAINING, loader(examples(8), 2))
+    assert given.sampler.shuffle
+    own = MinibatchLoader(ImageDataset(examples(8), None, lambda x: x), batch_size=2, shuffle=False)
+    assert _process_dataloader(several, TrainerFn.FITTING, RunningStage.TRAINING, own) is own
 
 
 def test_p13_an_error_leaves_the_players_trainable() -> None:
