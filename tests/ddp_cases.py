@@ -1,6 +1,7 @@
 """What each rank of the tests of `ddp_gan` trains; a module that spawned processes can import."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -270,6 +271,29 @@ def _trained_elsewhere(rank: int, strategy: DDPStrategy) -> dict[str, Any]:
     return {"weights": dict(module.state_dict()), "noise": torch.stack(module.noise)}
 
 
+class WithClosures(TwoOptimizers):
+    """Hands its backward passes to the optimisers."""
+
+    def training_step(self, batch: Tensor) -> None:
+        for optimizer, player in zip(self.optimizers(), (self.generator, self.discriminator), strict=True):
+            self.toggle_optimizer(optimizer)
+            optimizer.step(closure=partial(self.descend, optimizer, player, batch))
+            self.untoggle_optimizer(optimizer)
+
+    def descend(self, optimizer: Any, player: nn.Module, batch: Tensor) -> None:
+        optimizer.zero_grad()
+        fake = self.generator(torch.randn(len(batch), 4))
+        self.manual_backward(
+            nn.functional.softplus(-self.discriminator(fake if player is self.generator else batch)).mean()
+        )
+
+
+def closures(rank: int) -> dict[str, Tensor]:
+    module = WithClosures()
+    train(module, _typed(Batches(1, rank), "32"), "ddp_gan", devices=2)
+    return dict(module.state_dict())
+
+
 def everything(rank: int) -> dict[str, Any]:
-    cases = (equality, accumulation, randomness, buffers, errors, foreign)
+    cases = (equality, accumulation, randomness, buffers, errors, foreign, closures)
     return {case.__name__: case(rank) for case in cases}

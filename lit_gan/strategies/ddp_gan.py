@@ -79,6 +79,7 @@ class DDPGANStrategy(DDPStrategy):
         self._players = players
         self._player_kwargs = dict(player_kwargs or {})
         self._reducers: dict[str, PlayerDDP] = {}
+        self._seed = 0
         self._watch: PeerWatch | None = None
         #: Called with the reason when a rank is lost, before this process ends: marks a run as failed, say.
         self.on_loss: Callable[[str], None] | None = None
@@ -135,6 +136,8 @@ class DDPGANStrategy(DDPStrategy):
     def setup_environment(self) -> None:
         """As Lightning's, and from then on a rank that dies takes the others down within a minute."""
         super().setup_environment()
+        # Once, where seed_everything gave none: from the first batch on torch's is another one.
+        self._seed = int(os.environ.get("PL_GLOBAL_SEED", torch.initial_seed()))
         self._watch = PeerWatch(self.global_rank, self.world_size, on_loss=self.on_loss, before_exit=self._end_children)
         self._watch.start()
 
@@ -164,9 +167,8 @@ class DDPGANStrategy(DDPStrategy):
         """
         module = self.lightning_module
         assert module is not None  # noqa: S101 -- it trains
-        seed = int(os.environ.get("PL_GLOBAL_SEED", torch.initial_seed()))
         position = (module.current_epoch, batch_idx, self.global_rank)
-        seed_global_generators(seed, "batch", *position, device=self.root_device)
+        seed_global_generators(self._seed, "batch", *position, device=self.root_device)
 
     @contextmanager
     def block_backward_sync(self) -> Iterator[None]:
@@ -181,6 +183,15 @@ class DDPGANStrategy(DDPStrategy):
 
     def optimizer_step(self, optimizer: Optimizer, closure: Any, model: Any = None, **kwargs: Any) -> Any:
         """As Lightning's; gradients that were not averaged over the ranks are an error, not a silent drift."""
+
+        def averaged() -> Any:
+            result = closure()  # where the user gave one, it holds the backward pass
+            self._check_averaged(optimizer)
+            return result
+
+        return super().optimizer_step(optimizer, averaged, model, **kwargs)
+
+    def _check_averaged(self, optimizer: Optimizer) -> None:
         moved = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         for name, reducer in self._reducers.items():
             if moved & reducer.reduced:
@@ -191,7 +202,6 @@ class DDPGANStrategy(DDPStrategy):
                         "the backward pass."
                     )
                 reducer.armed = False
-        return super().optimizer_step(optimizer, closure, model, **kwargs)
 
     # -- Buffers ----------------------------------------------------------------------------------------------------
 

@@ -120,6 +120,13 @@ def test_it_moves_as_under_ddp_that_looks_for_unused_parameters(ranks):
     assert not torch.equal(ours["noise"], ranks[1]["foreign"]["ddp_gan"]["noise"])
 
 
+def test_backward_passes_may_stand_in_closures(ranks):
+    first, second = (rank["closures"] for rank in ranks)
+    start = ddp_cases.TwoOptimizers().state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in start)
+    assert not any(torch.equal(first[name], start[name]) for name in start)
+
+
 def test_players_that_are_not_there_are_told():
     with pytest.raises(UserError, match=r"BoringModel has no submodule 'generator' and no 'discriminator': expected"):
         named_players(BoringModel())
