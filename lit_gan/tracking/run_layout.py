@@ -75,7 +75,10 @@ def check_foreign(folder: RunLayout) -> None:
     Raises:
         UserError: When there are such files.
     """
-    found = [name for name in ("config.yaml", "metrics.csv", "checkpoints") if (folder.path / name).exists()]
+    # A rank that came first has made the folder of the checkpoints, and nothing in it.
+    checkpoints = folder.path / "checkpoints"
+    found = [name for name in ("config.yaml", "metrics.csv") if (folder.path / name).exists()]
+    found += ["checkpoints"] if checkpoints.exists() and (checkpoints.is_file() or any(checkpoints.iterdir())) else []
     if found:
         raise UserError(
             f"--run_dir {folder.path} holds {', '.join(found)} but no run.json, so it is no run of this "

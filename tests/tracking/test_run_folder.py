@@ -213,3 +213,11 @@ def test_a_folder_of_another_user_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(folder._lock, "acquire", denied)  # by permissions alone, root could not run this test
     with pytest.raises(UserError, match=r"cannot be used as a run folder \(Permission denied\)"):
         folder.take({}, check=_anything, environ={})
+
+
+def test_a_rank_that_comes_first_and_makes_the_folder_of_checkpoints_is_not_in_the_way(tmp_path):
+    joined = RunFolder.join(tmp_path / "run", environ={})
+    assert joined.checkpoints.is_dir()
+    folder = RunFolder.create(tmp_path, "mnist", {}, run_dir=tmp_path / "run", environ={})
+    assert folder.status.is_file()
+    folder.release()
