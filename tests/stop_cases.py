@@ -135,6 +135,3 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
             for found in differences(a, b, f"{path}[{index}]")
         ]
     return [] if one == other else [f"{path}: {one!r} != {other!r}"]
-
-
-__all__ = ["WAYS", "differences", "left", "nn", "run"]
