@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 from tiny_gan import trainer
-from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 from lit_gan.callbacks import GeneratorEMA, GracefulStop, NumericGuard, ParzenEvaluation, RunCheckpoint
