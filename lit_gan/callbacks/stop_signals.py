@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from lit_gan.errors import RunStopped
+from lit_gan.tracking.sweep_trial import sweep_of
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -25,7 +26,7 @@ class StopSignals:
     """Heeds Ctrl-C, SIGTERM, SIGUSR1 and the tracker by raising a flag; a second Ctrl-C ends the process at once.
 
     SIGUSR1 is what a Slurm job asks for before its time is over (``--signal=USR1@90``): the run wants to be queued
-    again. SIGTERM comes from a scheduler that takes the machine back, or, inside a W&B agent, from the tracker.
+    again. SIGTERM comes from a scheduler that takes the machine back, or, inside a trial of a sweep, from its agent.
 
     Example:
         >>> signals = StopSignals()
@@ -70,7 +71,7 @@ class StopSignals:
         elif number == signal.SIGUSR1:
             flag = _REQUEUED
         else:
-            flag = _TRACKER if os.environ.get("WANDB_SWEEP_ID") else _TERMINATED
+            flag = _TRACKER if sweep_of() else _TERMINATED
         self.flag = max(self.flag, flag)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.tracking.run_folder import RunFolder
 from lit_gan.tracking.slurm import requeue, slurm_job
+from lit_gan.tracking.sweep_trial import is_local_trial
 
 
 def say_where_everything_is(run: RunFolder, rounds: int, seconds: float) -> None:
@@ -38,10 +39,11 @@ def say_how_to_go_on(run: RunFolder) -> None:
 def queue_again() -> None:
     """Tells Slurm to start this job again, and the user that it did; outside Slurm nothing happens.
 
-    The last thing that a process does: Slurm ends the job's present life with it.
+    The last thing that a process does: Slurm ends the job's present life with it. In a trial of `lit-gan sweep` it is
+    the worker's to do, which has the journal to put in order first.
     """
     job = slurm_job()
-    if job is None:
+    if job is None or is_local_trial():
         return
     fault = requeue(job)
     if fault is None:
