@@ -46,6 +46,12 @@ def add_run_options(parser: Parser, verb: str) -> None:
         parser.add_argument(
             "--resume", type=str, default="auto", help="auto, never, or the run folder that is continued."
         )
+    if verb in ("validate", "test"):
+        parser.add_argument(
+            "--run_dir",
+            type=str | None,
+            help="A run folder for the numbers; null: that of the checkpoint, or in a trial of a sweep one of its own.",
+        )
     if verb == "predict":
         parser.add_argument("--num_samples", type=int, default=1000, help="How many samples are written.")
         parser.add_argument("--out", type=str | None, help="The .pt file; samples.pt in the run folder if null.")

@@ -3,12 +3,11 @@
 import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-import yaml
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningCLI
@@ -31,13 +30,14 @@ from lit_gan.cli.module_builder import ModuleBuilder
 from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_to_model
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
+from lit_gan.cli.recording import Recording
 from lit_gan.cli.run_arguments import completed_arguments, from_the_root, run_folder_of
 from lit_gan.cli.run_identity import result_of
-from lit_gan.cli.run_messages import queue_again, say_how_to_go_on, say_where_everything_is, shown
+from lit_gan.cli.run_messages import say_where_everything_is, shown
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
-from lit_gan.errors import RunError, RunStopped, UserError
+from lit_gan.errors import RunError, UserError
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.strategies import DDPGANStrategy
@@ -49,6 +49,7 @@ from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
+from lit_gan.tracking.sweep_trial import sweep_of
 from lit_gan.tracking.wandb import WandbMode, finished_wandb, wandb_logger, wandb_mode
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -88,10 +89,8 @@ class RunCLI(LightningCLI):
     def __init__(self, verb: str, arguments: list[str]) -> None:
         self.verb = verb
         self.run: RunFolder | None = None
-        self.unused: UnusedRun | None = None
-        self.resumed = False
+        self.recording: Recording | None = None  # of a command that has a run folder of its own
         self.signals = StopSignals()
-        self.first_round = 0
         self.started = time.monotonic()
         super().__init__(
             LightningModule,
@@ -164,22 +163,34 @@ class RunCLI(LightningCLI):
     # -- Building ---------------------------------------------------------------------------------------------------
 
     def _choose_run_folder(self) -> None:
-        """Training makes or continues a run folder, evaluation writes into the one it is given."""
+        """Training makes or continues a run folder; evaluation writes into the one it is given, or has its own."""
         self._dump_config()
-        if self.verb == "fit":
-            configs = self.options.get("config") or []
-            name = Path(str(configs[0])).stem if configs else "custom"
-            self.unused = UnusedRun(Path(self.options.run_dir or Path(_RUNS, name)))
-            self.run, self.resumed = choose_run_folder(
+        if self.verb == "fit" or self._evaluates_apart():
+            name = self._name_of_the_runs()
+            place = UnusedRun(Path(self.options.run_dir or Path(_RUNS, name)))
+            self.run, resumed = choose_run_folder(
                 _RUNS,
                 name,
                 result_of(self.config_dump),
-                resume=self.options.resume,
+                resume=self.options.resume if self.verb == "fit" else "auto",
                 run_dir=self.options.run_dir,
             )
+            self.recording = Recording(self.run, place, resumed=resumed)
         else:
             existing = run_folder_of(Path(self.options.ckpt_path))
             self.run = None if existing is None else RunFolder.open(existing)
+
+    def _evaluates_apart(self) -> bool:
+        """Whether the numbers are a run's of their own: trials of a sweep that share a checkpoint would mix theirs."""
+        return self.verb in ("validate", "test") and (self.options.run_dir is not None or sweep_of() is not None)
+
+    def _name_of_the_runs(self) -> str:
+        """The ``<config>`` of ``runs/<config>/<id>``: of an evaluation that of the run it evaluates."""
+        evaluated = None if self.verb == "fit" else run_folder_of(Path(self.options.ckpt_path))
+        if evaluated is not None:
+            return evaluated.parent.name
+        configs = self.options.get("config") or []
+        return Path(str(configs[0])).stem if configs else "custom"
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A trainer whose root is the run folder, with our loggers and callbacks beside the user's own."""
@@ -188,7 +199,8 @@ class RunCLI(LightningCLI):
             with told_of_the_trainer():
                 return self._built_trainer(kwargs)
         except BaseException:
-            self._take_back()
+            if self.recording is not None:
+                self.recording.take_back()
             raise
 
     def _built_trainer(self, kwargs: dict[str, Any]) -> Trainer:
@@ -210,7 +222,7 @@ class RunCLI(LightningCLI):
         mode: WandbMode = wandb_mode(self.options.wandb)
         at_wandb = (
             wandb_logger(self.run.path, mode, self.config_dump, self.signals.stop_by_tracker)
-            if self.verb == "fit"
+            if self.recording is not None
             else None
         )
         own += [at_wandb] if at_wandb is not None else []
@@ -236,68 +248,36 @@ class RunCLI(LightningCLI):
 
     def fit(self, model: LightningModule, **kwargs: Any) -> None:
         """Trains in the run folder, and leaves it marked with how the run ended."""
-        run = self.run
-        assert run is not None  # noqa: S101 -- chosen before anything was built
+        recording = self.recording
+        assert recording is not None  # noqa: S101 -- the folder was chosen before anything was built
+        run = recording.run
         if self.trainer.checkpoint_callbacks:  # without any, a stop has nothing to save, and is an interruption
             self.signals.listen()
         if isinstance(self.trainer.strategy, DDPGANStrategy):
             self.trainer.strategy.on_loss = lambda reason: run.mark("failed", reason)
         try:
-            checkpoint = newest_checkpoint(run.checkpoints) if self.resumed else None
+            checkpoint = newest_checkpoint(run.checkpoints) if recording.resumed else None
             kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
             with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
                 if isinstance(model, GAN):  # it says so itself, but by then there is a rank on each device to say it
                     check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
-                self._record_start(run, kwargs["ckpt_path"])
+                recording.begin(self.config_dump, self.options.seed_everything, kwargs["ckpt_path"])
+                recording.say_that_it_goes_on()
                 self.trainer.fit(model, **kwargs)
         except BaseException as error:
             ending = self._root_of(error)
-            self._record_ending(run, ending)
+            recording.end_by(ending, self.trainer.global_step)
             if ending is error:
                 raise
             raise ending from error
-        run.mark("finished")
-        run.release()
+        recording.finish()
         if is_rank_zero(os.environ):
             say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
-
-    def _record_start(self, run: RunFolder, checkpoint: str | None) -> None:
-        self.first_round = 0 if checkpoint is None else int(load_checkpoint(checkpoint).get("global_step", 0))
-        if not is_rank_zero(os.environ):
-            return
-        run.write_config(yaml.safe_dump(result_of(self.config_dump), sort_keys=False))
-        run.write_environment(seed=self.options.seed_everything)
-        if self.resumed:
-            print(f"lit-gan: continuing {shown(run.path)} after round {self.first_round} (--resume never starts anew).")
 
     def _root_of(self, error: BaseException) -> BaseException:
         """The loss of another rank, where that is what this one ends by: not the broken connection that it left."""
         lost = getattr(self.trainer.strategy, "lost", None)
         return error if lost is None else RunError(lost)
-
-    def _record_ending(self, run: RunFolder, ending: BaseException) -> None:
-        if isinstance(ending, UserError) and (self.resumed or self.trainer.global_step in (0, self.first_round)):
-            self._take_back()
-            return
-        stopped = isinstance(ending, (KeyboardInterrupt, SystemExit, RunStopped))
-        reason = "interrupted" if isinstance(ending, (KeyboardInterrupt, SystemExit)) else f"{ending}"
-        with suppress(OSError):  # a full disk, which is told: then the free lock says that nothing runs any more
-            run.mark("stopped" if stopped else "failed", reason)
-        run.release()
-        if stopped and is_rank_zero(os.environ):
-            say_how_to_go_on(run)
-        if isinstance(ending, RunStopped) and ending.requeue and is_rank_zero(os.environ):
-            queue_again()
-
-    def _take_back(self) -> None:
-        """Removes the folder of a run that never trained: its command was wrong, and there is nothing to keep."""
-        if self.run is None or self.unused is None or not is_rank_zero(os.environ):
-            return
-        if self.resumed:
-            self.run.mark("stopped", "it could not go on")
-        self.run.release()
-        if not self.resumed:
-            self.unused.remove(self.run.path)
 
     def validate(self, model: LightningModule, **kwargs: Any) -> None:
         """Evaluates on the validation data; the numbers go to the run's metrics."""
@@ -316,7 +296,12 @@ class RunCLI(LightningCLI):
         loop = self.trainer.fit_loop
         loop.epoch_loop._batches_that_stepped = max(int(checkpoint.get("global_step", 0)) - 1, 0)  # noqa: SLF001
         loop.epoch_progress.current.completed = int(checkpoint.get("epoch", 0))
-        with told_to_the_user(kwargs["ckpt_path"]):
+        recorded = (
+            nullcontext()
+            if self.recording is None
+            else self.recording.of_an_evaluation(self.config_dump, self.options.seed_everything)
+        )
+        with recorded, finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
             evaluate(model, **kwargs)
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import QUIET, fit, lit_gan, metrics, the_run
+from command_line import QUIET, fit, lit_gan, metrics, resolved, the_run
+from trainings import record
 
 
 @pytest.mark.parametrize("named", ["{}", "{}/checkpoints/last.ckpt", "--ckpt_path={}", "--ckpt_path={}/checkpoints"])
@@ -104,3 +105,39 @@ def test_predict_from_a_checkpoint_outside_any_run_needs_a_target(finished_run: 
     alone = shutil.copy(finished_run / "checkpoints/last.ckpt", "alone.ckpt")
     ending = lit_gan("predict", alone, "--data=lit_gan.data.DigitsDataModule", *QUIET)
     assert ending.line == "--out: expected a file for the samples, since the checkpoint lies in no run folder."
+
+
+@pytest.fixture
+def _trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIT_GAN_SWEEP", "sigmas")
+    monkeypatch.setenv("WANDB_RUN_ID", "trial-7")
+
+
+@pytest.mark.usefixtures("_trial")
+def test_in_a_trial_of_a_sweep_the_numbers_have_a_run_folder_of_their_own(finished_run: Path) -> None:
+    files = {path: path.read_bytes() for path in finished_run.rglob("*") if path.is_file()}
+    ending = lit_gan("validate", finished_run, *QUIET, "--wandb=off")
+    assert (ending.code, ending.err) == (0, "")
+    assert {path: path.read_bytes() for path in finished_run.rglob("*") if path.is_file()} == files
+    own = finished_run.parent / "trial-7"
+    assert metrics(own)[-1]["step"] == metrics(finished_run)[-1]["step"]
+    assert metrics(own)[-1]["val/loss_d"] == metrics(finished_run)[-1]["val/loss_d"]
+    assert record(own)["status"] == "finished"
+    assert resolved(own)["ckpt_path"] == str(finished_run / "checkpoints" / "last.ckpt")
+    # An agent that is given the same trial again evaluates again, in the same place.
+    assert lit_gan("validate", finished_run, *QUIET, "--wandb=off").code == 0
+    assert record(own)["status"] == "finished"
+
+
+@pytest.mark.usefixtures("_trial")
+def test_a_trial_that_cannot_be_evaluated_leaves_nothing(finished_run: Path) -> None:
+    wrong = "--model.init_args.generator.init_args.hidden=[3]"
+    assert "does not fit the model" in lit_gan("validate", finished_run, *QUIET, "--wandb=off", wrong).line
+    assert [path.name for path in finished_run.parent.iterdir()] == [finished_run.name]
+
+
+def test_numbers_go_where_the_user_says(finished_run: Path) -> None:
+    before = metrics(finished_run)
+    assert lit_gan("test", finished_run, *QUIET, "--wandb=off", "--run_dir=elsewhere").code == 0
+    assert metrics(finished_run) == before
+    assert "test/loss_d" in metrics(Path("elsewhere"))[-1]
