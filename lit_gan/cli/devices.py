@@ -6,6 +6,31 @@ from typing import Any
 import torch
 
 from lit_gan.strategies.ddp_gan import NAME
+from lit_gan.tracking.slurm import allocated_tasks
+
+
+def allocated_devices(trainer: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, int]:
+    """What ``--trainer.devices auto`` (or -1) means within a Slurm step of several tasks: one device for each task.
+
+    So that one command, that of a sweep say, serves one device, all of a machine, and several nodes.
+
+    Args:
+        trainer: The options of the Trainer.
+        environ: The environment of the process.
+
+    Returns:
+        ``devices`` and ``num_nodes`` of the allocation; empty where it does not say, or was not asked.
+
+    Example:
+        >>> step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NNODES": "2", "SLURM_NTASKS": "8"}
+        >>> allocated_devices({"devices": "auto"}, step), allocated_devices({"devices": 4}, step)
+        ({'devices': 4, 'num_nodes': 2}, {})
+    """
+    asked = str(trainer.get("devices")) in ("auto", "-1")
+    tasks, nodes = allocated_tasks(environ), int(environ.get("SLURM_NNODES", "1"))
+    if not asked or "SLURM_STEP_ID" not in environ or tasks == 1 or tasks % nodes:
+        return {}
+    return {"devices": tasks // nodes, "num_nodes": nodes}
 
 
 def chosen_strategy(trainer: Mapping[str, Any]) -> Any:

@@ -25,6 +25,8 @@ _VERBS = {
     "sample": ("lit_gan.cli.sample", "draw a grid of samples from a checkpoint, no data needed"),
 }
 
+_ON_ALL_RANKS = ("fit", "validate", "test")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
@@ -76,7 +78,7 @@ def _dispatch(arguments: list[str]) -> int:
         return DONE
     if verb not in _VERBS:
         raise UserError(f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; `lit-gan --help` tells more.")
-    if verb == "fit":
+    if verb in _ON_ALL_RANKS:
         import_module("lit_gan.cli.srun").start_again_under_srun(arguments)  # before anything heavy is imported
     # A network of one's own is a module beside the configuration that names it, as for `python -m lit_gan`.
     if os.getcwd() not in sys.path:

@@ -24,7 +24,7 @@ from lit_gan.callbacks.numeric_guard import NumericGuard
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli.baselines import show_beside
-from lit_gan.cli.devices import chosen_strategy
+from lit_gan.cli.devices import allocated_devices, chosen_strategy
 from lit_gan.cli.explanation import user_error_behind
 from lit_gan.cli.module_builder import ModuleBuilder
 from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_to_model
@@ -205,6 +205,7 @@ class RunCLI(LightningCLI):
 
     def _built_trainer(self, kwargs: dict[str, Any]) -> Trainer:
         given = self._get(self.config_init, "trainer")
+        given = {**given, **allocated_devices(given, os.environ)}
         if self.run is not None:
             kwargs["default_root_dir"] = str(self.run.path)
         kwargs["logger"] = self._loggers(given.get("logger"))

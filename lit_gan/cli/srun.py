@@ -1,4 +1,4 @@
-"""`lit-gan fit` in a Slurm allocation of several tasks: one process stands there alone, and `srun` starts them all."""
+"""The command in a Slurm allocation of several tasks: one process stands there alone, and `srun` starts them all."""
 
 import os
 import signal

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from lit_gan.cli.devices import chosen_strategy
+from lit_gan.cli.devices import allocated_devices, chosen_strategy
 
 
 @pytest.mark.parametrize("devices", [2, "2", [0, 1], "0,1", "0, 1", " 3 "])
@@ -39,3 +39,29 @@ def test_one_device_on_each_of_several_nodes_is_several() -> None:
 
 def test_a_strategy_that_was_asked_for_wins() -> None:
     assert chosen_strategy({"strategy": "ddp", "devices": 2, "num_nodes": 2}) == "ddp"
+
+
+_STEP = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "4"}
+
+
+@pytest.mark.parametrize("devices", ["auto", -1, "-1"])
+def test_all_devices_of_an_allocation_are_one_for_each_task(devices: Any) -> None:
+    assert allocated_devices({"devices": devices}, _STEP) == {"devices": 4, "num_nodes": 2}
+
+
+@pytest.mark.parametrize("devices", [1, 4, [0, 1], "0,1"])
+def test_a_number_that_was_asked_for_stays(devices: Any) -> None:
+    assert allocated_devices({"devices": devices}, _STEP) == {}
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {name: value for name, value in _STEP.items() if name != "SLURM_STEP_ID"},  # nobody has started the others
+        {**_STEP, "SLURM_NNODES": "1", "SLURM_NTASKS_PER_NODE": "1"},
+        {**_STEP, "SLURM_NTASKS": "5"},  # no number for each node
+    ],
+)
+def test_elsewhere_lightning_counts_the_devices(environ: dict[str, str]) -> None:
+    assert allocated_devices({"devices": "auto"}, environ) == {}

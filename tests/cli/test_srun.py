@@ -114,7 +114,15 @@ def test_elsewhere_the_process_goes_on_itself(monkeypatch: pytest.MonkeyPatch, c
 @pytest.mark.usefixtures("became")
 def test_other_verbs_are_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     _allocate(monkeypatch)
-    assert lit_gan("test").line.startswith("`lit-gan test` needs something trained")
+    assert lit_gan("predict").line.startswith("`lit-gan predict` needs something trained")
+
+
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_evaluation_is_of_all_ranks(monkeypatch: pytest.MonkeyPatch, verb: str, became: None) -> None:
+    _allocate(monkeypatch)
+    with pytest.raises(_Became) as call:
+        lit_gan(verb, "runs/mnist/ID")
+    assert call.value.args[0][-2:] == [verb, "runs/mnist/ID"]
 
 
 def test_without_srun_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
