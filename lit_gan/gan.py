@@ -17,6 +17,7 @@ from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
 from lit_gan.held_out import HeldOut
 from lit_gan.latents import Latent
+from lit_gan.log_interval import round_is_logged
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.players import Player
 from lit_gan.precision import choose_scaler, scale_each_player
@@ -117,7 +118,7 @@ class GAN(GenerativeModule):
             verdict = self._update_discriminator(minibatches[turn], turn)
         loss_g = self._update_generator(minibatches[k - 1], turn=k)
         self._step_schedules()
-        if self._round_is_logged():
+        if round_is_logged(self.trainer, self.global_step):
             self._log_round(verdict, loss_g)
         return {"generator": loss_g, "discriminator": verdict.loss}
 
@@ -333,12 +334,6 @@ class GAN(GenerativeModule):
             player.step_schedules("round")
             if self.trainer.is_last_batch:
                 player.step_schedules("epoch")
-
-    def _round_is_logged(self) -> bool:
-        """Logging costs as much as a small network's round: only in rounds that a logger writes, and in the last."""
-        interval: int = getattr(self.trainer, "log_every_n_steps", 1)  # set where a type checker does not see it
-        is_last = self.trainer.is_last_batch or self.global_step == self.trainer.max_steps
-        return is_last or (interval > 0 and self.global_step % interval == 0)
 
     @torch.no_grad()
     def _log_round(self, verdict: Verdict, loss_g: Tensor) -> None:

@@ -97,7 +97,26 @@ class GenerativeModule(LoadableModule):
             raise UserError(f"condition has {len(condition)} rows: expected one for each of the num = {num} samples.")
         generator = torch.Generator().manual_seed(rng) if isinstance(rng, int) else rng
         z = self.latent.sample(num, generator=generator, device=self.device, dtype=self._float_dtype)
-        starts = range(0, num, _SAMPLES_PER_FORWARD)
+        return self._generated_for_showing(z, condition)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """What G makes of given latents, shown as :meth:`sample` shows its draws.
+
+        Args:
+            z: Latents, ``(N, latent_size)``, on any device.
+            condition: One condition for each, for a conditional GAN; :meth:`sample_condition` where ``None``.
+
+        Returns:
+            A tensor ``(N, C, H, W)`` in [0, 1] on the GAN's device.
+        """
+        condition = self.sample_condition(len(z)) if condition is None else condition
+        data = self._generated_for_showing(z.to(self.device, self._float_dtype), condition)
+        return to_display_range(data, self.value_range)
+
+    def _generated_for_showing(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        """G's output in evaluation mode, with its average weights where there are any, outside autocast."""
+        starts = range(0, len(z), _SAMPLES_PER_FORWARD)
         pieces = [slice(start, start + _SAMPLES_PER_FORWARD) for start in starts]
         were_training = [module for module in self.generator.modules() if module.training]
         self.generator.eval()
@@ -204,7 +223,10 @@ def _latent_for(generator: nn.Module, latent: Latent | None) -> Latent:
                 "give it that attribute or pass a latent, say lit_gan.latents.Uniform(size=100)."
             )
         return Uniform(int(size))
-    if size is not None and latent.size != size:
+    if size is None:
+        return latent
+    latent = latent.sized(int(size))
+    if latent.size != size:
         raise UserError(
             f"latent size = {latent.size} but the generator's latent_size = {size}: expected the same number."
         )

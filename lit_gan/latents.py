@@ -5,6 +5,8 @@ A new one is one subclass of :class:`Latent` with a ``draw``; YAML names it by i
 
 import math
 from abc import ABC, abstractmethod
+from copy import copy
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -16,16 +18,46 @@ class Latent(ABC):
     """A distribution over vectors of ``size`` numbers.
 
     Args:
-        size: Length of a latent vector; the generator's ``latent_size``.
+        size: Length of a latent vector; ``None`` leaves it to the GAN, which takes the generator's ``latent_size``.
 
     Raises:
         UserError: If ``size`` is below 1.
     """
 
-    def __init__(self, size: int) -> None:
-        if size < 1:
+    def __init__(self, size: int | None = None) -> None:
+        if size is not None and size < 1:
             raise UserError(f"latent size = {size}: expected at least 1, the generator's latent_size.")
-        self.size = size
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Length of a latent vector.
+
+        Raises:
+            UserError: If nobody has said it yet.
+        """
+        if self._size is None:
+            raise UserError(f"{type(self).__name__}: expected a size, since no GAN has given it its generator's.")
+        return self._size
+
+    def sized(self, size: int) -> Self:
+        """This distribution over vectors of ``size`` numbers, where it has no size of its own.
+
+        Args:
+            size: The generator's ``latent_size``.
+
+        Returns:
+            A copy with that size; this one where it has a size already.
+
+        Example:
+            >>> Normal().sized(100).size, Normal(50).sized(100).size
+            (100, 50)
+        """
+        if self._size is not None:
+            return self
+        copied = copy(self)
+        Latent.__init__(copied, size)
+        return copied
 
     @abstractmethod
     def draw(self, shape: tuple[int, int], generator: torch.Generator | None, dtype: torch.dtype | None) -> Tensor:
@@ -54,6 +86,21 @@ class Latent(ABC):
         drawn = self.draw((num, self.size), generator, dtype)
         return drawn if device is None else drawn.to(device)
 
+    def between(self, start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
+        r"""The latents on the way from one to another: here the straight line, as in the paper's figure 3.
+
+        .. math:: z_t = (1 - t) z_0 + t z_1
+
+        Args:
+            start: :math:`z_0`, ``(size,)``.
+            end: :math:`z_1`, ``(size,)``.
+            fractions: :math:`t`, ``(num,)`` in [0, 1].
+
+        Returns:
+            A tensor ``(num, size)``.
+        """
+        return torch.lerp(start, end, fractions[:, None])
+
 
 def _device_of(generator: torch.Generator | None) -> torch.device:
     return torch.device("cpu") if generator is None else generator.device
@@ -63,7 +110,7 @@ class Uniform(Latent):
     r"""Uniform on :math:`[low, high]^{size}`; by default :math:`[-\sqrt 3, \sqrt 3]`, which has unit variance.
 
     Args:
-        size: Length of a latent vector.
+        size: Length of a latent vector; the generator's ``latent_size`` if ``None``.
         low: Lower end.
         high: Upper end.
 
@@ -78,7 +125,7 @@ class Uniform(Latent):
         The paper's MNIST run draws from this default with ``size=100``.
     """
 
-    def __init__(self, size: int, low: float = -math.sqrt(3.0), high: float = math.sqrt(3.0)) -> None:
+    def __init__(self, size: int | None = None, low: float = -math.sqrt(3.0), high: float = math.sqrt(3.0)) -> None:
         super().__init__(size)
         if not low < high:
             raise UserError(f"Uniform latent: low = {low} and high = {high}: expected low below high.")
@@ -95,7 +142,7 @@ class Normal(Latent):
     """Independent normal coordinates.
 
     Args:
-        size: Length of a latent vector.
+        size: Length of a latent vector; the generator's ``latent_size`` if ``None``.
         mean: Mean of each coordinate.
         std: Standard deviation of each coordinate.
 
@@ -110,7 +157,7 @@ class Normal(Latent):
         The paper's TFD and CIFAR-10 runs draw from this default with ``size=100``.
     """
 
-    def __init__(self, size: int, mean: float = 0.0, std: float = 1.0) -> None:
+    def __init__(self, size: int | None = None, mean: float = 0.0, std: float = 1.0) -> None:
         super().__init__(size)
         if not std > 0:
             raise UserError(f"Normal latent: std = {std}: expected a positive number.")
@@ -130,7 +177,7 @@ class Spherical(Latent):
     between draws of this one do not.
 
     Args:
-        size: Length of a latent vector.
+        size: Length of a latent vector; the generator's ``latent_size`` if ``None``.
 
     Example:
         >>> Spherical(100).sample(2).norm(dim=1).round()
@@ -141,3 +188,24 @@ class Spherical(Latent):
         """See :meth:`Latent.draw`."""
         direction = torch.randn(shape, generator=generator, device=_device_of(generator), dtype=dtype)
         return torch.nn.functional.normalize(direction, dim=1).mul_(math.sqrt(self.size))
+
+    def between(self, start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
+        r"""The latents on the great circle, at an even pace: the straight line would leave the sphere.
+
+        .. math:: z_t = \frac{\sin((1 - t) \omega) z_0 + \sin(t \omega) z_1}{\sin \omega},
+            \quad \omega = \angle(z_0, z_1)
+
+        Args:
+            start: :math:`z_0`, ``(size,)``, on the sphere.
+            end: :math:`z_1`, ``(size,)``, on the sphere.
+            fractions: :math:`t`, ``(num,)`` in [0, 1].
+
+        Returns:
+            A tensor ``(num, size)`` on the sphere; the straight line where the two are the same or opposite.
+        """
+        cosine = torch.nn.functional.cosine_similarity(start, end, dim=0).clamp(-1, 1)
+        angle = torch.arccos(cosine)
+        if float(angle.sin()) < 1e-6:  # no circle, or any
+            return super().between(start, end, fractions)
+        t = fractions[:, None]
+        return (((1 - t) * angle).sin() * start + (t * angle).sin() * end) / angle.sin()

@@ -78,6 +78,11 @@ def metrics(run: Path) -> list[dict[str, str]]:
     return MetricsTable(run / "metrics.csv").rows()
 
 
+def repeatable(run: Path) -> list[dict[str, str]]:
+    """What a run's metrics are whenever it is trained: all but its speed."""
+    return [{name: value for name, value in row.items() if not name.startswith("perf/")} for row in metrics(run)]
+
+
 def weights(run: Path) -> dict[str, torch.Tensor]:
     """What a run's last checkpoint holds."""
     found: dict[str, torch.Tensor] = checkpoint(run)["state_dict"]

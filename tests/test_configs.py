@@ -122,7 +122,7 @@ def test_networks_are_the_papers(name: str) -> None:
 @pytest.mark.parametrize("name", _PAPER)
 def test_the_game_is_the_papers(name: str) -> None:
     latent = "Uniform" if name == "mnist" else "Normal"
-    assert _model(name)["latent"] == {"class_path": f"lit_gan.latents.{latent}", "init_args": {"size": 100}}
+    assert _model(name)["latent"] == {"class_path": f"lit_gan.latents.{latent}"}  # of the generator's size, 100
     assert _model(name)["objective"] == {"class_path": "lit_gan.objectives.NonSaturating"}
     assert _model(name)["coordination"] == {"class_path": "lit_gan.coordination.FixedSteps", "init_args": {"k": 1}}
     assert "callbacks" not in _config(name)["trainer"]

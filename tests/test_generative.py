@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
+from lit_gan.latents import Normal
 
 
 class Doubling(nn.Module):
@@ -177,3 +178,12 @@ def test_prediction_is_a_function_of_the_batchs_place(monkeypatch: pytest.Monkey
     assert [piece.shape[0] for piece in first] == [3, 3]
     assert not torch.equal(first[0], first[1])
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+def test_a_latent_without_a_size_takes_the_generators_and_stays_as_it_was() -> None:
+    latent = Normal()
+    gan = linear_gan(latent=latent)
+    assert gan.latent.size == 1
+    assert isinstance(gan.latent, Normal)
+    with pytest.raises(UserError, match="Normal: expected a size, since no GAN has given it its generator's"):
+        _ = latent.size

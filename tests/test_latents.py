@@ -60,3 +60,32 @@ def test_spherical_lies_on_its_sphere_in_every_direction() -> None:
 def test_arguments_out_of_range_are_told(make: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()
+
+
+@pytest.mark.parametrize("latent", LATENTS, ids=["uniform", "normal", "spherical", "uniform-01", "normal-2"])
+def test_a_walk_starts_and_ends_at_its_ends(latent: Latent) -> None:
+    start, end = latent.sample(2, generator=stream(1), dtype=torch.float64)
+    walk = latent.between(start, end, torch.linspace(0, 1, 5, dtype=torch.float64))
+    assert walk.shape == (5, 20)
+    torch.testing.assert_close(walk[[0, -1]], torch.stack([start, end]))
+
+
+def test_the_walk_is_a_straight_line() -> None:
+    start, end = Normal(3).sample(2, generator=stream(1), dtype=torch.float64)
+    walk = Normal(3).between(start, end, torch.linspace(0, 1, 5, dtype=torch.float64))
+    torch.testing.assert_close(walk.diff(dim=0), ((end - start) / 4).expand(4, 3))
+
+
+def test_on_the_sphere_it_is_a_great_circle_at_an_even_pace() -> None:
+    latent = Spherical(5)
+    start, end = latent.sample(2, generator=stream(1), dtype=torch.float64)
+    walk = latent.between(start, end, torch.linspace(0, 1, 7, dtype=torch.float64))
+    torch.testing.assert_close(walk.norm(dim=1), torch.full((7,), math.sqrt(5), dtype=torch.float64))
+    angles = torch.nn.functional.cosine_similarity(walk[:-1], walk[1:]).arccos()
+    torch.testing.assert_close(angles, angles[:1].expand(6))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_between_the_same_point_or_opposite_ones_it_stays_finite(sign: float) -> None:
+    (start,) = Spherical(5).sample(1, generator=stream(1))
+    assert Spherical(5).between(start, sign * start, torch.linspace(0, 1, 3)).isfinite().all()

@@ -2,7 +2,10 @@
 
 from lit_gan.callbacks.ema import GeneratorEMA as GeneratorEMA
 from lit_gan.callbacks.graceful_stop import GracefulStop as GracefulStop
+from lit_gan.callbacks.interpolation import Interpolation as Interpolation
 from lit_gan.callbacks.numeric_guard import NumericGuard as NumericGuard
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation as ParzenEvaluation
+from lit_gan.callbacks.player_monitor import PlayerMonitor as PlayerMonitor
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint as RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid as SampleGrid
+from lit_gan.callbacks.throughput import Throughput as Throughput

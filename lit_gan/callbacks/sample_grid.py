@@ -3,18 +3,13 @@
 import warnings
 from pathlib import Path
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from torchvision.utils import make_grid, save_image
 
+from lit_gan.callbacks.pictures import CHANNELS, grid_image, show
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.randomness import stream
-
-_CHANNELS = (1, 3)  # grey, or red, green and blue
-_SMALLEST_SIDE = 28  # pixels; smaller images are enlarged, or nobody can read them
 
 
 class SampleGrid(Callback):
@@ -69,45 +64,10 @@ class SampleGrid(Callback):
         if not isinstance(module, GenerativeModule) or self.num_samples == 0:
             return
         samples = module.sample(self.num_samples, rng=stream(module.seed, "sample grid")).cpu()
-        if samples.shape[1] not in _CHANNELS:
+        if samples.shape[1] not in CHANNELS:
             warnings.warn(f"no sample grid: images with {samples.shape[1]} channels cannot be shown.", stacklevel=2)
             self.num_samples = 0
             return
-        grid = grid_image(samples, self.columns)
         folder = Path(self.folder or Path(trainer.default_root_dir) / "samples")
-        folder.mkdir(parents=True, exist_ok=True)
-        save_image(grid, folder / f"round-{trainer.global_step:06d}.png")
-        for logger in trainer.loggers:
-            _log_image(logger, grid, trainer.global_step)
-
-
-def grid_image(images: torch.Tensor, columns: int) -> torch.Tensor:
-    """Lays images out in a grid.
-
-    Args:
-        images: ``(N, C, H, W)`` in [0, 1], with one or three channels.
-        columns: Images per row.
-
-    Returns:
-        One picture ``(3, height, width)`` in [0, 1], each image at least 28 pixels high, whole pixels repeated.
-
-    Raises:
-        UserError: If the images have another number of channels.
-
-    Example:
-        >>> grid_image(torch.zeros(6, 1, 28, 28), columns=3).shape
-        torch.Size([3, 62, 92])
-    """
-    channels, height = images.shape[1:3]
-    if channels not in _CHANNELS:
-        raise UserError(f"images with {channels} channels cannot be shown: expected 1 (grey) or 3 (colour).")
-    enlarged = images.repeat_interleave(factor := -(-_SMALLEST_SIDE // height), dim=2).repeat_interleave(factor, dim=3)
-    grid: torch.Tensor = make_grid(enlarged.float(), nrow=columns, padding=2)
-    return grid
-
-
-def _log_image(logger: Logger, grid: torch.Tensor, step: int) -> None:
-    if hasattr(logger, "log_image"):  # W&B's, and any that has the same
-        logger.log_image("samples", [grid], step=step)
-    elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image("samples", grid, step)
+        file = folder / f"round-{trainer.global_step:06d}.png"
+        show(trainer, "samples", grid_image(samples, self.columns), file)

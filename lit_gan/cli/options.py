@@ -3,6 +3,7 @@
 from functools import reduce
 from typing import Any, Literal
 
+from lit_gan.callbacks.interpolation import Interpolation
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
@@ -38,6 +39,7 @@ def add_run_options(parser: Parser, verb: str) -> None:
     parser.add_argument("--wandb", type=Literal["online", "offline", "off"] | None, help=wandb_mode.__doc__)
     parser.add_argument("--num_threads", type=int | None, help="CPU threads of one operation; torch's choice if null.")
     parser.add_lightning_class_args(SampleGrid, "sample_grid")
+    parser.add_lightning_class_args(Interpolation, "interpolation")
     parser.add_lightning_class_args(ParzenEvaluation, "parzen")
     parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
     parser.set_defaults(_CHECKPOINT_DEFAULTS)

@@ -21,8 +21,10 @@ import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among
 from lit_gan.callbacks.graceful_stop import GracefulStop
 from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
 from lit_gan.callbacks.numeric_guard import NumericGuard
+from lit_gan.callbacks.player_monitor import PlayerMonitor
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.callbacks.stop_signals import StopSignals
+from lit_gan.callbacks.throughput import Throughput
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.devices import allocated_devices, chosen_strategy
 from lit_gan.cli.explanation import user_error_behind
@@ -236,14 +238,16 @@ class RunCLI(LightningCLI):
         return [*bar, RowsAfterCheckpoint()]
 
     def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
-        parzen, grid, checkpoint = (self._get(self.config_init, key) for key in ("parzen", "sample_grid", "checkpoint"))
+        keys = ("parzen", "sample_grid", "interpolation", "checkpoint")
+        parzen, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
         if self.verb != "fit":
             return [parzen]
+        watching = [parzen, grid, interpolation, PlayerMonitor(), Throughput(), NumericGuard()]
         if given.get("enable_checkpointing") is False:
-            return [parzen, grid, NumericGuard()]
+            return watching
         if self.run is not None and checkpoint.dirpath is None:
             checkpoint.dirpath = str(self.run.checkpoints)
-        return [parzen, grid, NumericGuard(), checkpoint, GracefulStop(self.signals)]
+        return [*watching, checkpoint, GracefulStop(self.signals)]
 
     # -- Running ----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.utils import save_image
 
-from lit_gan.callbacks.sample_grid import grid_image
+from lit_gan.callbacks.pictures import grid_image
 from lit_gan.errors import UserError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch.demos.boring_classes import BoringModel
-from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from tiny_gan import LinearDiscriminator, LinearGenerator, examples, linear_gan, loader, trainer
 
-from lit_gan.callbacks.sample_grid import SampleGrid, grid_image
+from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 
@@ -34,20 +33,6 @@ def test_zero_means_only_at_the_end(tmp_path: Path) -> None:
     assert fitted(tmp_path, SampleGrid(num_samples=4, every_n_rounds=0)) == ["round-000005.png"]
 
 
-def test_the_picture_holds_the_samples_row_by_row(tmp_path: Path) -> None:
-    images = torch.linspace(0, 1, 6)[:, None, None, None].expand(6, 1, 28, 28)
-    grid = grid_image(images, columns=3)
-    middles = grid[0, 16::30, 16::30]
-    torch.testing.assert_close(middles, torch.linspace(0, 1, 6).view(2, 3))
-
-
-def test_small_images_are_enlarged_by_whole_pixels() -> None:
-    images = torch.rand(2, 3, 8, 8)
-    grid = grid_image(images, columns=1)
-    assert grid.shape == (3, 2 * (8 * 4 + 2) + 2, 8 * 4 + 4)
-    assert torch.equal(grid[:, 2:34:4, 2:34:4], images[0])
-
-
 def test_saved_file_is_a_readable_picture(tmp_path: Path) -> None:
     fitted(tmp_path, SampleGrid(num_samples=4, every_n_rounds=0, columns=2))
     with Image.open(tmp_path / "samples" / "round-000005.png") as picture:
@@ -62,14 +47,6 @@ def test_drawing_grids_changes_nothing_in_training(tmp_path: Path) -> None:
         return [float(parameter.detach()) for parameter in gan.parameters()]
 
     assert weights([]) == weights([SampleGrid(num_samples=4, every_n_rounds=1)])
-
-
-def test_loggers_that_take_images_get_them(tmp_path: Path) -> None:
-    logger = TensorBoardLogger(tmp_path, name="", version="")
-    fitted(tmp_path, SampleGrid(num_samples=4, every_n_rounds=5), logger=logger)
-    written = next(tmp_path.glob("events.out.tfevents.*")).read_bytes()
-    assert b"samples" in written
-    assert b"PNG" in written
 
 
 def test_a_module_that_cannot_sample_is_left_alone(tmp_path: Path) -> None:
@@ -114,8 +91,3 @@ def test_training_on_images_that_cannot_be_shown_goes_on_with_one_warning(tmp_pa
         run.fit(gan, loader(examples(8).expand(-1, 2, -1, -1), batch_size=4))
     assert len([warning for warning in told if "no sample grid" in str(warning.message)]) == 1
     assert run.global_step == 2
-
-
-def test_images_with_two_channels_cannot_be_shown() -> None:
-    with pytest.raises(UserError, match=r"images with 2 channels cannot be shown: expected 1 \(grey\) or 3"):
-        grid_image(torch.zeros(1, 2, 4, 4), columns=1)

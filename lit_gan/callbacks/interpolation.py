@@ -1,0 +1,83 @@
+"""Walks through latent space while a GAN trains: the paper's figure 3."""
+
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+
+from lit_gan.callbacks.pictures import CHANNELS, grid_image, show
+from lit_gan.errors import UserError
+from lit_gan.generative import GenerativeModule
+from lit_gan.randomness import stream
+
+
+class Interpolation(Callback):
+    """Saves rows of images between two random latents as PNG, and gives them to the loggers, as ``interpolations``.
+
+    A row goes from one draw of the latent distribution to another along :meth:`lit_gan.latents.Latent.between`. The
+    draws are a function of the run's seed alone; nothing is picked. A conditional GAN keeps one condition in each row.
+    A module that cannot ``sample`` is left alone.
+
+    Args:
+        rows: How many walks; 0 switches it off.
+        steps: Images in each, both ends included.
+        every_n_rounds: Rounds between pictures; there is one more at the end. 0 for only that one.
+        folder: Where the PNGs go; ``samples/`` in the run folder if ``None``.
+
+    Raises:
+        UserError: If a number is out of its range.
+
+    Reference:
+        Goodfellow et al. 2014, figure 3: digits on straight lines in the full latent space.
+    """
+
+    def __init__(self, rows: int = 4, steps: int = 10, every_n_rounds: int = 0, folder: str | None = None) -> None:
+        if rows < 0:
+            raise UserError(f"interpolation.rows = {rows}: expected 0 (off) or more.")
+        if steps < 2:
+            raise UserError(f"interpolation.steps = {steps}: expected at least 2, the ends.")
+        if every_n_rounds < 0:
+            raise UserError(f"interpolation.every_n_rounds = {every_n_rounds}: expected 0 (only at the end) or more.")
+        self.rows = rows
+        self.steps = steps
+        self.every_n_rounds = every_n_rounds
+        self.folder = folder
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """A picture every ``every_n_rounds`` rounds."""
+        if self.every_n_rounds and trainer.global_step % self.every_n_rounds == 0:
+            self._save(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The last picture, where it is not there already."""
+        if not (self.every_n_rounds and trainer.global_step % self.every_n_rounds == 0):
+            self._save(trainer, pl_module)
+
+    @rank_zero_only
+    def _save(self, trainer: Trainer, module: LightningModule) -> None:
+        if not isinstance(module, GenerativeModule) or self.rows == 0:
+            return
+        images = self.images(module).cpu()
+        if images.shape[1] in CHANNELS:  # else the grid of samples has said that they cannot be shown
+            folder = Path(self.folder or Path(trainer.default_root_dir) / "samples")
+            file = folder / f"interpolation-{trainer.global_step:06d}.png"
+            show(trainer, "interpolations", grid_image(images, self.steps), file)
+
+    def images(self, module: GenerativeModule) -> torch.Tensor:
+        """The walks' images.
+
+        Args:
+            module: Whose generator.
+
+        Returns:
+            A tensor ``(rows * steps, C, H, W)`` in [0, 1], row after row.
+        """
+        ends = module.latent.sample(2 * self.rows, generator=stream(module.seed, "interpolation"))
+        fractions = torch.linspace(0, 1, self.steps, dtype=ends.dtype)
+        walks = [module.latent.between(start, end, fractions) for start, end in ends.view(self.rows, 2, -1)]
+        condition = module.sample_condition(self.rows)
+        each = None if condition is None else condition.repeat_interleave(self.steps, dim=0)
+        return module.decode(torch.cat(walks), each)

@@ -1,0 +1,50 @@
+"""How each player is being moved: the norm of its gradient, and the rate and momentum of its optimiser."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lit_gan.gan import GAN
+from lit_gan.log_interval import round_is_logged
+
+
+class PlayerMonitor(Callback):
+    r"""Logs ``train/grad_norm_g``, ``train/grad_norm_d``, ``train/lr_g``, ``train/lr_d`` and the momenta.
+
+    The norm is :math:`\|\nabla\|_2` over all of a player's parameters at its last update of the round, before clipping
+    and averaged over the ranks; rate and momentum (``train/momentum_g``, ``train/momentum_d``, where the optimiser has
+    one) are those of that update. Only rounds that are logged cost anything, and none of them waits for the device.
+    A module that is no GAN is left alone.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, Tensor | float] = {}
+
+    @torch.no_grad()
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Reads one player's numbers; the last of D's k updates is the one that stays."""
+        # G's step is the one that counts, and is yet to be taken.
+        if not isinstance(pl_module, GAN) or not round_is_logged(trainer, trainer.global_step + 1):
+            return
+        for (name, player), mine in zip(pl_module.players.items(), trainer.optimizers, strict=True):
+            if mine is optimizer:
+                gradients = [parameter.grad for parameter in player.parameters if parameter.grad is not None]
+                self._numbers[f"train/grad_norm_{name[0]}"] = torch.nn.utils.get_total_norm(gradients)
+                self._numbers |= _settings(optimizer, name[0])
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Logs what the round's updates have left."""
+        if self._numbers:
+            pl_module.log_dict(dict(self._numbers), batch_size=1)
+            self._numbers = {}
+
+
+def _settings(optimizer: Optimizer, player: str) -> dict[str, Tensor | float]:
+    """Of the first group of parameters: a GAN of ours gives its optimisers one."""
+    group = optimizer.param_groups[0]
+    return {f"train/{name}_{player}": group[name] for name in ("lr", "momentum") if name in group}

@@ -1,0 +1,56 @@
+"""How fast a GAN trains."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lit_gan.gan import GAN
+from lit_gan.log_interval import round_is_logged
+
+
+class Throughput(Callback):
+    """Logs ``perf/images_per_second`` and ``perf/rounds_per_second`` since the last round that was logged.
+
+    Images are the training examples that all ranks together have taken in: k minibatches a round. The time of
+    validations does not count; that of checkpoints, grids and loggers does. These are the only numbers of a run that
+    are not the same when it is repeated. A module that is no GAN is left alone.
+
+    Args:
+        clock: Seconds, from any start on.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = self._paused_at = 0.0
+        self._images = self._rounds = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The first interval begins."""
+        self._begin()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The clock stops."""
+        self._paused_at = self._clock()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The clock goes on."""
+        self._since += self._clock() - self._paused_at
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Counts the round, and logs where it is time to."""
+        if not isinstance(pl_module, GAN):
+            return
+        self._images += len(pl_module.split_batch(batch)[0]) * trainer.world_size
+        self._rounds += 1
+        seconds = self._clock() - self._since
+        if seconds > 0 and round_is_logged(trainer, trainer.global_step):
+            speeds = {"images": self._images / seconds, "rounds": self._rounds / seconds}
+            pl_module.log_dict({f"perf/{name}_per_second": speed for name, speed in speeds.items()}, batch_size=1)
+            self._begin()
+
+    def _begin(self) -> None:
+        self._since, self._images, self._rounds = self._clock(), 0, 0
