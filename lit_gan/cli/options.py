@@ -37,6 +37,9 @@ def add_run_options(parser: Parser, verb: str) -> None:
         verb: Which verb.
     """
     parser.add_argument("--wandb", type=Literal["online", "offline", "off"] | None, help=wandb_mode.__doc__)
+    parser.add_argument(
+        "--tensorboard", type=bool, default=False, help="Log to tensorboard/ in the run folder as well."
+    )
     parser.add_argument("--num_threads", type=int | None, help="CPU threads of one operation; torch's choice if null.")
     parser.add_lightning_class_args(SampleGrid, "sample_grid")
     parser.add_lightning_class_args(Interpolation, "interpolation")

@@ -52,6 +52,7 @@ from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
 from lit_gan.tracking.sweep_trial import sweep_of
+from lit_gan.tracking.tensorboard import tensorboard_logger
 from lit_gan.tracking.wandb import WandbMode, finished_wandb, wandb_logger, wandb_mode
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -229,6 +230,7 @@ class RunCLI(LightningCLI):
             else None
         )
         own += [at_wandb] if at_wandb is not None else []
+        own += [tensorboard_logger(self.run.path)] if self.options.tensorboard and self.recording is not None else []
         extra = [] if isinstance(given, bool) or given is None else given
         return [*own, *(extra if isinstance(extra, list) else [extra])]
 

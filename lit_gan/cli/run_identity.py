@@ -9,6 +9,7 @@ _NOT_OF_THE_RESULT = (
     "run_dir",
     "resume",
     "wandb",
+    "tensorboard",
     "weights_only",
     "num_samples",
     "out",
