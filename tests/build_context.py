@@ -15,9 +15,9 @@ class IgnoreRules:
 
     def __init__(self, text: str) -> None:
         lines = [line.strip() for line in text.splitlines() if not line.startswith("#")]
-        self._rules = [
-            (not line.startswith("!"), _expression(line.removeprefix("!").strip("/"))) for line in lines if line
-        ]
+        rules = [(not line.startswith("!"), line.removeprefix("!").strip("/")) for line in lines if line]
+        self._rules = [(ignores, _expression(pattern)) for ignores, pattern in rules]
+        self._exceptions = [pattern for ignores, pattern in rules if not ignores]
 
     def ignore(self, path: str) -> bool:
         """Whether the file is left out.
@@ -33,11 +33,22 @@ class IgnoreRules:
                 ignored = ignores
         return ignored
 
+    def search(self, folder: str) -> bool:
+        """Whether something in the folder may not be left out."""
+        excepted = any(pattern.startswith(f"{folder}/") or set(pattern) & set("*?[") for pattern in self._exceptions)
+        return excepted or not self.ignore(folder)
+
 
 def context_files(folder: Path) -> list[str]:
     """The files, and symbolic links, that are sent, relative to the folder."""
     rules = IgnoreRules((folder / ".dockerignore").read_text())
-    return sorted(path for path in _files(folder) if not rules.ignore(path))
+    found = []
+    for place, folders, files in os.walk(folder):
+        paths = {name: (Path(place) / name).relative_to(folder).as_posix() for name in (*folders, *files)}
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        found += [paths[name] for name in (*files, *links) if not rules.ignore(paths[name])]
+        folders[:] = [name for name in folders if rules.search(paths[name])]
+    return sorted(found)
 
 
 def copy_from(files: list[str], folder: Path, sources: list[str], target: Path, *, into: bool) -> None:
@@ -62,14 +73,6 @@ def copy_from(files: list[str], folder: Path, sources: list[str], target: Path, 
             place = target / inside
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(folder / path, place, follow_symlinks=False)
-
-
-def _files(folder: Path) -> list[str]:
-    found = []
-    for place, folders, files in os.walk(folder):
-        links = [name for name in folders if (Path(place) / name).is_symlink()]
-        found += [(Path(place) / name).relative_to(folder).as_posix() for name in (*files, *links)]
-    return found
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

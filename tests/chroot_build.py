@@ -5,7 +5,11 @@ A copy of a Debian root stands in for the base image, and `unshare` and `chroot`
     python tests/chroot_build.py build --out FOLDER --base DEBIAN [--build-arg NAME=VALUE] [--env NAME] [--bind PATH]
     python tests/chroot_build.py run --out FOLDER [--user UID:GID] [--mount FOLDER] [--health] -- [ARGUMENTS]
 
-`run` gives the command a process tree in which its entry point is process 1, as engines do.
+`run` gives the command a process tree in which its entry point is process 1, as engines do. A Debian root that has
+Python and pip where the official image has them:
+
+    debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv trixie DEBIAN
+    chroot DEBIAN python3 -m venv /usr/local
 """
 
 import argparse
@@ -150,7 +154,7 @@ def inside(
         environment: In place of the image's.
         user: `UID:GID` in place of the image's.
     """
-    pairs = [*mounts, *((Path(path), path) for path in ("/dev", "/sys", "/etc/resolv.conf"))]
+    pairs = [*mounts, *((Path(path), path) for path in ("/dev", "/sys", "/etc/resolv.conf", "/etc/hosts"))]
     steps = ["set -e"]
     for source, target in pairs:
         place = shlex.quote(str(image.root / target.strip("/")))

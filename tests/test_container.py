@@ -1,5 +1,6 @@
 """The container's files: what an engine would make of them, as far as that can be known without one."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -85,7 +86,7 @@ def test_the_commands_are_found_where_the_dependencies_were_installed() -> None:
 
 def test_the_health_command_is_there_and_does_not_import_torch() -> None:
     check = FINAL.last("HEALTHCHECK")
-    program, *arguments = check.text.removeprefix("CMD ").strip('[]"').split('", "')
+    program, *arguments = json.loads(check.text.removeprefix("CMD"))
     assert program in PROJECT["scripts"]
     code = (
         "import sys; from lit_gan.cli.main import main; assert main(sys.argv[1:]) == 0; "
@@ -174,6 +175,20 @@ def test_ignore_rules_are_read_as_engines_read_them(rules: str, ignored: list[st
     read = IgnoreRules(rules)
     assert [path for path in ignored if not read.ignore(path)] == []
     assert [path for path in sent if read.ignore(path)] == []
+
+
+def test_a_folder_that_is_not_sent_is_not_searched_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".dockerignore").write_text("*\n!kept\n!some/inner\n**/cache\n")
+    for name in ("kept/a", "kept/cache/b", "some/inner/c", "some/d", ".venv/lib/e"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    asked: list[str] = []
+    ignore = IgnoreRules.ignore
+    monkeypatch.setattr(IgnoreRules, "ignore", lambda rules, path: asked.append(path) or ignore(rules, path))
+
+    assert context_files(tmp_path) == ["kept/a", "some/inner/c"]
+    assert ".venv" in asked
+    assert [path for path in asked if path.startswith(".venv/")] == []
 
 
 def test_the_wheel_is_whole_when_it_is_made_of_what_is_copied(tmp_path: Path) -> None:
