@@ -2,8 +2,10 @@
 PYTHON ?= python
 SITE ?= site
 DIST ?= dist
+ENGINE ?= docker
+UPGRADE ?=
 
-.PHONY: help install check lint types contracts test docs wheel format
+.PHONY: help install check lint types contracts test docs wheel format pins image
 
 help:  ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -35,3 +37,10 @@ wheel:  ## build the wheel and the source distribution
 format:  ## let ruff rewrite
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+pins:  ## constraints.txt anew, for the container (needs uv); with UPGRADE=--upgrade the newest versions
+	echo hatchling | uv pip compile pyproject.toml - --extra sweep --quiet $(UPGRADE) --python-version 3.13 \
+	  --python-platform x86_64-manylinux_2_28 --custom-compile-command 'make pins' --output-file constraints.txt
+
+image:  ## the container image (ENGINE=podman for another engine)
+	$(ENGINE) build --tag lit-gan --label org.opencontainers.image.revision=$$(git rev-parse HEAD) .
