@@ -10,6 +10,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lit_gan.errors import RunError, UserError
 from lit_gan.tracking.atomic_write import NO_SPACE
 
+_OTHER_OPTIMIZERS = "its optimisers are of another kind; give optimizer_g and optimizer_d as they were, or start anew"
+
 
 @contextmanager
 def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
@@ -33,6 +35,8 @@ def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
             raise
         raise UserError(f"checkpoint {checkpoint} does not fit the model: {fault}.") from error
     except ValueError as error:
+        if not isinstance(error, UserError) and _restores_an_optimizer(error):
+            raise UserError(f"checkpoint {checkpoint} does not fit the model: {_OTHER_OPTIMIZERS}.") from error
         if isinstance(error, UserError) or not _raised_in(error).startswith("lightning."):
             raise
         raise UserError(_one_line(error)) from error
@@ -61,6 +65,8 @@ def told_of_the_trainer() -> Iterator[None]:
 
 
 def _misfit(error: Exception) -> str | None:
+    if _restores_an_optimizer(error):
+        return _OTHER_OPTIMIZERS
     text = str(error.args[0]) if error.args else ""
     if text.startswith("Error(s) in loading state_dict"):
         faults = [line.strip(" \t.") for line in text.splitlines()[1:] if line.strip()]
@@ -71,6 +77,15 @@ def _misfit(error: Exception) -> str | None:
     if text == "pytorch-lightning_version":
         return "no Trainer wrote it; give one that was written by `lit-gan fit`"
     return None
+
+
+def _restores_an_optimizer(error: BaseException) -> bool:
+    """Whether torch was given the state of another kind of optimiser, which each kind tells in another way or not."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return any(
+        frame.f_code.co_name == "load_state_dict" and str(frame.f_globals.get("__name__")).startswith("torch.optim.")
+        for frame in frames
+    )
 
 
 def _raised_in(error: BaseException) -> str:

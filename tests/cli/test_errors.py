@@ -240,6 +240,14 @@ def test_a_checkpoint_of_another_architecture_is_told(finished_run: Path) -> Non
     assert len(list(Path("runs/quickstart").iterdir())) == 1
 
 
+def test_a_checkpoint_of_other_optimisers_is_told(finished_run: Path) -> None:
+    ending = fit(
+        f"--ckpt_path={finished_run}", "--model.init_args.optimizer_g=torch.optim.Adam", "--run_dir=b", epochs=4
+    )
+    assert "does not fit the model: its optimisers are of another kind; give optimizer_g and optimizer_d" in ending.line
+    assert not Path("b").exists()
+
+
 def test_weights_alone_cannot_be_trained_further(finished_run: Path) -> None:
     path = finished_run / "checkpoints/last.ckpt"
     content = torch.load(path, weights_only=True)
