@@ -2,17 +2,12 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import SHORT, lit_gan
-from trainings import ENVIRON, record, wait_for_rows
+from command_line import lit_gan
 
 from lit_gan.cluster import torchrun
 from lit_gan.cluster.template import SITE_VARIABLE
@@ -355,37 +350,3 @@ def test_the_record_of_a_stopped_run_says_how_it_ended(
     file.write_text(json.dumps({**json.loads(file.read_text()), "status": status, "reason": reason}))
     lit_gan("submit", "--local", "--devices=2", "--", *_FIT, f"--run_dir={finished_run}")
     assert ranks[2]() == code
-
-
-@contextmanager
-def _two_ranks(*options: str) -> Iterator[subprocess.Popen[str]]:
-    """A training on two ranks of this machine, as from a terminal."""
-    command = [sys.executable, "-m", "lit_gan", "submit", "--local", "--devices=2", "--", *_FIT, *SHORT, *options]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, **ENVIRON},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-@pytest.mark.slow
-def test_a_job_on_two_ranks_of_this_machine_saves_itself_when_it_is_told_to() -> None:
-    with _two_ranks("--trainer.max_epochs=500", "--run_dir=run") as process:
-        wait_for_rows(Path("run"), 5, lambda: process.poll() is None, lambda: "see the run")
-        process.send_signal(signal.SIGUSR1)
-        printed, _ = process.communicate(timeout=120)
-    assert process.returncode == 75, printed
-    assert (record(Path("run"))["status"], record(Path("run"))["reason"]) == ("stopped", "preempted")
-    assert "the same command continues it after round" in printed
-    assert "torch.distributed" not in printed
-    assert "Traceback" not in printed
