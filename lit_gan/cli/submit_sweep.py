@@ -84,7 +84,7 @@ def _content_of(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--sweep {file}: {error}") from error
+        raise UserError(f"{file}: {error}") from error
     if not isinstance(content, dict):
-        raise UserError(f"--sweep {file}: expected the keys of a sweep (method, metric, parameters, command).")
+        raise UserError(f"{file}: expected the keys of a sweep (method, metric, parameters, command).")
     return content
