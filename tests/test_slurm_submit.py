@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 _SOON = 10  # rows: the training is well inside, and far from its end
 _SECONDS = 180.0
+_IN_THE_QUEUE = ("PENDING", "CONFIGURING", "RUNNING")
 _FIT = ("--", *COMMAND[3:])
 
 # In the place of a training or of an agent, without the seconds that torch takes: tells of itself and waits, until its
@@ -47,44 +48,42 @@ def _run_of(job: Job) -> Path:
     return Path("runs/quickstart", f"slurm-{job.number}")
 
 
-def _wait_until_inside(job: Job, run: Path) -> None:
-    wait_for_rows(run, _SOON, lambda: job.state in ("PENDING", "CONFIGURING", "RUNNING"), lambda: job.output)
-
-
-def test_a_job_of_both_nodes_is_told_to_stop_and_goes_on_as_the_same_run(slurm: SlurmCluster) -> None:
-    job = _submit(slurm, "--nodes=2", "--time=1:00:00", *_FIT, "--wandb=offline")
-    run = _run_of(job)
-    _wait_until_inside(job, run)
-    job.signal("USR1")
+def _tell_to_stop(job: Job, run: Path) -> None:
+    wait_for_rows(run, _SOON, lambda: job.state in _IN_THE_QUEUE, lambda: job.output)
+    job.signal("USR1")  # what Slurm does for --signal=USR1@90
     job.wait_for_output(f"job {job.number} is queued again.")
     assert (record(run)["status"], record(run)["reason"]) == ("stopped", "preempted")
 
+
+def test_a_job_trains_on_both_nodes_and_told_to_stop_goes_on_as_the_same_run(slurm: SlurmCluster) -> None:
+    job = _submit(slurm, "--nodes=2", "--time=1:00:00", *_FIT)
+    run = _run_of(job)
+    _tell_to_stop(job, run)
     job.wait_for("COMPLETED", seconds=_SECONDS)
     assert job.shown("Restarts") == "1"
     assert [path.name for path in run.parent.iterdir()] == [run.name]
     assert (record(run)["status"], record(run)["resumed"]) == ("finished", 1)
     assert rows(run) == ROUNDS  # of two ranks: one alone has twice as many
-    at_wandb = {path.name.rpartition("-run-")[2].partition("-")[2] for path in run.glob("wandb/offline-run-*")}
-    assert at_wandb == {f"slurm-{job.number}"}
     assert job.shown("StdOut") == str(Path.cwd() / f"runs/slurm/quickstart-{job.number}.out")
     assert job.output.count("lit-gan: finished") == 1
 
 
-def test_every_task_of_an_array_is_a_run_and_one_that_is_told_to_stop_goes_on(slurm: SlurmCluster) -> None:
-    short = ("--trainer.max_epochs=5", "--seed_everything=%a")
-    job = _submit(slurm, "--array=3-5", *_FIT, *short)
+def test_every_task_of_an_array_is_a_run_and_one_that_is_told_to_stop_goes_on_as_the_same(slurm: SlurmCluster) -> None:
+    job = _submit(slurm, "--array=3-5", *_FIT, "--trainer.max_epochs=5", "--wandb=offline", "--seed_everything=%a")
     tasks = [job.task(number) for number in (3, 4, 5)]
-    _wait_until_inside(tasks[1], _run_of(tasks[1]))
-    tasks[1].signal("USR1")
+    runs = [_run_of(task) for task in tasks]
+    _tell_to_stop(tasks[1], runs[1])
     for task in tasks:
         task.wait_for("COMPLETED", seconds=_SECONDS)
 
     assert [task.shown("Restarts") for task in tasks] == ["0", "1", "0"]
-    runs = [_run_of(task) for task in tasks]
     assert sorted(path.name for path in runs[0].parent.iterdir()) == [run.name for run in runs]
-    assert [record(run)["status"] for run in runs] == ["finished"] * 3
+    assert [(record(run)["status"], record(run)["resumed"]) for run in runs] == [("finished", n) for n in (0, 1, 0)]
     assert [record(run)["config"]["seed_everything"] for run in runs] == [3, 4, 5]
     assert len({rows(run) for run in runs}) == 1
+    for run in runs:
+        at_wandb = {path.name.split("-", maxsplit=3)[3] for path in run.glob("wandb/offline-run-*")}
+        assert at_wandb == {run.name}
     assert tasks[1].shown("StdOut").endswith(f"runs/slurm/quickstart-{job.number}_4.out")
 
 
