@@ -1,6 +1,7 @@
 """The work of a job that runs one command: the command is parsed, and agrees with the machines that are asked for."""
 
 import argparse
+import os
 
 from lit_gan.cli.srun import only_asks
 from lit_gan.cluster.task_number import TASK_NUMBER, first_task, is_chain, names_the_task, with_number
@@ -27,6 +28,8 @@ def work_of_command(options: argparse.Namespace, command: list[str]) -> Work:
         raise UserError(
             f"{TASK_NUMBER} stands for the number of an array's task: expected --array SPEC (%%a for the text itself)."
         )
+    if options.array is not None and os.environ.get("WANDB_RUN_ID"):
+        raise UserError("--array with WANDB_RUN_ID set: all tasks would be that one run; unset it.")
     # Every task's command is parsed when it runs; here that of the first one speaks for all.
     verb, *arguments = with_number(command, 0 if options.array is None else first_task(options.array))
     from lit_gan.cli.trainer_settings import trainer_settings  # noqa: PLC0415 -- torch, after all that needs none

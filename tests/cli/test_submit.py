@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import lit_gan
+from trainings import ENVIRON
 
 from lit_gan.cluster import torchrun
 from lit_gan.cluster.template import SITE_VARIABLE
@@ -133,6 +135,12 @@ def test_a_command_that_would_fail_in_the_job_is_told_before(arguments: tuple[st
     assert _refused(*arguments).startswith(told)
 
 
+def test_the_tasks_of_an_array_are_not_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "mine")
+    told = "--array with WANDB_RUN_ID set: all tasks would be that one run; unset it."
+    assert _refused("--array=0-2", "--", *_FIT, "--seed_everything=%a") == told
+
+
 def test_predictions_are_of_one_process(finished_run: Path) -> None:
     told = _refused("--devices=2", "--", "predict", str(finished_run), "--trainer.devices=auto")
     assert told == "predict is of one process: expected --nodes 1 and --devices 1."
@@ -197,6 +205,18 @@ def test_the_number_is_alone_on_the_first_line_and_the_log_is_told_beside(sbatch
     assert Path("a/b").is_dir()
     printed = lit_gan("submit", "--nodes=2", "--job-name=gan", "--logs=a/b", "--print", "--", *_FIT)
     assert sbatch.read_text() == printed.out.replace(" --print", "")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--print", "--sweep=ada/gan/a1b2c3d4"]])
+def test_what_needs_no_torch_answers_at_once(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom lit_gan.cli.main import main\n"
+        f"assert main(['submit', *{arguments}]) == 0\n"
+        "assert not {'torch', 'lightning'} & set(sys.modules)"
+    )
+    environ = {**os.environ, **ENVIRON}
+    shown = subprocess.run([sys.executable, "-c", program], env=environ, check=True, capture_output=True, text=True)
+    assert shown.stdout.startswith(("usage: lit-gan submit", "#!/bin/bash"))
 
 
 @pytest.mark.usefixtures("sbatch")
