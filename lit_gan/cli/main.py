@@ -23,6 +23,7 @@ _VERBS = {
     "predict": ("lit_gan.cli.run", "write samples of a run or a checkpoint to a .pt file"),
     "baselines": ("lit_gan.cli.baselines", "score real images, k-means centres and noise on a data set's protocol"),
     "sample": ("lit_gan.cli.sample", "draw a grid of samples from a checkpoint, no data needed"),
+    "submit": ("lit_gan.cli.submit", "queue a command on a Slurm cluster, or run the same job here"),
 }
 
 _ON_ALL_RANKS = ("fit", "validate", "test")

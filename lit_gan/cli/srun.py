@@ -20,7 +20,7 @@ def start_again_under_srun(arguments: Sequence[str]) -> None:
     Raises:
         UserError: If there is no `srun` to be found.
     """
-    if _asks(arguments) or not starts_itself_under_srun(os.environ):
+    if only_asks(arguments) or not starts_itself_under_srun(os.environ):
         return
     tasks = allocated_tasks(os.environ)
     print(f"lit-gan: {tasks} tasks in this Slurm allocation: starting again under srun", file=sys.stderr)
@@ -64,7 +64,7 @@ def srun_command(arguments: Sequence[str], environ: Mapping[str, str]) -> list[s
     return ["srun", "--kill-on-bad-exit=1", *per_node, sys.executable, "-m", "lit_gan", *arguments]
 
 
-def _asks(arguments: Sequence[str]) -> bool:
+def only_asks(arguments: Sequence[str]) -> bool:
     """Whether the command only asks, as in `--help`, `--model.help CLASS` and `--print_config=skip_null`."""
     options = [argument.partition("=")[0] for argument in arguments]
     return any(option in ("-h", "--print_config") or option.endswith(("--help", ".help")) for option in options)

@@ -12,8 +12,8 @@ _ANSWER_SECONDS = 5.0
 # A requeue that is not confirmed is a job lost: as long as most clusters let a job live on after its last signal.
 _REQUEUE_SECONDS = 30.0
 
-# Lightning reads these names as "somebody sits here and starts things by hand".
-_INTERACTIVE_NAMES = ("bash", "interactive")
+#: Names of jobs that Lightning reads as "somebody sits here and starts things by hand".
+INTERACTIVE_NAMES = ("bash", "interactive")
 
 
 def slurm_job(environ: Mapping[str, str] | None = None) -> str | None:
@@ -71,7 +71,7 @@ def starts_itself_under_srun(environ: Mapping[str, str]) -> bool:
         (True, False)
     """
     placed = any(name in environ for name in ("SLURM_STEP_ID", "RANK", "TORCHELASTIC_RUN_ID"))
-    by_hand = environ.get("SLURM_JOB_NAME") in _INTERACTIVE_NAMES
+    by_hand = environ.get("SLURM_JOB_NAME") in INTERACTIVE_NAMES
     return allocated_tasks(environ) > 1 and not placed and not by_hand
 
 

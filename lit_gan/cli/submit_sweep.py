@@ -1,0 +1,90 @@
+"""The work of a job that runs trials of a sweep, of W&B's server or of a file."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_gan.cli.shipped import find, shipped_names
+from lit_gan.cluster.work import Work
+from lit_gan.errors import UserError
+
+_AT_WANDB = re.compile(r"(?:[\w.-]+/){0,2}([a-z0-9]{8})")
+_ON_CPU = re.compile(r"--trainer\.accelerator[= ]cpu\b")
+
+
+def work_of_sweep(options: argparse.Namespace, command: list[str]) -> Work:
+    """What a job does that runs trials: one of a sweep at W&B, or those of a file until there are enough.
+
+    Args:
+        options: Of `lit-gan submit`.
+        command: What follows ``--``: the sweep has a command of its own.
+
+    Raises:
+        UserError: If there is no such sweep, or an option contradicts it.
+    """
+    if command:
+        raise UserError(f"--sweep {options.sweep} has a command of its own: leave out what follows --.")
+    if options.container is not None:
+        raise UserError(
+            "--container with --sweep: a trial in an image can start no ranks by srun and not queue its job again; "
+            "write the image into the sweep's command."
+        )
+    file = _file_of(options.sweep)
+    return _work_of_agent(options) if file is None else _work_of_worker(options, file)
+
+
+def _work_of_agent(options: argparse.Namespace) -> Work:
+    if options.count is not None:
+        raise UserError(
+            f"--count {options.count}: a job runs one trial of a sweep at W&B; expected as many tasks, --array "
+            f"1-{options.count}."
+        )
+    # One trial a job: it has the whole of the job's time, and a requeue is that trial's alone.
+    arguments = ("agent", "--count", "1", "--forward-signals", options.sweep)
+    return _work(options, options.sweep.rpartition("/")[2], "wandb", arguments, gpus=True)
+
+
+def _work_of_worker(options: argparse.Namespace, file: Path) -> Work:
+    content = _content_of(file)
+    count = () if options.count is None else ("--count", str(options.count))
+    storage = f"runs/{file.stem}.journal"
+    arguments = ("sweep", options.sweep, "--storage", storage, "--workers", "1", *count)
+    on_cpu = _ON_CPU.search(" ".join(map(str, content.get("command") or [])))
+    return _work(options, file.stem, "lit_gan", arguments, gpus=on_cpu is None)
+
+
+def _work(options: argparse.Namespace, name: str, module: str, arguments: tuple[str, ...], *, gpus: bool) -> Work:
+    return Work(
+        name=name,
+        module=module,
+        arguments=arguments,
+        nodes=options.nodes or 1,
+        devices=options.devices or 1,
+        gpus=gpus and not options.no_gpus,
+        sweep="wandb" if module == "wandb" else "file",
+    )
+
+
+def _file_of(sweep: str) -> Path | None:
+    """The file that is meant; None for a sweep at W&B."""
+    if Path(sweep).is_file() or sweep.removesuffix(".yaml") in shipped_names("sweeps"):
+        return find(sweep, "sweeps")
+    if _AT_WANDB.fullmatch(sweep):
+        return None
+    shipped = ", ".join(shipped_names("sweeps"))
+    raise UserError(
+        f"--sweep {sweep}: no such file; expected a sweep file, one of {shipped}, or one at W&B (ENTITY/PROJECT/ID)."
+    )
+
+
+def _content_of(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{file}: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{file}: expected the keys of a sweep (method, metric, parameters, command).")
+    return content

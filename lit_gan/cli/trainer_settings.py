@@ -1,0 +1,97 @@
+"""What a command asks of the Trainer, found by parsing it whole; nothing is built or run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lit_gan.cli.parser import Parser
+from lit_gan.cli.quiet import silence_what_users_cannot_mend
+from lit_gan.cli.run import RunCLI
+from lit_gan.cli.run_arguments import completed_arguments
+from lit_gan.errors import UserError
+
+# Defaults that nobody gives: what is parsed as one of them was not asked for.
+_NOT_GIVEN = {"trainer.devices": "auto", "trainer.num_nodes": 0}
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """What is asked for in a command and its configurations.
+
+    Args:
+        name: The ``<config>`` of ``runs/<config>/<id>``.
+        devices: How many devices on each machine; None: that is left to others.
+        num_nodes: How many machines; None: that is left to others.
+        accelerator: ``auto``, ``cpu``, ``gpu``, ...
+        run_dir: The run folder, where it is named.
+        resume: ``auto``, ``never`` or a run folder.
+    """
+
+    name: str
+    devices: int | None
+    num_nodes: int | None
+    accelerator: str
+    run_dir: str | None
+    resume: str
+
+
+def trainer_settings(verb: str, arguments: list[str]) -> TrainerSettings:
+    """Parses a command as it will be parsed when it runs.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        arguments: What follows it.
+
+    Raises:
+        UserError: Whatever is wrong with its options.
+    """
+    silence_what_users_cannot_mend()
+    with completed_arguments(verb, arguments) as complete:
+        return _Parsed(verb, complete).settings()
+
+
+class _Parsed(RunCLI):
+    """The command line, parsed and left at that."""
+
+    def add_arguments_to_parser(self, parser: Parser) -> None:  # type: ignore[override]  # as RunCLI's
+        super().add_arguments_to_parser(parser)
+        parser.set_defaults(_NOT_GIVEN)
+
+    def _set_seed(self) -> None:
+        """Not the seed of this process."""
+
+    def before_instantiate_classes(self) -> None:
+        """Nor its threads."""
+
+    def instantiate_classes(self) -> None:
+        """Neither model nor data."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing is run."""
+
+    def settings(self) -> TrainerSettings:
+        """What was asked for."""
+        trainer = self.options.trainer
+        return TrainerSettings(
+            name=self._name_of_the_runs(),
+            devices=_number_of(trainer.devices),
+            num_nodes=trainer.num_nodes or None,
+            accelerator=str(trainer.accelerator),
+            run_dir=self.options.get("run_dir"),
+            resume=self.options.get("resume") or "auto",
+        )
+
+
+def _number_of(devices: Any) -> int | None:
+    """How many devices ``--trainer.devices`` means, in any of Lightning's forms; None for as many as there are."""
+    if isinstance(devices, str):
+        named = [part for part in devices.split(",") if part.strip()]
+        if "," in devices:
+            return len(named)
+        devices = int(devices) if devices.strip().lstrip("-").isdigit() else devices
+    if isinstance(devices, list):
+        return len(devices)
+    if devices in ("auto", -1, None):
+        return None
+    if isinstance(devices, int) and devices > 0:
+        return devices
+    raise UserError(f"--trainer.devices {devices}: expected at least 1, or auto.")

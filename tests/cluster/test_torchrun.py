@@ -1,0 +1,121 @@
+"""What becomes of the ranks' exit codes under torchrun, which makes 1 of all of them by itself."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from trainings import COMMAND, ENVIRON, record, rows
+
+import lit_gan as package
+from lit_gan.cluster.torchrun import run_ranks
+
+pytestmark = pytest.mark.slow
+
+_ROOT = Path(package.__file__).parents[1]
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
+
+# A training in its place: the first rank ends as it is told, the other one waits for what becomes of it.
+_STUB = """
+import os, signal, sys, time
+from pathlib import Path
+
+def main(verb, arguments):
+    rank, ending = os.environ["RANK"], arguments[0]
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, lambda number, frame: sys.exit(0))
+    Path(f"rank-{rank}").touch()
+    if rank == "0" and ending == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if rank == "0" and ending != "waits":
+        return int(ending)
+    while ending != "0":
+        time.sleep(0.01)
+    return 0
+"""
+_PATCH = """
+from lit_gan.cli import main
+
+main._VERBS["fit"] = ("stub", "")
+"""
+
+
+@pytest.fixture
+def _stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which `lit-gan fit` only ends."""
+    (tmp_path / "stub.py").write_text(_STUB)
+    (tmp_path / "sitecustomize.py").write_text(_PATCH)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{_ROOT}")
+
+
+@pytest.fixture(autouse=True)
+def _as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What torchrun sets for its process goes with the test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCHELASTIC_SIGNALS_TO_HANDLE", "")
+    logger, handlers = logging.getLogger("torch.distributed.elastic"), {one: signal.getsignal(one) for one in _SIGNALS}
+    level = logger.level
+    yield
+    logger.setLevel(level)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_stubbed")
+@pytest.mark.parametrize(("ending", "code"), [("0", 0), ("1", 1), ("2", 2), ("75", 75), ("130", 130), ("killed", 1)])
+def test_the_exit_code_is_that_of_the_rank_that_ended_first(
+    ending: str, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_ranks(["fit", ending], 2, stopped=lambda: None) == code
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("_stubbed")
+@pytest.mark.parametrize(
+    ("number", "saved", "code"),
+    [(signal.SIGUSR1, 75, 75), (signal.SIGINT, 130, 130), (signal.SIGTERM, 0, 0), (signal.SIGTERM, None, 143)],
+)
+def test_a_signal_goes_to_the_ranks_and_the_run_says_how_it_ended(
+    number: signal.Signals, saved: int | None, code: int
+) -> None:
+    both = [Path("rank-0"), Path("rank-1")]
+    with _sending(number, when=lambda: all(path.exists() for path in both)):
+        assert run_ranks(["fit", "waits"], 2, stopped=lambda: saved) == code
+
+
+def test_a_training_on_two_ranks_saves_itself_when_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    run = Path("run")
+    options = ("--trainer.max_epochs=500", "--trainer.devices=2", f"--run_dir={run}")
+    with _sending(signal.SIGUSR1, when=lambda: rows(run) > 5):
+        run_ranks([*COMMAND[3:], *options], 2, stopped=lambda: None)
+    printed = "".join(capfd.readouterr())
+    assert (record(run)["status"], record(run)["reason"]) == ("stopped", "preempted"), printed
+    assert "the same command continues it after round" in printed
+    assert "torch.distributed" not in printed
+
+
+@contextmanager
+def _sending(number: signal.Signals, when: Callable[[], bool]) -> Iterator[None]:
+    """Sends this process a signal as soon as something is true."""
+
+    def send() -> None:
+        deadline = time.monotonic() + 120
+        while not when() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        sender.join()
