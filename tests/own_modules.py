@@ -1,6 +1,8 @@
 """What users bring: a module that is no GAN, data and networks without an image_shape, a callback that stops."""
 
 import hashlib
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,15 @@ class StopOnce(Callback):
         if trainer.global_step == self.rounds and not Path("stopped").exists():
             Path("stopped").touch()
             raise RuntimeError("a failure of the test's own") if self.failure else KeyboardInterrupt
+
+
+class Preempted(Callback):
+    """SIGUSR1 in the midst of an evaluation, as Slurm sends it; not again while the file `preempted` is there."""
+
+    def on_validation_batch_end(self, *arguments: Any) -> None:
+        if not Path("preempted").exists():
+            Path("preempted").touch()
+            os.kill(os.getpid(), signal.SIGUSR1)
 
 
 class Witness(Callback):

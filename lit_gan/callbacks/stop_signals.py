@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -73,6 +75,29 @@ class StopSignals:
         else:
             flag = _TRACKER if sweep_of() else _TERMINATED
         self.flag = max(self.flag, flag)
+
+
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Within this context SIGUSR1 ends the work where it stands: an evaluation has nothing to save.
+
+    Otherwise Lightning would answer it in a Slurm job, by a checkpoint and a requeue of its own.
+
+    Raises:
+        RunStopped: When it comes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGUSR1, _stop_now)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def _stop_now(number: int, frame: FrameType | None) -> None:
+    raise stop_of(_REQUEUED)
 
 
 def stop_of(flag: float) -> RunStopped:

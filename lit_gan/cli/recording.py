@@ -62,10 +62,13 @@ class Recording:
         if isinstance(ending, UserError) and (self.resumed or rounds in (0, self.first_round)):
             self.take_back()
             return
-        stopped = isinstance(ending, (KeyboardInterrupt, SystemExit, RunStopped))
+        stopped = _is_stop(ending)
         self._mark(ending, stopped=stopped)
         if stopped and self._speaks:
             say_how_to_go_on(self.run)
+        self._queue_again_after(ending)
+
+    def _queue_again_after(self, ending: BaseException) -> None:
         if isinstance(ending, RunStopped) and ending.requeue and self._speaks:
             queue_again()
 
@@ -101,7 +104,8 @@ class Recording:
             self.take_back()
             raise
         except BaseException as error:
-            self._mark(error, stopped=isinstance(error, (KeyboardInterrupt, SystemExit)))
+            self._mark(error, stopped=_is_stop(error))
+            self._queue_again_after(error)
             raise
         self.finish()
 
@@ -112,3 +116,7 @@ class Recording:
                 f"lit-gan: continuing {shown(self.run.path)} after round {self.first_round} "
                 "(--resume never starts anew)."
             )
+
+
+def _is_stop(ending: BaseException) -> bool:
+    return isinstance(ending, (KeyboardInterrupt, SystemExit, RunStopped))

@@ -23,7 +23,7 @@ from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
 from lit_gan.callbacks.numeric_guard import NumericGuard
 from lit_gan.callbacks.player_monitor import PlayerMonitor
 from lit_gan.callbacks.progress import LossProgressBar
-from lit_gan.callbacks.stop_signals import StopSignals
+from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
 from lit_gan.callbacks.throughput import Throughput
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.devices import allocated_devices, chosen_strategy
@@ -308,7 +308,7 @@ class RunCLI(LightningCLI):
             if self.recording is None
             else self.recording.of_an_evaluation(self.config_dump, self.options.seed_everything)
         )
-        with recorded, finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
+        with recorded, finished_wandb(), stopped_at_once(), told_to_the_user(kwargs["ckpt_path"]):
             evaluate(model, **kwargs)
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:

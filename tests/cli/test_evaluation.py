@@ -1,6 +1,7 @@
 """`validate`, `test` and `predict`: on a run folder, on a checkpoint in it, and on one that lies anywhere."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,15 @@ def test_numbers_go_where_the_user_says(finished_run: Path) -> None:
     assert lit_gan("test", finished_run, *QUIET, "--wandb=off", "--run_dir=elsewhere").code == 0
     assert metrics(finished_run) == before
     assert "test/loss_d" in metrics(Path("elsewhere"))[-1]
+
+
+@pytest.mark.usefixtures("_trial")
+def test_a_preempted_evaluation_ends_at_once_and_is_made_again(finished_run: Path) -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    preempted = "--trainer.callbacks+=own_modules.Preempted"
+    assert lit_gan("validate", finished_run, *QUIET, "--wandb=off", preempted).code == 75
+    own = finished_run.parent / "trial-7"
+    assert (record(own)["status"], record(own)["reason"]) == ("stopped", "preempted")
+    assert signal.getsignal(signal.SIGUSR1) == before
+    assert lit_gan("validate", finished_run, *QUIET, "--wandb=off", preempted).code == 0
+    assert record(own)["status"] == "finished"
