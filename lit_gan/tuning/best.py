@@ -21,17 +21,21 @@ def write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:
         The files; none where the trial's program keeps no ``config.yaml``.
     """
     folder = TrialRun(study.run_id(best.number)).folder
-    config = None if folder is None else folder / "config.yaml"
-    if config is None or not config.is_file():
+    if folder is None or not (folder / "config.yaml").is_file():
         return []
     sweep, layout = study.sweep, study.layout
     comment = [
         f"Trial {best.number}, the best of {len(study.trials())} of the sweep {sweep.name}.",
         f"{sweep.metric}: {best.value} ({sweep.goal}d)",
-        f"Its run is {folder}.",
+        f"Its run is {_shown(folder)}.",
         *yaml.safe_dump(best.params, sort_keys=False).splitlines(),
     ]
-    text = "".join(f"# {line}\n" for line in comment) + config.read_text()
+    text = "".join(f"# {line}\n" for line in comment) + (folder / "config.yaml").read_text()
     for path in (layout.best, layout.newest_best):
         write_atomically(path, text)
     return [layout.newest_best, layout.best]
+
+
+def _shown(path: Path) -> Path:
+    """As it is typed in the working directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

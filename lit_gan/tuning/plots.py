@@ -69,6 +69,9 @@ def draw_parallel(
     scales = [_Scale.of_parameter(name, complete) for name in varied]
     values = _Scale([float(trial.value or 0.0) for trial in complete])
     figure = Figure(figsize=(max(5.0, 1.7 * (len(scales) + 1) + 1), 4.2), layout="constrained")
+    if not varied:
+        _say_why_empty(figure, target)
+        return
     axes = figure.add_subplot()
     sign = 1 if goal == "minimize" else -1
     ranked = sorted(complete, key=lambda trial: sign * float(trial.value or 0.0), reverse=True)  # the best on top
@@ -91,8 +94,7 @@ def draw_parallel(
     axes.set(xlim=(-0.3, len(scales) + 0.6), ylim=(-0.06, 1.06), yticks=[])
     for side in ("left", "top", "right", "bottom"):
         axes.spines[side].set_visible(False)
-    if ranked:
-        figure.legend(loc="outside upper right", frameon=False)
+    figure.legend(loc="outside upper right", frameon=False)
     figure.savefig(target, dpi=_DPI)
 
 
@@ -107,26 +109,28 @@ def draw_importances(study: Study, names: Mapping[str, str], metric: str, target
     """
     complete = _with_value(study.get_trials(deepcopy=False), TrialState.COMPLETE)
     varied = _varied(complete, names)
-    differ = len({trial.value for trial in complete}) > 1
-    shares = dict.fromkeys(varied, 0.0)
-    if varied and differ:
-        evaluator = FanovaImportanceEvaluator(seed=0)
-        shares |= get_param_importances(study, evaluator=evaluator, params=varied)
+    figure = Figure(figsize=(7, max(2.2, 0.5 * len(varied) + 1.2)), layout="constrained")
+    if not varied or len({trial.value for trial in complete}) == 1:
+        _say_why_empty(figure, target)
+        return
+    shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=varied)
     ordered = sorted(shares.items(), key=lambda item: item[1])
-    figure = Figure(figsize=(7, max(2.2, 0.5 * len(ordered) + 1.2)), layout="constrained")
     axes = figure.add_subplot()
     bars = axes.barh([names[name] for name, _ in ordered], [share for _, share in ordered], color=_COLOUR)
     axes.bar_label(bars, fmt="%.2f", padding=4)
     title = f"What {metric} depends on, {len(complete)} trials"
-    axes.set(xlim=(0, 1.08), xlabel="share of the variance", title=title if differ else f"{title}: all alike")
+    axes.set(xlim=(0, 1.08), xlabel="share of the variance", title=title)
     _save(figure, axes, target)
 
 
 class _Scale:
     """One vertical axis: where a value lies between its bottom (0) and its top (1)."""
 
-    def __init__(self, values: Sequence[Any], *, log: bool = False, choices: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self, values: Sequence[Any], *, log: bool = False, whole: bool = False, choices: Sequence[Any] | None = None
+    ) -> None:
         self._log = log
+        self._whole = whole
         self._choices = choices
         places = [self._place(value) for value in values] if choices is None else [0.0, float(len(choices) - 1)]
         self._low, self._high = min(places, default=0.0), max(places, default=0.0)
@@ -137,7 +141,8 @@ class _Scale:
         if isinstance(distribution, CategoricalDistribution):
             return cls([], choices=distribution.choices)
         assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101 -- there are three
-        return cls([trial.params[name] for trial in trials], log=distribution.log)
+        whole = isinstance(distribution, IntDistribution)
+        return cls([trial.params[name] for trial in trials], log=distribution.log, whole=whole)
 
     def height(self, value: Any) -> float:
         """From 0 to 1; in the middle where all values are the same."""
@@ -149,7 +154,10 @@ class _Scale:
             return [(self.height(choice), _text(choice)) for choice in self._choices]
         spread = self._high - self._low
         places = [self._low + spread * part / 4 for part in range(5)] if spread else [self._low]
-        return [(self._height_of(place), _text(10**place if self._log else place)) for place in places]
+        values = [10**place if self._log else place for place in places]
+        if self._whole:
+            values = sorted({round(value) for value in values})
+        return [(self.height(value), _text(value)) for value in values]
 
     def _height_of(self, place: float) -> float:
         spread = self._high - self._low
@@ -167,6 +175,11 @@ def _draw_scale(axes: Axes, place: int, scale: _Scale) -> None:
         axes.plot([place - 0.02, place + 0.02], [height, height], color="#333333", linewidth=0.8)
         axes.text(place + 0.05, height, text, fontsize=8, va="center", color="#333333", zorder=4,
                   bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.8})  # fmt: skip
+
+
+def _say_why_empty(figure: Figure, target: Path) -> None:
+    figure.text(0.5, 0.5, "Nothing to compare: no two complete trials differ.", ha="center", color="#333333")
+    figure.savefig(target, dpi=_DPI)
 
 
 def _with_value(trials: Sequence[FrozenTrial], state: TrialState) -> list[FrozenTrial]:
