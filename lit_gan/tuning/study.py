@@ -91,13 +91,12 @@ class SweepStudy:
                     f"--storage {_shown(layout.journal)} is the journal of {', '.join(studies)}, not of {sweep.name}: "
                     "give another file."
                 )
-            study = optuna.create_study(
-                storage=storage,
-                study_name=sweep.name,
-                direction=sweep.goal,
-                pruner=pruner_for(sweep.hyperband),
-                load_if_exists=True,
-            )
+            if studies:
+                study = optuna.load_study(study_name=sweep.name, storage=storage, pruner=pruner_for(sweep.hyperband))
+            else:
+                study = optuna.create_study(
+                    study_name=sweep.name, storage=storage, pruner=pruner_for(sweep.hyperband), direction=sweep.goal
+                )
             _check_same(sweep, study, layout)
         return cls(sweep, layout, storage, study)
 
