@@ -16,17 +16,15 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from lit_gan.cli.run_messages import queue_again, shown
 from lit_gan.cli.shipped import find
 from lit_gan.errors import RunError, UserError
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.crew import Crew
 from lit_gan.tuning.devices import shares_of_devices
-from lit_gan.tuning.results import write_results
 from lit_gan.tuning.sampling import number_of_trials
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
-from lit_gan.tuning.sweep_layout import SweepLayout
+from lit_gan.tuning.sweep_layout import SweepLayout, shown
 from lit_gan.tuning.table import TrialLines, short_names, table_of
 
 DONE = 0
@@ -77,7 +75,7 @@ class _Search:
         code, requeue = (DONE, False) if self._study.is_over(self._total) else self._work()
         self._say_results(code)
         if requeue:
-            queue_again()
+            import_module("lit_gan.cli.run_messages").queue_again()  # imports torch
         return code
 
     def _ended(self) -> int:
@@ -87,7 +85,7 @@ class _Search:
         """The exit code, and whether Slurm is to start this again."""
         asked: list[signal.Signals] = []
         with _heard(asked):
-            crew = Crew(self._layout, self._total, shares_of_devices(_devices(), self._workers))
+            crew = Crew(self._layout, self._total, shares_of_devices(_devices(self._workers), self._workers))
             try:
                 with self._shown_trials() as show:
                     while crew.look(self._ended()):
@@ -131,7 +129,8 @@ class _Search:
         """Writes and names what there is at the end; also at the end of a part of it."""
         best = self._study.best()
         if best is not None:
-            files = write_results(self._study, best, self._names)
+            # The pictures need matplotlib and scikit-learn, and nothing before them does.
+            files = import_module("lit_gan.tuning.results").write_results(self._study, best, self._names)
             parameters = ", ".join(f"{self._names[name]}={value}" for name, value in best.params.items())
             print(f"lit-gan: the best of {len(self._study.trials())} trials is {best.number}: {parameters}")
             print(f"  {self._sweep.metric:<14} {best.value}")
@@ -162,8 +161,10 @@ def _heard(asked: list[signal.Signals]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _devices() -> Sequence[str]:
-    """The GPUs of this machine that trials may use."""
+def _devices(workers: int) -> Sequence[str]:
+    """The GPUs of this machine that have to be shared out."""
+    if workers == 1:
+        return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [device.strip() for device in visible.split(",") if device.strip()]

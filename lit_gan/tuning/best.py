@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial
 from lit_gan.tracking.atomic_write import write_atomically
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.study import SweepStudy
+from lit_gan.tuning.sweep_layout import shown
 
 
 def write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:
@@ -27,15 +28,10 @@ def write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:
     comment = [
         f"Trial {best.number}, the best of {len(study.trials())} of the sweep {sweep.name}.",
         f"{sweep.metric}: {best.value} ({sweep.goal}d)",
-        f"Its run is {_shown(folder)}.",
+        f"Its run is {shown(folder)}.",
         *yaml.safe_dump(best.params, sort_keys=False).splitlines(),
     ]
     text = "".join(f"# {line}\n" for line in comment) + (folder / "config.yaml").read_text()
     for path in (layout.best, layout.newest_best):
         write_atomically(path, text)
     return [layout.newest_best, layout.best]
-
-
-def _shown(path: Path) -> Path:
-    """As it is typed in the working directory."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -21,7 +21,7 @@ from lit_gan.tuning.journal import open_journal, told_of_the_disk
 from lit_gan.tuning.sampling import pruner_for, sampler_for
 from lit_gan.tuning.search_space import search_space, suggest
 from lit_gan.tuning.sweep_file import Hyperband, Sweep
-from lit_gan.tuning.sweep_layout import SweepLayout
+from lit_gan.tuning.sweep_layout import SweepLayout, shown
 
 # The names of what a journal keeps beside Optuna's own.
 _SWEEP, _TOKEN = "sweep", "token"  # of the study
@@ -88,7 +88,7 @@ class SweepStudy:
             studies = [study.study_name for study in storage.get_all_studies()]
             if studies and studies != [sweep.name]:
                 raise UserError(
-                    f"--storage {_shown(layout.journal)} is the journal of {', '.join(studies)}, not of {sweep.name}: "
+                    f"--storage {shown(layout.journal)} is the journal of {', '.join(studies)}, not of {sweep.name}: "
                     "give another file."
                 )
             if studies:
@@ -312,7 +312,7 @@ def _check_same(sweep: Sweep, study: Study, layout: SweepLayout) -> None:
     differing = [key for key in _SAME if kept is not None and kept[key] != content[key]]
     if differing:
         raise UserError(
-            f"--storage {_shown(layout.journal)} was begun with another {' and '.join(differing)} in {sweep.name}: its "
+            f"--storage {shown(layout.journal)} was begun with another {' and '.join(differing)} in {sweep.name}: its "
             "trials cannot be compared; give another file, or put the sweep back as it was."
         )
     if kept != content:
@@ -343,7 +343,3 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

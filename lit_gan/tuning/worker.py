@@ -16,6 +16,7 @@ from lit_gan.tuning.journal import told_of_the_disk
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.presence import Presence, is_alive
 from lit_gan.tuning.study import SweepStudy, Trial
+from lit_gan.tuning.sweep_layout import shown
 from lit_gan.tuning.trial_environment import trial_environment
 from lit_gan.tuning.trial_process import TrialProcess
 
@@ -193,7 +194,7 @@ class Worker:
             )
 
     def _where(self, trial: Trial) -> str:
-        return f"what it printed is in {self._study.layout.errors(trial.number)}"
+        return f"what it printed is in {shown(self._study.layout.errors(trial.number))}"
 
 
 def _end(process: TrialProcess) -> None:
@@ -215,4 +216,4 @@ def _logged(run: TrialRun) -> str:
     if run.folder is None:
         return "it left no run folder under runs/ with the name in WANDB_RUN_ID"
     names = run.names()
-    return f"it logs {', '.join(names)}" if names else f"there is nothing in {run.folder}/metrics.csv"
+    return f"it logs {', '.join(names)}" if names else f"there is nothing in {shown(run.folder)}/metrics.csv"
