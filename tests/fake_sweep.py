@@ -74,6 +74,11 @@ class Command:
         """The processes of its workers."""
         return [pid for pid, parent, words in processes() if parent == self.process.pid and "lit_gan.tuning" in words]
 
+    def worker_named(self, name: str) -> int:
+        """The process of one of them."""
+        [found] = [pid for pid, _, words in processes() if name in words]
+        return found
+
 
 @contextmanager
 def started(file: Path, *options: str, environ: dict[str, str] | None = None) -> Iterator[Command]:

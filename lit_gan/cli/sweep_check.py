@@ -16,11 +16,12 @@ from lit_gan.tuning.sweep_file import Sweep
 _VERBS = ("fit", "validate", "test", "predict")
 
 
-def check_options(sweep: Sweep) -> None:
+def check_options(sweep: Sweep, file: str) -> None:
     """Parses one trial's command; one that runs another program is left to that.
 
     Args:
         sweep: What the sweep's file says.
+        file: The file as the user named it.
 
     Raises:
         UserError: If there is no such option, or it does not take the first of the values.
@@ -35,7 +36,7 @@ def check_options(sweep: Sweep) -> None:
         with completed_arguments(verb, flags) as complete, redirect_stdout(io.StringIO()):
             RunCLI(verb, [*complete, "--print_config"])
     except UserError as error:
-        raise UserError(f"{sweep.name}: {error}") from error
+        raise UserError(f"{file}: {error}") from error
     except SystemExit:  # it has printed
         return
 

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if total is None:
         raise UserError(f"--count: expected how many trials there are: a {sweep.method} sweep has no end of its own.")
     if sweep.program == LIT_GAN:
-        import_module("lit_gan.cli.sweep_check").check_options(sweep)  # imports torch
+        import_module("lit_gan.cli.sweep_check").check_options(sweep, options.file)  # imports torch
     layout = SweepLayout(Path(options.storage or f"runs/{sweep.word}.journal"))
     return _Search(SweepStudy.begin(sweep, layout), options.workers, total).run()
 
