@@ -30,6 +30,7 @@ from lit_gan.tuning.table import TrialLines, short_names, table_of
 DONE = 0
 
 _LOOK_SECONDS = 0.5
+_OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of the shell
 
 
 def run(options: argparse.Namespace) -> int:
@@ -121,9 +122,11 @@ class _Search:
             yield draw
 
     def _trials_table(self) -> Table:
-        best = self._study.best()
+        best, trials = self._study.best(), self._study.trials()
         number = None if best is None else best.number
-        return table_of(self._study.trials(), self._names, self._sweep.metric, number)
+        rows = max(self._console.height - _OTHER_LINES, 1)  # what does not fit would push the newest out of sight
+        shown_trials = [trial for trial in trials if trial.number == number or trial.number >= len(trials) - rows]
+        return table_of(shown_trials, self._names, self._sweep.metric, number)
 
     def _say_results(self, code: int) -> None:
         """Writes and names what there is at the end; also at the end of a part of it."""

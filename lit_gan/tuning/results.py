@@ -35,4 +35,4 @@ def write_results(study: SweepStudy, best: FrozenTrial, names: Mapping[str, str]
         draw_importances(study.study, names, sweep.metric, plots["importances"])
     folder = TrialRun(study.run_id(best.number)).folder
     found = {} if folder is None else {"run": folder}
-    return found | dict(zip(("configuration", "and"), configurations, strict=False)) | plots
+    return found | dict(zip(("configuration", "kept as"), configurations, strict=False)) | plots

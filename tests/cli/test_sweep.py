@@ -9,15 +9,25 @@ import pytest
 import torch
 import yaml
 from command_line import SHORT, checkpoint, fit, lit_gan, metrics
+from documents import ROOT, blocks, commands
 from fake_sweep import started, states, study_of, wait_until, with_options, write
-from trainings import record, rows
+from trainings import ENVIRON, record, rows
 
 from lit_gan.cli import sweep as sweep_command
 from lit_gan.cli.shipped import find
+from lit_gan.cli.sweep_check import check_options
 from lit_gan.tuning.logged_values import TrialRun
+from lit_gan.tuning.sweep_file import load_sweep
 
 JOURNAL = Path("runs/s.journal")
+_PAGE = ROOT / "docs" / "how-to" / "sweeps.md"
 _FIT = ["${program}", "fit", "--config", "quickstart", "${args}"]
+
+
+@pytest.fixture(autouse=True)
+def _the_package_of_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the workers, which are processes of their own."""
+    monkeypatch.setenv("PYTHONPATH", ENVIRON["PYTHONPATH"])
 
 
 def real(**changes: Any) -> Path:
@@ -71,7 +81,10 @@ def test_without_optuna_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"model.init_args.optimizer_g.init_args.lrr": {"value": 1}}, "s.yaml: --model.optimizer_g.lrr: no such option"),
+        (
+            {"model.init_args.optimizer_g.init_args.lrr": {"value": 1}},
+            "s.yaml: --model.optimizer_g.lrr: no such option",
+        ),
         ({"trainer.max_epochs": {"values": ["x"]}}, "s.yaml: --trainer.max_epochs: expected a whole number"),
         ({"parzen.sgima": {"min": 0.1, "max": 0.2}}, "s.yaml: --parzen.sgima: no such option"),
     ],
@@ -123,15 +136,28 @@ def test_a_sweep_that_is_over_says_so_again_and_a_larger_count_goes_on() -> None
     assert {path.name for path in Path().glob("*.yaml")} == {"s.yaml", "best.yaml", "here.best.yaml"}
 
 
+def test_the_sweep_on_the_page_can_be_run() -> None:
+    [block] = [block for block in blocks(_PAGE) if block.language == "yaml"]
+    Path(block.title).write_text(block.text)
+    sweep = load_sweep(Path(block.title))
+
+    check_options(sweep, block.title)
+
+    assert ["sweep", block.title, "--storage", "runs/rates.journal", "--workers", "2", "--count", "30"] in commands(
+        _PAGE
+    )
+
+
 @pytest.mark.slow
 def test_a_real_sweep_with_two_workers_of_which_one_is_killed_loses_no_trial_and_no_bit() -> None:
-    shipped = yaml.safe_load(find("digits_quick", "sweeps").read_text())
+    (_, name, *options), train_best = commands(_PAGE)[:2]
+    shipped = yaml.safe_load(find(name, "sweeps").read_text())
     place = shipped["command"].index("${args}")
-    short = [*SHORT, "--parzen.num_samples=50", "--trainer.max_epochs=40"]
+    short = [*SHORT, "--parzen.num_samples=50", "--trainer.max_epochs=15"]
     shipped["command"][place:place] = short
     Path("s.yaml").write_text(yaml.safe_dump(shipped))
 
-    with started(Path("s.yaml"), "--workers=2") as command:
+    with started(Path("s.yaml"), *options) as command:
         alive = lambda: command.process.poll() is None or pytest.fail(str(command.wait()))  # noqa: E731
         wait_until(lambda: bool(alive() and JOURNAL.exists() and len(states(study_of(JOURNAL))) == 2), "it begins", 120)
         study = study_of(JOURNAL)
@@ -150,8 +176,8 @@ def test_a_real_sweep_with_two_workers_of_which_one_is_killed_loses_no_trial_and
     assert "lit-gan: the best of 4 trials is" in out
 
     # The killed trial has the weights and the numbers of one that nobody touched.
-    options = [f"--{name}={value}" for name, value in study.trials()[0].params.items()]
-    assert fit(*options, *short, "--run_dir=undisturbed").code == 0
+    point = [f"--{name}={value}" for name, value in study.trials()[0].params.items()]
+    assert fit(*point, *short, "--run_dir=undisturbed").code == 0
     before, after = checkpoint(Path("undisturbed"))["state_dict"], checkpoint(run)["state_dict"]
     assert all(torch.equal(before[name], after[name]) for name in before)
     kept = [{key: value for key, value in row.items() if not key.startswith("perf/")} for row in metrics(run)]
@@ -161,4 +187,4 @@ def test_a_real_sweep_with_two_workers_of_which_one_is_killed_loses_no_trial_and
     ]
 
     # The best configuration trains.
-    assert lit_gan("fit", "--config", "runs/best.yaml", "--trainer.max_epochs=1", "--run_dir=again").code == 0
+    assert lit_gan(*train_best, "--trainer.max_epochs=1", "--run_dir=again").code == 0

@@ -1,8 +1,15 @@
 """`lit-gan sweep` with fake trials: several workers, killed, stopped, and gone on with."""
 
+import fcntl
 import os
+import pty
 import signal
+import struct
+import subprocess
+import sys
+import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +28,7 @@ from fake_sweep import (
     with_options,
     write,
 )
+from trainings import ENVIRON
 
 pytestmark = pytest.mark.slow
 
@@ -172,3 +180,28 @@ def test_workers_that_are_killed_again_and_again_end_it() -> None:
     assert (
         "5 workers were killed one after the other, the last by SIGKILL (too little memory?). No trial is lost" in err
     )
+
+
+def test_on_a_terminal_the_trials_are_a_table_that_is_drawn_anew() -> None:
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    write(Path("s.yaml"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lit_gan", "sweep", "s.yaml"],
+        env={**os.environ, **ENVIRON, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # the terminal is closed with its last process
+        while piece := os.read(main, 65536):
+            shown += piece
+    os.close(main)
+
+    assert process.wait(60) == 0
+    text = shown.decode()
+    last = text[text.rindex("┏") : text.index("lit-gan: the best of")]
+    assert "\x1b[" in text
+    assert last.count("complete") == 3
+    assert "0.45" in last
