@@ -70,6 +70,15 @@ class Command:
             pytest.fail(f"not ended within {seconds} s; it said:\n{out}\n{err}")
         return self.process.returncode, out, err
 
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
+        """Waits for something that happens while it runs."""
+
+        def happens() -> bool:
+            assert self.process.poll() is None, self.wait()
+            return condition()
+
+        wait_until(happens, what, seconds)
+
     def workers(self) -> list[int]:
         """The processes of its workers."""
         return [pid for pid, parent, words in processes() if parent == self.process.pid and "lit_gan.tuning" in words]
@@ -97,7 +106,7 @@ def started(file: Path, *options: str, environ: dict[str, str] | None = None) ->
     finally:
         if process.poll() is None:
             process.terminate()
-            process.wait(_SECONDS)
+        process.communicate(timeout=_SECONDS)
 
 
 def processes() -> list[tuple[int, int, list[str]]]:

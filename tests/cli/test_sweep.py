@@ -10,7 +10,7 @@ import torch
 import yaml
 from command_line import SHORT, checkpoint, fit, lit_gan, metrics
 from documents import ROOT, blocks, commands
-from fake_sweep import started, states, study_of, wait_until, with_options, write
+from fake_sweep import started, states, study_of, with_options, write
 from trainings import ENVIRON, record, rows
 
 from lit_gan.cli import sweep as sweep_command
@@ -158,11 +158,8 @@ def test_a_real_sweep_with_two_workers_of_which_one_is_killed_loses_no_trial_and
     Path("s.yaml").write_text(yaml.safe_dump(shipped))
 
     with started(Path("s.yaml"), *options) as command:
-        alive = lambda: command.process.poll() is None or pytest.fail(str(command.wait()))  # noqa: E731
-        wait_until(lambda: bool(alive() and JOURNAL.exists() and len(states(study_of(JOURNAL))) == 2), "it begins", 120)
+        command.wait_until(lambda: _rows_of_trial(0) > 10, "the first trial is in the middle", 200)
         study = study_of(JOURNAL)
-        taken = TrialRun(study.run_id(0))
-        wait_until(lambda: bool(alive() and taken.folder and rows(taken.folder) > 10), "a trial is in the middle", 120)
         os.kill(command.worker_named(study.trials()[0].user_attrs["worker"]), signal.SIGKILL)
         code, out, err = command.wait(400)
 
@@ -170,7 +167,7 @@ def test_a_real_sweep_with_two_workers_of_which_one_is_killed_loses_no_trial_and
     assert states(study) == ["COMPLETE"] * 4
     points = {tuple(trial.params.values()) for trial in study.trials()}
     assert points == {(0.05, 0.05), (0.05, 0.1), (0.1, 0.05), (0.1, 0.1)}
-    run = taken.folder
+    run = TrialRun(study.run_id(0)).folder
     assert run is not None
     assert record(run)["resumed"] == 1
     assert "lit-gan: the best of 4 trials is" in out
@@ -188,3 +185,7 @@ def test_a_real_sweep_with_two_workers_of_which_one_is_killed_loses_no_trial_and
 
     # The best configuration trains.
     assert lit_gan(*train_best, "--trainer.max_epochs=1", "--run_dir=again").code == 0
+
+
+def _rows_of_trial(number: int) -> int:
+    return max((rows(folder) for folder in Path("runs").glob(f"quickstart/*-{number:03d}")), default=0)
