@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lit_gan.errors import RunError, UserError
+from lit_gan.tuning.journal import told_of_the_disk
 from lit_gan.tuning.presence import new_worker
 from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.worker import DONE, INTERRUPTED, PREEMPTED, USER_ERROR
@@ -30,7 +31,7 @@ class _Member:
         self.devices = devices
         self._err = layout.workers / f"{self.name}.err"
         environ = dict(os.environ) if devices is None else {**os.environ, "CUDA_VISIBLE_DEVICES": devices}
-        with self._err.open("wb") as err:
+        with told_of_the_disk(layout.workers), self._err.open("wb") as err:
             self.process = subprocess.Popen(  # noqa: S603 -- this very package
                 [sys.executable, "-m", "lit_gan.tuning", str(layout.journal), self.name, str(total)],
                 env=environ,

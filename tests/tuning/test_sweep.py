@@ -28,6 +28,7 @@ from fake_sweep import (
     with_options,
     write,
 )
+from small_disk import fill, small_disk
 from trainings import ENVIRON
 
 pytestmark = pytest.mark.slow
@@ -103,15 +104,46 @@ def test_an_interrupted_sweep_goes_on_with_its_trials() -> None:
     assert rows(study, 0) == ["10", "20", "30", "40"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1], ids=lambda number: number.name)
-def test_a_preempted_sweep_ends_with_75(number: signal.Signals) -> None:
-    with started(write(Path("s.yaml"), **GATED)) as command:
+@pytest.mark.parametrize(("number", "requeued"), [(signal.SIGTERM, False), (signal.SIGUSR1, True)], ids=str)
+def test_a_preempted_sweep_ends_with_75_and_only_after_sigusr1_it_is_queued_again(
+    number: signal.Signals, requeued: bool
+) -> None:
+    scontrol = Path("bin/scontrol")
+    scontrol.parent.mkdir()
+    scontrol.write_text('#!/bin/sh\necho "$@" > scontrol.txt\n')
+    scontrol.chmod(0o755)
+    slurm = {"SLURM_JOB_ID": "7", "PATH": f"{scontrol.parent.absolute()}:{os.environ['PATH']}"}
+    with started(write(Path("s.yaml"), **GATED), environ=slurm) as command:
         wait_for_running(1, command)
         command.process.send_signal(number)
-        code, _, _ = command.wait()
+        code, out, _ = command.wait()
 
     assert code == 75
     assert (states(study_of(JOURNAL)), status(study_of(JOURNAL), 0)) == (["RUNNING"], "stopped")
+    assert ("lit-gan: job 7 is queued again." in out) == requeued
+    assert Path("scontrol.txt").exists() == requeued
+
+
+def test_a_journal_on_a_full_disk_ends_it_in_one_line_and_with_space_it_goes_on(tmp_path: Path) -> None:
+    file = write(Path("s.yaml"), **{**GATED, "command": with_options("--gate=go", "--rounds=100")})
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        storage = f"--storage={disk / 's.journal'}"
+        with started(file, "--workers=2", storage) as command:
+            command.wait_until(lambda: len(list(Path("runs/fake").glob("*/metrics.csv"))) == 2, "two trials run")
+            filler = fill(disk, leave=0)
+            Path("go").touch()
+            code, _, err = command.wait()
+        assert code == 2
+        assert err.startswith(f"lit-gan: error: {disk}/")
+        assert "the disk is full (No space left on device). No trial is lost: free some space" in err
+        assert err.count("\n") == 1
+        filler.unlink()
+        with started(file, "--workers=2", storage) as command:
+            assert command.wait()[0] == 0
+
+        study = study_of(disk / "s.journal")
+        assert states(study) == ["COMPLETE"] * 4
+        assert [len(rows(study, number)) for number in range(4)] == [100] * 4
 
 
 def test_a_killed_command_takes_its_workers_and_trials_along_and_another_goes_on() -> None:
