@@ -10,7 +10,7 @@ from contextlib import suppress
 from lit_gan.errors import RunError, UserError
 from lit_gan.tuning.journal import told_of_the_disk
 from lit_gan.tuning.presence import new_worker
-from lit_gan.tuning.sweep_layout import SweepLayout
+from lit_gan.tuning.sweep_layout import SweepLayout, shown
 from lit_gan.tuning.worker import DONE, INTERRUPTED, PREEMPTED, USER_ERROR
 
 # A machine that has too little memory would kill worker after worker.
@@ -29,9 +29,9 @@ class _Member:
     def __init__(self, layout: SweepLayout, total: int, devices: str | None) -> None:
         self.name = new_worker()
         self.devices = devices
-        self._err = layout.workers / f"{self.name}.err"
+        self.err = layout.workers / f"{self.name}.err"
         environ = dict(os.environ) if devices is None else {**os.environ, "CUDA_VISIBLE_DEVICES": devices}
-        with told_of_the_disk(layout.workers), self._err.open("wb") as err:
+        with told_of_the_disk(layout.workers), self.err.open("wb") as err:
             self.process = subprocess.Popen(  # noqa: S603 -- this very package
                 [sys.executable, "-m", "lit_gan.tuning", str(layout.journal), self.name, str(total)],
                 env=environ,
@@ -44,7 +44,7 @@ class _Member:
     @property
     def last_line(self) -> str:
         """The last line that it printed."""
-        lines = self._err.read_text(errors="replace").splitlines()
+        lines = self.err.read_text(errors="replace").splitlines()
         return lines[-1].strip() if lines else f"exit code {self.process.returncode}"
 
     def send(self, number: int) -> None:
@@ -55,7 +55,7 @@ class _Member:
     def forget(self) -> None:
         """Removes what it printed, and the signs of life that it could not take away itself."""
         for suffix in ("err", "lock", "json"):
-            self._err.with_suffix(f".{suffix}").unlink(missing_ok=True)
+            self.err.with_suffix(f".{suffix}").unlink(missing_ok=True)
 
 
 class Crew:
@@ -121,7 +121,9 @@ class Crew:
         self.members = []
 
     def _heed(self, member: _Member, code: int, ended: int) -> None:
-        line = member.last_line if code in (USER_ERROR, 1) else ""
+        line = member.last_line
+        if code > 0 and code not in (USER_ERROR, PREEMPTED, INTERRUPTED):  # nothing that it should end with
+            raise RunError(f"worker {member.name} ended with exit code {code}: {line} (see {shown(member.err)}).")
         member.forget()
         if code == USER_ERROR:
             raise UserError(line)
@@ -130,8 +132,6 @@ class Crew:
                 self.stop(signal.SIGINT if code == INTERRUPTED else signal.SIGUSR1)
         elif code < 0 and not self._stopping:
             self._replace(member, -code, ended)
-        elif code > 0:
-            raise RunError(f"worker {member.name} ended with exit code {code}: {line}")
 
     def _replace(self, member: _Member, number: int, ended: int) -> None:
         self._killed, self._ended = self._killed + 1, ended

@@ -58,6 +58,7 @@ def test_a_trial_knows_what_it_is() -> None:
     assert trial_environment({"WANDB_MODE": "online"}, "lr", "lr-1-000")["WANDB_MODE"] == "online"
 
 
+@pytest.mark.slow
 def test_bad_trials_are_stopped_in_good_order() -> None:
     study = begin(
         parameters={"x": {"values": [0.1, 0.2, 0.3, 0.4, 0.5]}},
