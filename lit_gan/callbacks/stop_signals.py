@@ -89,15 +89,15 @@ def stopped_at_once() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGUSR1, _stop_now)
+
+    def stop(*_: object) -> None:
+        raise stop_of(_REQUEUED)
+
+    before = signal.signal(signal.SIGUSR1, stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGUSR1, before)
-
-
-def _stop_now(number: int, frame: FrameType | None) -> None:
-    raise stop_of(_REQUEUED)
 
 
 def stop_of(flag: float) -> RunStopped:

@@ -22,6 +22,7 @@ _VERBS = {
     "test": ("lit_gan.cli.run", "evaluate a run or a checkpoint on the test data"),
     "predict": ("lit_gan.cli.run", "write samples of a run or a checkpoint to a .pt file"),
     "baselines": ("lit_gan.cli.baselines", "score real images, k-means centres and noise on a data set's protocol"),
+    "sweep": ("lit_gan.cli.sweep", "run a W&B sweep file on one's own machines, without a server"),
     "sample": ("lit_gan.cli.sample", "draw a grid of samples from a checkpoint, no data needed"),
     "submit": ("lit_gan.cli.submit", "queue a command on a Slurm cluster, or run the same job here"),
 }

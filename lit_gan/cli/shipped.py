@@ -43,7 +43,8 @@ def find(name: str, kind: str = "configs") -> Path:
     shipped = Path(str(files("lit_gan") / kind)) / f"{name.removesuffix('.yaml')}.yaml"
     if path.name == name and shipped.is_file():
         return shipped
+    option, what = ("--config", "configuration") if kind == "configs" else ("FILE", "sweep")
     raise UserError(
-        f"--config {name}: no such file, and no shipped configuration of that name: expected a path to a YAML file or "
+        f"{option} {name}: no such file, and no shipped {what} of that name: expected a path to a YAML file or "
         f"one of {', '.join(shipped_names(kind))}."
     )

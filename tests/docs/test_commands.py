@@ -15,8 +15,8 @@ from lit_gan.cli.shipped import shipped_names
 _ALL = [(page, arguments) for page in PAGES for arguments in (*commands(page), *inline_commands(page)) if arguments]
 _RUNS = sorted({tuple(arguments) for page in PAGES for arguments in commands(page) if arguments[:1] == ["fit"]})
 _SAMPLES = sorted({tuple(arguments) for page in PAGES for arguments in commands(page) if arguments[:1] == ["sample"]})
-# Made by the reader on the page; run by test_how_to.py.
-_OF_THE_READER = ("my_gan.yaml", "my_data.yaml", "pictures.yaml", "mine.yaml")
+# Made by the reader on the page; run by test_how_to.py, and test_sweep.py of the command line.
+_OF_THE_READER = ("my_gan.yaml", "my_data.yaml", "pictures.yaml", "mine.yaml", "runs/best.yaml")
 
 
 @pytest.mark.parametrize(

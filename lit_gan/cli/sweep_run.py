@@ -1,0 +1,174 @@
+"""One `lit-gan sweep` from the journal to the plots."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+
+from optuna import logging
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from lit_gan.cli.shipped import find
+from lit_gan.errors import RunError, UserError
+from lit_gan.tuning.command import LIT_GAN
+from lit_gan.tuning.crew import Crew
+from lit_gan.tuning.devices import shares_of_devices
+from lit_gan.tuning.sampling import number_of_trials
+from lit_gan.tuning.study import SweepStudy
+from lit_gan.tuning.sweep_file import load_sweep
+from lit_gan.tuning.sweep_layout import SweepLayout, shown
+from lit_gan.tuning.table import TrialLines, short_names, table_of
+
+DONE = 0
+
+_LOOK_SECONDS = 0.5
+_OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of the shell
+
+
+def run(options: argparse.Namespace) -> int:
+    """Checks everything, and then works.
+
+    Args:
+        options: The parsed options of `lit-gan sweep`.
+
+    Returns:
+        The exit code.
+    """
+    logging.set_verbosity(logging.ERROR)
+    sweep = load_sweep(find(options.file, "sweeps"))
+    total = number_of_trials(sweep, options.count)
+    if total is None:
+        raise UserError(f"--count: expected how many trials there are: a {sweep.method} sweep has no end of its own.")
+    if sweep.program == LIT_GAN:
+        import_module("lit_gan.cli.sweep_check").check_options(sweep, options.file)  # imports torch
+    layout = SweepLayout(Path(options.storage or f"runs/{sweep.word}.journal"))
+    return _Search(SweepStudy.begin(sweep, layout), options.workers, total).run()
+
+
+class _Search:
+    """What happens here in a sweep.
+
+    Args:
+        study: Its journal.
+        workers: How many work here.
+        total: How many trials the sweep has.
+    """
+
+    def __init__(self, study: SweepStudy, workers: int, total: int) -> None:
+        self._study, self._workers, self._total = study, workers, total
+        self._sweep, self._layout = study.sweep, study.layout
+        self._names = short_names(list(study.sweep.parameters))
+        self._console = Console()
+
+    def run(self) -> int:
+        """Works until all trials are over, or until it is told to stop."""
+        if self._study.trials():
+            journal = shown(self._layout.journal)
+            print(f"lit-gan: going on with {journal}: {self._ended()} of {self._total} trials are over.", flush=True)
+        code, requeue = (DONE, False) if self._study.is_over(self._total) else self._work()
+        self._say_results(code)
+        if requeue:
+            import_module("lit_gan.cli.run_messages").queue_again()  # imports torch
+        return code
+
+    def _ended(self) -> int:
+        return sum(trial.state.is_finished() for trial in self._study.trials())
+
+    def _work(self) -> tuple[int, bool]:
+        """The exit code, and whether Slurm is to start this again."""
+        asked: list[signal.Signals] = []
+        with _heard(asked):
+            crew = Crew(self._layout, self._total, shares_of_devices(_devices(self._workers), self._workers))
+            try:
+                with self._shown_trials() as show:
+                    while crew.look(self._ended()):
+                        while asked:
+                            crew.stop(asked.pop(0))
+                        show(crew.notes)
+                        time.sleep(_LOOK_SECONDS)
+                    show(crew.notes)
+            finally:
+                crew.close()
+        return crew.code, crew.requeue
+
+    @contextmanager
+    def _shown_trials(self) -> Iterator[Callable[[list[str]], None]]:
+        """What shows the trials as they stand: a table on a terminal, and lines elsewhere."""
+        if not self._console.is_terminal:
+            lines = TrialLines(self._console, self._names, self._sweep.metric)
+
+            def say(notes: list[str]) -> None:
+                lines.say(self._study.trials())
+                while notes:
+                    print(f"lit-gan: {notes.pop(0)}.", flush=True)
+
+            yield say
+            return
+        with Live(console=self._console, auto_refresh=False) as live:
+
+            def draw(notes: list[str]) -> None:
+                while notes:
+                    live.console.print(f"lit-gan: {notes.pop(0)}.", markup=False, highlight=False)
+                live.update(self._trials_table(), refresh=True)
+
+            yield draw
+
+    def _trials_table(self) -> Table:
+        best, trials = self._study.best(), self._study.trials()
+        number = None if best is None else best.number
+        rows = max(self._console.height - _OTHER_LINES, 1)  # what does not fit would push the newest out of sight
+        shown_trials = [trial for trial in trials if trial.number == number or trial.number >= len(trials) - rows]
+        return table_of(shown_trials, self._names, self._sweep.metric, number)
+
+    def _say_results(self, code: int) -> None:
+        """Writes and names what there is at the end; also at the end of a part of it."""
+        best = self._study.best()
+        if best is not None:
+            # The pictures need matplotlib and scikit-learn, and nothing before them does.
+            files = import_module("lit_gan.tuning.results").write_results(self._study, best, self._names)
+            parameters = ", ".join(f"{self._names[name]}={value}" for name, value in best.params.items())
+            print(f"lit-gan: the best of {len(self._study.trials())} trials is {best.number}: {parameters}")
+            print(f"  {self._sweep.metric:<14} {best.value}")
+            for name, path in files.items():
+                print(f"  {name:<14} {shown(path)}")
+        elif code == DONE:
+            raise RunError(
+                f"none of {self._total} trials ran to its end; what they printed is in {shown(self._layout.workers)}."
+            )
+        if code != DONE:
+            print(f"lit-gan: stopped; the same command goes on with {shown(self._layout.journal)}.")
+
+
+@contextmanager
+def _heard(asked: list[signal.Signals]) -> Iterator[None]:
+    """Keeps the signals that ask to stop, in the order in which they come."""
+
+    def heed(number: int, _frame: FrameType | None) -> None:
+        asked.append(signal.Signals(number))
+        if number == signal.SIGINT:
+            sys.stderr.write("\nlit-gan: the trials stop at the end of a round; Ctrl-C again ends them at once.\n")
+
+    before = {number: signal.signal(number, heed) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _devices(workers: int) -> Sequence[str]:
+    """The GPUs of this machine that have to be shared out."""
+    if workers == 1:
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [device.strip() for device in visible.split(",") if device.strip()]
+    return [str(index) for index in range(import_module("torch").cuda.device_count())]

@@ -1,0 +1,34 @@
+"""`python -m lit_gan.tuning JOURNAL WORKER TOTAL`: one worker, as `lit-gan sweep` starts it."""
+
+import sys
+from pathlib import Path
+
+from optuna import logging
+
+from lit_gan.errors import UserError
+from lit_gan.tuning.study import SweepStudy
+from lit_gan.tuning.sweep_layout import SweepLayout
+from lit_gan.tuning.worker import USER_ERROR, Worker
+
+
+def main(journal: str, worker: str, total: str) -> int:
+    """Works until all trials are over.
+
+    Args:
+        journal: The file that all workers share.
+        worker: The name of this one.
+        total: How many trials the sweep has.
+
+    Returns:
+        The exit code: 0, 75 or 130 as :meth:`lit_gan.tuning.worker.Worker.run` says it, 2 with one line.
+    """
+    logging.set_verbosity(logging.ERROR)
+    try:
+        return Worker(SweepStudy.join(SweepLayout(Path(journal))), worker, int(total)).run()
+    except UserError as error:
+        sys.stderr.write(f"{' '.join(str(error).split())}\n")
+        return USER_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,127 @@
+"""The journal: one file that all workers of a sweep append to, on one machine or on several."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+from lit_gan.errors import UserError
+from lit_gan.tracking.atomic_write import NO_SPACE, write_all
+
+_BLOCK = 65536
+
+
+class SweepJournal(JournalFileBackend):
+    """Optuna's journal file, which a full disk or a killed process leaves whole.
+
+    Optuna appends in one call and keeps what of it was written: a line that is cut short stands in the way of every
+    later one. Here a line that cannot be written to its end is taken back, and so is one that a killed process left.
+
+    Args:
+        path: The file; absolute, since Optuna's lock is a symbolic link to it and waits for ever on one that leads
+            nowhere.
+
+    Raises:
+        UserError: When it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        # A symbolic link: it excludes processes of other machines on any NFS, and is left behind by a killed one for
+        # 30 seconds.
+        self._link = JournalFileSymlinkLock(str(self._path))
+        with told_of_the_disk(self._path):
+            super().__init__(str(self._path), self._link)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Appends lines, all of them or none.
+
+        Args:
+            logs: What Optuna has to say.
+
+        Raises:
+            UserError: When there is no room for them.
+        """
+        data = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        with told_of_the_disk(self._path):
+            self._link.acquire()
+            try:
+                _append(self._path, data)
+            finally:
+                self._link.release()
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """Opens a journal, or begins one.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: When it is no journal, is damaged, or cannot be written.
+    """
+    if path.is_dir():
+        raise UserError(f"--storage {path} is a folder: expected a file, as in runs/NAME.journal.")
+    try:
+        with told_of_the_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(SweepJournal(path))
+    except (ValueError, KeyError, TypeError, AssertionError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"--storage {path} is no journal of Optuna's, or is damaged ({type(error).__name__}: {error}): give "
+            "another file, or put it back as it was."
+        ) from error
+
+
+@contextmanager
+def told_of_the_disk(path: Path) -> Iterator[None]:
+    """Turns what the system says of a full or a forbidden disk into a line for the user.
+
+    Args:
+        path: What is written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise UserError(
+                f"{path}: the disk is full ({error.strerror}). No trial is lost: free some space, and the same command "
+                "goes on."
+            ) from error
+        raise UserError(f"{error.filename or path} cannot be written ({error.strerror}).") from error
+
+
+def _append(path: Path, data: bytes) -> None:
+    # Not made anew: a journal that was moved away in the middle of a sweep is missed, and told.
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        end = _end_of_whole_lines(descriptor)
+        try:
+            os.ftruncate(descriptor, end)
+            write_all(descriptor, data, end)
+            os.fsync(descriptor)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(descriptor, end)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _end_of_whole_lines(descriptor: int) -> int:
+    """Where the next line belongs: after the last line's end."""
+    end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(end - _BLOCK, 0)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0

@@ -1,0 +1,86 @@
+"""The metric of a trial as its run logs it, read while the run writes."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+_RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class LoggedValue:
+    """One value of the metric.
+
+    Args:
+        rounds: The round in which it was logged.
+        value: The value.
+    """
+
+    rounds: int
+    value: float
+
+
+class TrialRun:
+    """The run folder of a trial, as the worker sees it; only read.
+
+    Args:
+        run_id: The name of the folder, in any folder of ``runs``.
+        root: The working directory of the trials.
+    """
+
+    def __init__(self, run_id: str, root: Path | None = None) -> None:
+        self._run_id = run_id
+        self._root = (root or Path.cwd()) / _RUNS
+        self._seen: tuple[int, int] | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder; None while there is none."""
+        return next(iter(sorted(path for path in self._root.glob(f"*/{self._run_id}") if path.is_dir())), None)
+
+    @property
+    def status(self) -> str | None:
+        """What ``run.json`` says; None where there is none."""
+        try:
+            content = json.loads((self.folder / "run.json").read_text()) if self.folder else {}
+        except (OSError, ValueError):  # none, or written by something else
+            return None
+        return str(content["status"]) if isinstance(content, dict) and "status" in content else None
+
+    def has_changed(self) -> bool:
+        """Whether ``metrics.csv`` is another than when this was last asked."""
+        try:
+            stat = (self.folder / "metrics.csv").stat() if self.folder else None
+        except FileNotFoundError:
+            stat = None
+        seen = None if stat is None else (stat.st_mtime_ns, stat.st_size)
+        changed, self._seen = seen != self._seen, seen
+        return changed
+
+    def values(self, metric: str) -> list[LoggedValue]:
+        """All values of a metric so far.
+
+        Args:
+            metric: Its name.
+        """
+        columns, rows = self._table()
+        if metric not in columns:
+            return []
+        place = columns.index(metric)
+        return [LoggedValue(int(row[0]), float(row[place])) for row in rows if row[place]]
+
+    def names(self) -> list[str]:
+        """What the run logs."""
+        return [name for name in self._table()[0] if name not in ("step", "epoch")]
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """The columns and the rows that are whole: the last line may be in the middle of being written."""
+        try:
+            data = (self.folder / "metrics.csv").read_bytes() if self.folder else b""
+        except FileNotFoundError:
+            data = b""
+        whole = data[: data.rfind(b"\n") + 1].decode(errors="replace")
+        columns, *rows = list(csv.reader(io.StringIO(whole))) or [[]]
+        return columns, [row for row in rows if len(row) == len(columns) and row[0].isdigit()]

@@ -1,0 +1,89 @@
+"""Where everything of one sweep lies: beside its journal."""
+
+from pathlib import Path
+
+
+def shown(path: Path) -> Path:
+    """A path as it is typed in the working directory.
+
+    Args:
+        path: An absolute one.
+    """
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+class SweepLayout:
+    """The paths of a sweep.
+
+    Args:
+        journal: The file that all workers on all machines share.
+
+    Example:
+        >>> layout = SweepLayout(Path("runs/lr.journal"))
+        >>> layout.best.name, layout.output(7).name
+        ('lr.best.yaml', 'trial-007.out')
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self.journal = journal.absolute()
+        self.name = journal.name.removesuffix(".journal")
+
+    @property
+    def workers(self) -> Path:
+        """The folder of what workers need to know of each other, and of what trials print."""
+        return self.journal.with_name(f"{self.name}.workers")
+
+    @property
+    def claims(self) -> Path:
+        """Locked by the worker that takes a trial."""
+        return self.workers / "claims.lock"
+
+    @property
+    def best(self) -> Path:
+        """The configuration of the best trial."""
+        return self.journal.with_name(f"{self.name}.best.yaml")
+
+    @property
+    def newest_best(self) -> Path:
+        """The same, of the sweep of this folder that ended last."""
+        return self.journal.with_name("best.yaml")
+
+    def plot(self, kind: str) -> Path:
+        """A picture of the search.
+
+        Args:
+            kind: ``history``, ``parallel`` or ``importances``.
+        """
+        return self.journal.with_name(f"{self.name}-{kind}.png")
+
+    def output(self, trial: int) -> Path:
+        """What a trial prints.
+
+        Args:
+            trial: Its number.
+        """
+        return self.workers / f"trial-{trial:03d}.out"
+
+    def errors(self, trial: int) -> Path:
+        """What a trial prints to standard error.
+
+        Args:
+            trial: Its number.
+        """
+        return self.workers / f"trial-{trial:03d}.err"
+
+    def process_lock(self, trial: int) -> Path:
+        """Locked while a trial's process lives.
+
+        Args:
+            trial: Its number.
+        """
+        return self.workers / f"trial-{trial:03d}.lock"
+
+    def arguments(self, trial: int) -> Path:
+        """A trial's parameters, for ``${args_json_file}``.
+
+        Args:
+            trial: Its number.
+        """
+        return self.workers / f"trial-{trial:03d}.json"

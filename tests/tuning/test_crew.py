@@ -1,0 +1,65 @@
+"""What becomes of workers that end, with programs in their place that do nothing else."""
+
+from pathlib import Path
+
+import pytest
+from fake_sweep import wait_until
+
+from lit_gan.errors import RunError, UserError
+from lit_gan.tuning.crew import Crew
+from lit_gan.tuning.sweep_layout import SweepLayout
+
+
+def crew_of(script: str, monkeypatch: pytest.MonkeyPatch) -> Crew:
+    """Two workers that are a shell script each."""
+    layout = SweepLayout(Path("s.journal"))
+    layout.workers.mkdir()
+    program = Path("worker.sh").absolute()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    return Crew(layout, 3, [None, None])
+
+
+def watch(crew: Crew) -> None:
+    wait_until(lambda: not crew.look(0), "all have ended")
+
+
+def test_workers_that_are_done_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = crew_of("exit 0", monkeypatch)
+
+    watch(crew)
+
+    assert (crew.code, crew.requeue, list(Path("s.workers").iterdir())) == (0, False, [])
+
+
+def test_what_a_worker_says_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = crew_of("echo noise >&2; echo metric: never logged >&2; exit 2", monkeypatch)
+
+    with pytest.raises(UserError, match=r"^metric: never logged$"):
+        watch(crew)
+    crew.close()
+    assert not list(Path("s.workers").iterdir())
+
+
+def test_a_worker_that_breaks_is_told_with_where_the_rest_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = crew_of("echo Traceback >&2; echo KeyError: x >&2; exit 1", monkeypatch)
+
+    with pytest.raises(
+        RunError, match=r"^worker \S+ ended with exit code 1: KeyError: x \(see s\.workers/\S+\.err\)\.$"
+    ):
+        watch(crew)
+    crew.close()
+    [kept] = Path("s.workers").iterdir()
+    assert kept.read_text() == "Traceback\nKeyError: x\n"
+
+
+@pytest.mark.parametrize(("code", "requeue"), [(75, True), (130, False)])
+def test_a_worker_whose_trial_was_told_to_stop_takes_the_others_along(
+    code: int, requeue: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crew = crew_of(f"mkdir first && exit {code}; while :; do sleep 0.05; done", monkeypatch)
+
+    watch(crew)
+
+    assert (crew.code, crew.requeue) == (code, requeue)

@@ -1,0 +1,76 @@
+"""The metric is read from a file that is being written, and nothing is changed in it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lit_gan.tracking.metrics_table import MetricsTable
+from lit_gan.tuning.logged_values import LoggedValue, TrialRun
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "runs" / "quickstart" / "s-1-000"
+    made.mkdir(parents=True)
+    return made
+
+
+def test_before_there_is_a_folder_there_is_nothing() -> None:
+    run = TrialRun("s-1-000")
+
+    assert (run.folder, run.status, run.values("v"), run.names()) == (None, None, [], [])
+    assert not run.has_changed()
+
+
+def test_the_values_of_a_table_that_a_run_writes(folder: Path) -> None:
+    table, run = MetricsTable(folder / "metrics.csv"), TrialRun("s-1-000")
+    table.log(9, {"epoch": 0, "train/loss_d": 0.5})
+    table.flush()
+    assert run.values("val/v") == []
+
+    table.log(9, {"val/v": 3.0})
+    table.log(19, {"train/loss_d": 0.5})
+    table.log(29, {"val/v": float("nan")})
+    table.log(39, {"val/v": float("-inf")})
+    table.flush()
+
+    first, second, third = run.values("val/v")
+    assert first == LoggedValue(9, 3.0)
+    assert (second.rounds, str(second.value)) == (29, "nan")
+    assert third == LoggedValue(39, float("-inf"))
+    assert run.names() == ["train/loss_d", "val/v"]
+
+
+def test_a_line_in_the_middle_of_being_written_is_left_for_later_and_left_alone(folder: Path) -> None:
+    file, run = folder / "metrics.csv", TrialRun("s-1-000")
+    file.write_text("step,epoch,v\n9,0,1.5\n19,0,2")
+    assert run.values("v") == [LoggedValue(9, 1.5)]
+    file.write_text("step,epoch,v\n9,0,1.5\n19,0,2.5\n0,\n")
+
+    assert run.values("v") == [LoggedValue(9, 1.5), LoggedValue(19, 2.5)]
+    assert file.read_text().endswith("\n0,\n")
+
+
+def test_it_is_told_whether_there_may_be_something_new(folder: Path) -> None:
+    file, run = folder / "metrics.csv", TrialRun("s-1-000")
+    assert not run.has_changed()
+    file.write_text("step,epoch\n")
+    assert (run.has_changed(), run.has_changed()) == (True, False)
+    file.write_text("step,epoch,v\n")
+    assert run.has_changed()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(json.dumps({"status": "stopped"}), "stopped"), ("", None), ("{}", None), ("[1]", None), ("no json", None)],
+)
+def test_the_status_is_that_of_the_record(folder: Path, text: str, expected: str | None) -> None:
+    (folder / "run.json").write_text(text)
+
+    assert TrialRun("s-1-000").status == expected
+
+
+def test_the_folder_of_another_trial_is_another(folder: Path) -> None:
+    assert TrialRun("s-1-00").folder is None
+    assert TrialRun("s-1-000").folder == folder

@@ -1,0 +1,237 @@
+"""`lit-gan sweep` with fake trials: several workers, killed, stopped, and gone on with."""
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+from fake_sweep import (
+    Command,
+    folder_of,
+    processes,
+    rows,
+    started,
+    starts,
+    states,
+    status,
+    study_of,
+    wait_until,
+    with_options,
+    write,
+)
+from small_disk import fill, small_disk
+from trainings import ENVIRON
+
+pytestmark = pytest.mark.slow
+
+JOURNAL = Path("runs/s.journal")
+GATED = {"parameters": {"x": {"values": [0.1, 0.2, 0.3, 0.4]}}, "command": with_options("--gate=go")}
+
+
+def wait_for_running(number: int, command: Command) -> None:
+    """Waits until so many trials have logged something."""
+
+    def running() -> bool:
+        tables = Path("runs/fake").glob("*/metrics.csv")
+        return sum(table.read_text().count("\n") > 1 for table in tables) >= number
+
+    command.wait_until(running, f"{number} trials run")
+
+
+def test_workers_share_a_sweep_and_a_killed_ones_trial_is_taken_up_once() -> None:
+    file = write(Path("s.yaml"), **GATED)
+    with started(file, "--workers=2") as command:
+        wait_for_running(2, command)
+        study = study_of(JOURNAL)
+        killed, spared = command.workers()
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: len(command.workers()) == 2 and killed not in command.workers(), "another worker is there")
+        assert spared in command.workers()
+        wait_until(lambda: starts(study, 0) + starts(study, 1) == 3, "its trial is taken up")
+        Path("go").touch()
+        code, out, err = command.wait()
+
+    assert (code, err) == (0, "")
+    assert "was killed: another one takes up its trial.\n" in out
+    assert states(study) == ["COMPLETE"] * 4
+    assert sorted(trial.params["x"] for trial in study.trials()) == [0.1, 0.2, 0.3, 0.4]
+    assert [rows(study, number) for number in range(4)] == [["10", "20", "30", "40"]] * 4
+    assert sorted(starts(study, number) for number in range(4)) == [1, 1, 1, 2]
+    assert "lit-gan: the best of 4 trials is" in out
+    best = study.best()
+    assert best is not None
+    for name in ("runs/best.yaml", "runs/s.best.yaml"):
+        text = Path(name).read_text()
+        assert text.startswith(f"# Trial {best.number}, the best of 4 of the sweep s.\n# val/score: 0.35 (minimized)\n")
+        assert "# x: 0.1\n" in text
+        assert yaml.safe_load(text) == {"x": 0.1}
+    assert {path.name for path in Path("runs").glob("*.png")} == {
+        "s-history.png",
+        "s-parallel.png",
+        "s-importances.png",
+    }
+
+
+def test_an_interrupted_sweep_goes_on_with_its_trials() -> None:
+    file = write(Path("s.yaml"), **GATED)
+    with started(file, "--workers=2") as command:
+        wait_for_running(2, command)
+        command.process.send_signal(signal.SIGINT)
+        code, out, err = command.wait()
+    study = study_of(JOURNAL)
+
+    assert code == 130
+    assert "Ctrl-C again ends them at once" in err
+    assert "lit-gan: stopped; the same command goes on with runs/s.journal." in out
+    assert [status(study, number) for number in (0, 1)] == ["stopped", "stopped"]
+    Path("go").touch()
+    with started(file, "--workers=2") as command:
+        code, out, err = command.wait()
+
+    assert (code, err) == (0, "")
+    assert "lit-gan: going on with runs/s.journal: 0 of 4 trials are over." in out
+    assert states(study) == ["COMPLETE"] * 4
+    assert [starts(study, number) for number in range(4)] == [2, 2, 1, 1]
+    assert rows(study, 0) == ["10", "20", "30", "40"]
+
+
+@pytest.mark.parametrize(("number", "requeued"), [(signal.SIGTERM, False), (signal.SIGUSR1, True)], ids=str)
+def test_a_preempted_sweep_ends_with_75_and_only_after_sigusr1_it_is_queued_again(
+    number: signal.Signals, requeued: bool
+) -> None:
+    scontrol = Path("bin/scontrol")
+    scontrol.parent.mkdir()
+    scontrol.write_text('#!/bin/sh\necho "$@" > scontrol.txt\n')
+    scontrol.chmod(0o755)
+    slurm = {"SLURM_JOB_ID": "7", "PATH": f"{scontrol.parent.absolute()}:{os.environ['PATH']}"}
+    with started(write(Path("s.yaml"), **GATED), environ=slurm) as command:
+        wait_for_running(1, command)
+        command.process.send_signal(number)
+        code, out, _ = command.wait()
+
+    assert code == 75
+    assert (states(study_of(JOURNAL)), status(study_of(JOURNAL), 0)) == (["RUNNING"], "stopped")
+    assert ("lit-gan: job 7 is queued again." in out) == requeued
+    assert Path("scontrol.txt").exists() == requeued
+
+
+def test_a_journal_on_a_full_disk_ends_it_in_one_line_and_with_space_it_goes_on(tmp_path: Path) -> None:
+    file = write(Path("s.yaml"), **{**GATED, "command": with_options("--gate=go", "--rounds=100")})
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        storage = f"--storage={disk / 's.journal'}"
+        with started(file, "--workers=2", storage) as command:
+            command.wait_until(lambda: len(list(Path("runs/fake").glob("*/metrics.csv"))) == 2, "two trials run")
+            filler = fill(disk, leave=0)
+            Path("go").touch()
+            code, _, err = command.wait()
+        assert code == 2
+        assert err.startswith(f"lit-gan: error: {disk}/")
+        assert "the disk is full (No space left on device). No trial is lost: free some space" in err
+        assert err.count("\n") == 1
+        filler.unlink()
+        with started(file, "--workers=2", storage) as command:
+            assert command.wait()[0] == 0
+
+        study = study_of(disk / "s.journal")
+        assert states(study) == ["COMPLETE"] * 4
+        assert [len(rows(study, number)) for number in range(4)] == [100] * 4
+
+
+def test_a_killed_command_takes_its_workers_and_trials_along_and_another_goes_on() -> None:
+    file = write(Path("s.yaml"), **GATED)
+    with started(file, "--workers=2") as command:
+        wait_for_running(2, command)
+        family = [*command.workers(), *(pid for pid, parent, _ in processes() if parent in command.workers())]
+        command.process.kill()
+        wait_until(lambda: not set(family) & {pid for pid, _, _ in processes()}, "nothing is left of it")
+        command.wait()
+    Path("go").touch()
+    with started(file) as command:
+        assert command.wait()[0] == 0
+
+    study = study_of(JOURNAL)
+    assert states(study) == ["COMPLETE"] * 4
+    assert [starts(study, number) for number in range(4)] == [2, 2, 1, 1]
+
+
+def test_two_commands_work_on_one_journal_as_from_two_machines() -> None:
+    file = write(Path("s.yaml"), **GATED)
+    with started(file) as first, started(file) as second:
+        wait_for_running(2, first)
+        Path("go").touch()
+        assert (first.wait()[0], second.wait()[0]) == (0, 0)
+
+    study = study_of(JOURNAL)
+    assert states(study) == ["COMPLETE"] * 4
+    assert [starts(study, number) for number in range(4)] == [1] * 4
+
+
+def test_what_a_worker_says_of_the_sweep_ends_it_in_one_line() -> None:
+    file = write(Path("s.yaml"), command=with_options("--metric=val/scor"))
+    with started(file, "--workers=2") as command:
+        code, _, err = command.wait()
+
+    assert code == 2
+    assert err.startswith("lit-gan: error: metric: trial ")
+    assert err.endswith("never logged val/score; it logs train/loss_d, val/scor.\n")
+
+
+def test_the_gpus_are_shared_out() -> None:
+    file = write(Path("s.yaml"), parameters={"x": {"values": [1, 2]}}, command=with_options("--gate=go"))
+    with started(file, "--workers=2", environ={"CUDA_VISIBLE_DEVICES": "3,5,7,8,9"}) as command:
+        wait_for_running(2, command)
+        Path("go").touch()
+        assert command.wait()[0] == 0
+
+    study = study_of(JOURNAL)
+    seen = [folder_of(study, number).joinpath("starts.txt").read_text().split()[1] for number in range(2)]
+    assert sorted(seen) == ["3,5", "7,8"]
+
+
+def test_workers_that_are_killed_again_and_again_end_it() -> None:
+    with started(write(Path("s.yaml"), **GATED)) as command:
+        deadline = time.monotonic() + 60
+        while command.process.poll() is None and time.monotonic() < deadline:
+            for worker in command.workers():
+                os.kill(worker, signal.SIGKILL)
+            time.sleep(0.05)  # a kill at a time
+        code, _, err = command.wait()
+
+    assert code == 1
+    assert (
+        "5 workers were killed one after the other, the last by SIGKILL (too little memory?). No trial is lost" in err
+    )
+
+
+def test_on_a_terminal_the_trials_are_a_table_that_is_drawn_anew() -> None:
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    write(Path("s.yaml"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lit_gan", "sweep", "s.yaml"],
+        env={**os.environ, **ENVIRON, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # the terminal is closed with its last process
+        while piece := os.read(main, 65536):
+            shown += piece
+    os.close(main)
+
+    assert process.wait(60) == 0
+    text = shown.decode()
+    last = text[text.rindex("┏") : text.index("lit-gan: the best of")]
+    assert "\x1b[" in text
+    assert last.count("complete") == 3
+    assert "0.45" in last

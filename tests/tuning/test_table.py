@@ -1,0 +1,76 @@
+"""The table of trials, and the lines in its place."""
+
+import io
+from collections.abc import Sequence
+
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from rich.console import Console
+
+from lit_gan.tuning.table import TrialLines, short_names, table_of
+
+NAMES = {"model.init_args.lr": "lr", "latent": "latent"}
+
+
+def trial(number: int, state: TrialState, value: float | None = None, **attributes: object) -> FrozenTrial:
+    choices = {name: CategoricalDistribution([0.0512345, "Uniform"]) for name in NAMES}
+    made = create_trial(
+        state=state,
+        value=value,
+        params=dict(zip(NAMES, (0.0512345, "Uniform"), strict=True)),
+        distributions=choices,
+        user_attrs=attributes,
+    )
+    made.number = number
+    return made
+
+
+def shown(trials: Sequence[FrozenTrial], best: int | None = None) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(table_of(trials, NAMES, "val/score", best))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_row_says_how_a_trial_stands() -> None:
+    table = shown(
+        [
+            trial(0, TrialState.COMPLETE, -123.456789, round=400, worker="host-1"),
+            trial(1, TrialState.RUNNING, worker="host-2"),
+            trial(2, TrialState.RUNNING, worker=""),
+            trial(3, TrialState.FAIL, error="boo"),
+        ],
+        best=0,
+    )
+
+    rows = [line.replace(" ", "") for line in table.splitlines() if "│" in line]
+    assert rows[0].startswith("│0*│complete│0.05123│Uniform│-123.46│400│0:00│host-1│")
+    assert rows[1].startswith("│1│running│0.05123│Uniform││0│")
+    assert rows[2].startswith("│2│left│")
+    assert rows[3].startswith("│3│failed│")
+
+
+def test_a_line_is_said_for_each_change() -> None:
+    console = Console(file=io.StringIO(), width=40)
+    lines = TrialLines(console, NAMES, "val/score")
+
+    lines.say([trial(0, TrialState.RUNNING, worker="host-1")])
+    lines.say([trial(0, TrialState.RUNNING, worker="host-1")])
+    lines.say([trial(0, TrialState.COMPLETE, 0.25, round=400), trial(1, TrialState.FAIL, error="[no] luck")])
+
+    assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
+        "trial 0 running on host-1: lr=0.05123, latent=Uniform",
+        "trial 0 complete: lr=0.05123, latent=Uniform: val/score 0.25 after 400 rounds",
+        "trial 1 failed: lr=0.05123, latent=Uniform: [no] luck",
+    ]
+
+
+def test_short_names_tell_apart_what_is_apart() -> None:
+    names = ["a.init_args.b.init_args.lr", "c.init_args.lr", "lr", "init_args", "x.y"]
+
+    assert short_names(names) == {
+        "a.init_args.b.init_args.lr": "b.lr",
+        "c.init_args.lr": "c.lr",
+        "lr": "lr",
+        "init_args": "init_args",
+        "x.y": "y",
+    }
