@@ -2,14 +2,15 @@
 
 import argparse
 import re
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from lit_gan.cli.shipped import find, shipped_names
 from lit_gan.cluster.work import Work
 from lit_gan.errors import UserError
+from lit_gan.tuning.command import LIT_GAN
+from lit_gan.tuning.sweep_file import load_sweep
 
 _AT_WANDB = re.compile(r"(?:[\w.-]+/){0,2}([a-z0-9]{8})")
 _ON_CPU = re.compile(r"--trainer\.accelerator[= ]cpu\b")
@@ -48,12 +49,18 @@ def _work_of_agent(options: argparse.Namespace) -> Work:
 
 
 def _work_of_worker(options: argparse.Namespace, file: Path) -> Work:
-    content = _content_of(file)
+    if find_spec("optuna") is None:
+        raise UserError("--sweep FILE needs Optuna, which is not installed: pip install 'lit-gan[sweep]'.")
+    sweep = load_sweep(file)
+    if import_module("lit_gan.tuning.sampling").number_of_trials(sweep, options.count) is None:
+        raise UserError(f"--count: expected how many trials there are: a {sweep.method} sweep has no end of its own.")
+    if sweep.program == LIT_GAN:
+        import_module("lit_gan.cli.sweep_check").check_options(sweep, options.sweep)  # imports torch
     count = () if options.count is None else ("--count", str(options.count))
-    storage = f"runs/{file.stem}.journal"
+    storage = f"runs/{sweep.word}.journal"
     arguments = ("sweep", options.sweep, "--storage", storage, "--workers", "1", *count)
-    on_cpu = _ON_CPU.search(" ".join(map(str, content.get("command") or [])))
-    return _work(options, file.stem, "lit_gan", arguments, gpus=on_cpu is None)
+    on_cpu = _ON_CPU.search(" ".join(sweep.command))
+    return _work(options, sweep.name, "lit_gan", arguments, gpus=on_cpu is None)
 
 
 def _work(options: argparse.Namespace, name: str, module: str, arguments: tuple[str, ...], *, gpus: bool) -> Work:
@@ -78,13 +85,3 @@ def _file_of(sweep: str) -> Path | None:
     raise UserError(
         f"--sweep {sweep}: no such file; expected a sweep file, one of {shipped}, or one at W&B (ENTITY/PROJECT/ID)."
     )
-
-
-def _content_of(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{file}: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{file}: expected the keys of a sweep (method, metric, parameters, command).")
-    return content
