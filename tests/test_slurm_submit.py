@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from command_line import lit_gan
+from fake_sweep import wait_until, with_options, write
 from slurm_cluster import Job, SlurmCluster
 from trainings import COMMAND, ENVIRON, ROUNDS, record, rows, wait_for_rows
 
@@ -142,3 +144,30 @@ def test_what_the_cluster_does_not_have_is_told_in_one_line() -> None:
     told = lit_gan("submit", "--partition=nope", *_FIT).line
     assert told.startswith("sbatch refuses the job: invalid partition specified: nope Batch job submission failed: ")
     assert lit_gan("submit", "--", "fit", "--config=mnist").line.startswith("sbatch refuses the job: Invalid generic")
+
+
+def _starts(folder: Path) -> int:
+    """How often the trial of a folder was started."""
+    return len((folder / "starts.txt").read_text().splitlines())
+
+
+def test_the_tasks_of_an_array_share_a_sweep_and_one_that_is_told_to_stop_goes_on(
+    slurm: SlurmCluster, tmp_path: Path
+) -> None:
+    # Of three trials, two at a time, none goes on to its second row before it is let.
+    write(tmp_path / "score.yaml", command=with_options("--gate=open"))
+    job = _submit(slurm, "--sweep=score.yaml", "--array=0-1", "--no-gpus", "--time=1:00:00")
+    tasks = [job.task(0), job.task(1)]
+    trials = tmp_path / "runs" / "fake"
+    wait_until(lambda: len(list(trials.glob("*/metrics.csv"))) == 2, "two trials")
+    slurm.run("scancel", "--batch", "--signal=USR1", tasks[0].number)  # what Slurm does for --signal=B:USR1@90
+    tasks[0].wait_for_output(f"job {tasks[0].number} is queued again.")
+    Path("open").touch()
+    for task in tasks:
+        task.wait_for("COMPLETED", seconds=_SECONDS)
+
+    assert [task.shown("Restarts") for task in tasks] == ["1", "0"]
+    folders = sorted(trials.iterdir())
+    assert [record(folder)["status"] for folder in folders] == ["finished"] * 3
+    assert sorted(map(_starts, folders)) == [1, 1, 2]
+    assert yaml.safe_load(Path("runs/score.best.yaml").read_text()) == {"x": 0.2}

@@ -179,6 +179,18 @@ def test_a_sweep_that_is_none_is_told(arguments: tuple[str, ...], told: str) -> 
     assert _refused(*arguments).startswith(told)
 
 
+def test_how_many_trials_there_are_must_be_said_somewhere() -> None:
+    Path("own.yaml").write_text(_SWEEP_ON_CPUS.replace("method: grid", "method: random"))
+    told = "--count: expected how many trials there are: a random sweep has no end of its own."
+    assert _refused("--sweep=own.yaml") == told
+    assert _script("--sweep=own.yaml", "--count=5")[-1].endswith("--workers 1 --count 5")
+
+
+def test_an_option_of_a_sweep_that_there_is_not_is_told() -> None:
+    Path("own.yaml").write_text(_SWEEP_ON_CPUS.replace("seed_everything", "trainer.max_epoch"))
+    assert _refused("--sweep=own.yaml").startswith("own.yaml: --trainer.max_epoch: no such option")
+
+
 def test_without_slurm_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert _refused("--", *_FIT) == (
