@@ -102,7 +102,9 @@ Start with:
   lit-gan fit --config quickstart                   handwritten digits, two minutes, no download
   lit-gan fit --config mnist --data.init_args.root DIR   the paper's MNIST run
   lit-gan sample runs/quickstart/ID --num 64 --out grid.png
+  lit-gan sweep digits_quick --workers 2            four short runs, and the best of them
 
 shipped configurations: {", ".join(shipped_names("configs"))}
+shipped sweeps: {", ".join(shipped_names("sweeps"))}
 
 `lit-gan VERB --help` lists the options of a verb, `lit-gan --version` the version."""
