@@ -11,10 +11,11 @@ import itertools
 import json
 import os
 import re
+import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -119,6 +120,7 @@ class WandbServer:
         self.operations: list[str] = []
         self.faults: list[str] = []  # what it could not answer: a test's own mistake, or this file's
         self.changed = threading.Condition()
+        self._plans: list[tuple[Callable[[], Any], Callable[[], Any]]] = []
         self.port = port
         self._http: ThreadingHTTPServer | None = None
         self.live()
@@ -127,6 +129,9 @@ class WandbServer:
 
     def live(self) -> None:
         """Listens, again on the port of before."""
+        self.set_mode("serve")
+        if self._http is not None:
+            return
         server = self
 
         class Handler(_Handler):
@@ -139,11 +144,11 @@ class WandbServer:
     def die(self) -> None:
         """Goes away in the middle of everything: nobody listens on its port."""
         if self._http is not None:
-            before, self.mode = self.mode, "refuse"  # whoever is connected still
+            self.set_mode("refuse")  # whoever is connected still
             self._http.shutdown()
             self._http.server_close()
             self._http.drop_connections()
-            self._http, self.mode = None, before
+            self._http = None
 
     def set_mode(self, mode: Mode) -> None:
         """Behaves in another way from now on; those who were kept waiting lose their connection."""
@@ -157,6 +162,18 @@ class WandbServer:
             assert self.changed.wait_for(condition, seconds), (
                 f"not within {seconds} s; the server knows {self.runs.keys()} and was asked {self.operations[-20:]}"
             )
+
+    def when(self, condition: Callable[[], Any], action: Callable[[], Any]) -> None:
+        """Does something, once, as soon as something is true of what the server holds."""
+        self._plans.append((condition, action))
+
+    def _note(self) -> None:
+        """Something has changed; called with the lock."""
+        self.changed.notify_all()
+        due = [plan for plan in self._plans if plan[0]()]
+        self._plans = [plan for plan in self._plans if plan not in due]
+        for _, action in due:
+            threading.Thread(target=action, daemon=True).start()  # it may end the very request that is served
 
     @property
     def url(self) -> str:
@@ -195,7 +212,7 @@ class WandbServer:
                 self.faults.append(f"unknown operation {name}: {query}")
                 return {"data": None, "errors": [{"message": f"unknown operation {name}"}]}
             answered: dict[str, Any] = {"data": handler(self, variables)}
-            self.changed.notify_all()
+            self._note()
             return answered
 
     def _viewer(self, _given: dict[str, Any]) -> dict[str, Any]:
@@ -383,7 +400,7 @@ class WandbServer:
             if content.get("complete"):
                 found.exit_code = content.get("exitcode")
                 found.state = "finished" if found.exit_code == 0 else "failed"
-            self.changed.notify_all()
+            self._note()
             return {"exitcode": None, "limits": {}, "stopped": found.stop == "filestream"}
 
     def put(self, path: str, content: bytes) -> None:
@@ -395,7 +412,7 @@ class WandbServer:
             else:
                 [artifact] = [artifact for artifact in self.artifacts if artifact.id == unquote(owner)]
                 artifact.files[unquote(name)] = content
-            self.changed.notify_all()
+            self._note()
 
 
 #: The operations of GraphQL by name.
@@ -441,7 +458,8 @@ class _Listener(ThreadingHTTPServer):
     def drop_connections(self) -> None:
         """Ends those that clients keep open."""
         for connection in list(self._open):
-            self.shutdown_request(connection)
+            with suppress(OSError):  # it has ended meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that are killed, and connections that are dropped, are what tests are about."""
