@@ -20,7 +20,7 @@ from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.wandb_checkpoints import forget_checkpoints, log_checkpoints
 from lit_gan.tracking.wandb_history import picture_file, rows_of
 from lit_gan.tracking.wandb_mode import WandbMode, wandb_mode
-from lit_gan.tracking.wandb_pieces import delivered_round, mark_whole, pieces_of, set_aside
+from lit_gan.tracking.wandb_pieces import delivered_round, mark_whole, pieces_of, send_media_again, set_aside
 from lit_gan.tracking.wandb_session import begin_run, finish_run, session_settings, shut_down
 
 if TYPE_CHECKING:
@@ -180,6 +180,8 @@ class RunAtWandb(WandbLogger):
         if self._is_up_to_date or run.disabled:
             return
         self._is_up_to_date = True
+        if not run.offline:
+            send_media_again(run, self._earlier)
         for step, row in rows_of(self._folder, before).items():
             files = {name: value for name, value in row.items() if isinstance(value, Path)}
             self._send(run, step, {**row, **{name: _pictures(file) for name, file in files.items()}})

@@ -8,9 +8,14 @@ newer one has their rows.
 """
 
 import json
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 _END = "end.json"  # in a piece that is whole: how far it goes
 _ASIDE = "set-aside"
@@ -46,6 +51,25 @@ def delivered_round(pieces: Iterable[Path]) -> int:
     """
     ends = (_end(piece) for piece in pieces if _is_delivered(piece))
     return max(ends, default=-1)
+
+
+def send_media_again(run: "Run", pieces: Iterable[Path]) -> None:
+    """Uploads the files of pieces that were not delivered: a killed process has sent rows before their pictures.
+
+    Args:
+        run: The run, at the server.
+        pieces: Of the same run.
+    """
+    for piece in pieces:
+        if _is_delivered(piece):
+            continue
+        files = piece / "files"
+        for file in sorted(path for path in (files / "media").rglob("*") if path.is_file()):
+            again = Path(run.dir) / file.relative_to(files)
+            again.parent.mkdir(parents=True, exist_ok=True)
+            if not again.exists():
+                shutil.copyfile(file, again)
+            run.save(str(again), base_path=run.dir, policy="now")
 
 
 def set_aside(pieces: Iterable[Path]) -> None:
