@@ -156,7 +156,7 @@ def check_whole(run: Run, folder: Path, *, repeated: bool = False) -> None:
     rows = _by_step(run) if repeated else run.history
     steps = [row["trainer/global_step"] for row in rows]
     logged = metrics(folder)
-    assert steps == [int(row["step"]) for row in logged]
+    assert steps == [int(row["step"]) for row in logged], [(r["_step"], r["trainer/global_step"]) for r in run.history]
     for row, texts in zip(rows, logged, strict=True):
         # Speeds alone are others when a round is repeated.
         numbers = {name: float(text) for name, text in texts.items() if name != "step" and "perf/" not in name}

@@ -65,7 +65,8 @@ class RunAtWandb(WandbLogger):
         self._best: dict[str, float] = {}
         self._row: dict[str, Any] = {}
         self._row_step = -1
-        self._known = -1  # the last round that W&B has
+        self._known = -1  # the last round that W&B had when this session began
+        self._sent = -1
         self._earlier: list[Path] = []  # the pieces of earlier sessions
         self._is_up_to_date = False
 
@@ -102,10 +103,13 @@ class RunAtWandb(WandbLogger):
             step: How many rounds there have been.
             **kwargs: As WandbLogger's.
         """
-        file = None if step is None or len(images) != 1 or kwargs else picture_file(self._folder, key, step)
-        super().log_image(
-            key, images if file is None else [str(file)], None if step is None else max(step - 1, 0), **kwargs
-        )
+        row = None if step is None else max(step - 1, 0)
+        is_one = step is not None and len(images) == 1 and not kwargs
+        file = picture_file(self._folder, key, step or 0) if is_one else None
+        if file is None:
+            super().log_image(key, images, row, **kwargs)
+        else:
+            self.log_metrics({key: file}, row)
 
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
         """Remembers which is the last and which the best."""
@@ -155,7 +159,7 @@ class RunAtWandb(WandbLogger):
             return
         piece = Path(run.settings.sync_dir)
         if fault is None:
-            mark_whole(piece, max(self._known, self._row_step))
+            mark_whole(piece, max(self._known, self._sent))
             if not run.offline:
                 forget_checkpoints(self._wandb_folder)
         else:
@@ -183,24 +187,32 @@ class RunAtWandb(WandbLogger):
         if not run.offline:
             send_media_again(run, self._earlier)
         for step, row in rows_of(self._folder, before).items():
-            files = {name: value for name, value in row.items() if isinstance(value, Path)}
-            self._send(run, step, {**row, **{name: _pictures(file) for name, file in files.items()}})
+            self._send(run, step, row)
         set_aside(self._earlier)
 
     def _send_row(self) -> None:
         step, row = self._row_step, self._row
         self._row = {}
+
+        def send() -> None:
+            self._bring_up_to_date(step)
+            self._send(self.experiment, step, row)
+
         if row:
-            self._safely(lambda: self._bring_up_to_date(step))
-            self._safely(lambda: self._send(self.experiment, step, row))
+            self._safely(send)
 
     def _send(self, run: "Run", step: int, row: Mapping[str, Any]) -> None:
         if run.disabled:
             return
         if step > self._known:
-            named = _add_prefix(dict(row), self._prefix, self.LOGGER_JOIN_CHAR)
+            # Pictures are made of their files only here: W&B moves each into the one run that it was sent to.
+            shown: dict[str, Any] = {
+                name: _pictures(value) if isinstance(value, Path) else value for name, value in row.items()
+            }
+            named = _add_prefix(shown, self._prefix, self.LOGGER_JOIN_CHAR)
             # Where somebody else has logged to the run, W&B's step is ahead of the rounds, and must not go back.
             run.log({**named, _STEP: step}, step=max(step, run._local_step), commit=True)  # noqa: SLF001
+            self._sent = step
         else:
             self._complete_summary(run, row)
         for name, better in _BEST.items():
@@ -217,7 +229,7 @@ class RunAtWandb(WandbLogger):
         run.summary.update({name: value for name, value in numbers.items() if run.offline or name not in known})
 
     def _safely(self, action: Callable[[], None]) -> None:
-        """Does something with the run; where W&B's service is lost over it, the run begins again, offline."""
+        """Does something with the run; where W&B's service is lost over it, in a run that begins again, offline."""
         try:
             action()
         except Exception as error:  # whatever goes wrong at W&B
@@ -225,6 +237,10 @@ class RunAtWandb(WandbLogger):
             shut_down()
             self._offline, self._experiment = True, None
             self._begin()
+            try:
+                action()
+            except Exception as again:
+                warnings.warn(f"W&B does not take what is logged ({again or type(again).__name__}).", stacklevel=2)
 
     @property
     def _wandb_folder(self) -> Path:

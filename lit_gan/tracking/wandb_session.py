@@ -64,7 +64,7 @@ def begin_run(arguments: dict[str, Any], *, offline: bool) -> "Run":
     wandb.setup(settings=wandb.Settings(silent=True))
     try:
         if not offline:
-            return _begun_online(arguments)
+            return _begun_online(_fresh(arguments))
     except _Refused as refusal:
         if not os.environ.get("WANDB_SWEEP_ID"):
             raise UserError(
@@ -75,7 +75,7 @@ def begin_run(arguments: dict[str, Any], *, offline: bool) -> "Run":
         _warn_of_absence(error)
     try:
         # Offline there is nothing to resume from, and `wandb sync` would count the rounds anew.
-        return wandb.init(**{**arguments, "mode": "offline", "resume": None})
+        return wandb.init(**{**_fresh(arguments), "mode": "offline", "resume": None})
     except Exception as error:
         warnings.warn(f"W&B cannot even write to the run folder ({_first_line(error)}): it is off.", stacklevel=2)
         shut_down()
@@ -119,6 +119,12 @@ def _begun_online(arguments: dict[str, Any]) -> "Run":
         if re.search(r"\b40[13]\b|permission", str(error)):
             raise _Refused(f"{host} does not accept the API key ({_first_line(error)})") from error
         raise
+
+
+def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with settings of their own: ``wandb.init`` writes the other arguments into those it is given."""
+    settings = arguments.get("settings")
+    return arguments if settings is None else {**arguments, "settings": settings.model_copy()}
 
 
 def _folders(arguments: dict[str, Any]) -> list[Path]:

@@ -175,6 +175,55 @@ def test_a_run_that_goes_on_gets_what_it_lacks_and_nothing_twice(
     assert run.summary["best/val/parzen_nll"] == 2.0
 
 
+def test_a_run_that_is_lost_begins_again_with_all_of_it(
+    tmp_path: Path, logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "metrics.csv").write_text("step,epoch,a\n3,0,1.0\n7,1,2.0\n")
+    lost, run_again = run.log, _FakeRun()
+    run_again.offline = True
+
+    def fail(row: dict[str, Any], **how: Any) -> None:
+        monkeypatch.setattr(tracking, "begin_run", lambda arguments, offline: run_again)
+        raise ConnectionResetError("Connection lost")
+
+    monkeypatch.setattr(tracking, "shut_down", lambda: None)
+    logger.log_metrics({"a": 1.0, "epoch": 0}, step=3)
+    logger.log_metrics({"a": 2.0, "epoch": 1}, step=7)
+    monkeypatch.setattr(run, "log", fail)
+    with pytest.warns(UserWarning, match=r"W&B is lost \(Connection lost\): the run goes on offline"):
+        logger.log_metrics({"a": 3.0, "epoch": 2}, step=11)
+    logger.finalize("success")
+    assert lost.__self__.rows == [{"a": 1.0, "epoch": 0, "trainer/global_step": 3}]
+    assert [row["trainer/global_step"] for row in run_again.rows] == [3, 7, 11]
+
+
+def test_what_wandb_does_not_take_at_all_costs_a_row_and_not_the_training(
+    logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(row: dict[str, Any], **how: Any) -> None:
+        raise TypeError("no number")
+
+    monkeypatch.setattr(run, "log", fail)
+    monkeypatch.setattr(tracking, "shut_down", lambda: None)
+    logger.log_metrics({"a": object()}, step=3)
+    with pytest.warns(UserWarning, match="W&B") as told:
+        logger.finalize("success")
+    assert [str(warning.message) for warning in told] == [
+        "W&B is lost (no number): the run goes on offline.",
+        "W&B does not take what is logged (no number).",
+    ]
+
+
+def test_a_row_that_was_not_sent_is_not_among_what_a_piece_has(
+    tmp_path: Path, logger: RunAtWandb, run: _FakeRun
+) -> None:
+    logger.log_metrics({"a": 1.0, "epoch": 0}, step=3)
+    logger.log_metrics({"samples": "a picture"}, step=7)
+    logger.finalize("failed")
+    logger.close(failed=True)
+    assert (tmp_path / "end.json").read_text() == '{"last_round": 3}\n'
+
+
 def test_a_training_that_fails_or_is_stopped_ends_the_run_so(logger: RunAtWandb, run: _FakeRun) -> None:
     with finished_wandb([logger]):
         pass
