@@ -9,7 +9,7 @@ from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.cli.parser import Parser
 from lit_gan.tracking.fingerprint import plain
-from lit_gan.tracking.wandb import wandb_mode
+from lit_gan.tracking.wandb_mode import wandb_mode
 
 _CHECKPOINT_DEFAULTS = {
     "checkpoint.monitor": USUAL_MONITOR,
@@ -50,6 +50,12 @@ def add_run_options(parser: Parser, verb: str) -> None:
         parser.add_argument("--run_dir", type=str | None, help="The run folder, instead of runs/CONFIG/ID.")
         parser.add_argument(
             "--resume", type=str, default="auto", help="auto, never, or the run folder that is continued."
+        )
+        parser.add_argument(
+            "--wandb_checkpoints",
+            type=bool,
+            default=False,
+            help="The last and the best checkpoint go to W&B at the end.",
         )
     if verb in ("validate", "test"):
         parser.add_argument(

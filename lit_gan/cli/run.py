@@ -53,7 +53,7 @@ from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
 from lit_gan.tracking.sweep_trial import sweep_of
 from lit_gan.tracking.tensorboard import tensorboard_logger
-from lit_gan.tracking.wandb import WandbMode, finished_wandb, wandb_logger, wandb_mode
+from lit_gan.tracking.wandb import finished_wandb, with_wandb
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -222,17 +222,16 @@ class RunCLI(LightningCLI):
     def _loggers(self, given: Any) -> list[Logger] | bool:
         if self.run is None:
             return False
-        own: list[Logger] = [CSVMetrics(self.run.path)]
-        mode: WandbMode = wandb_mode(self.options.wandb)
-        at_wandb = (
-            wandb_logger(self.run.path, mode, self.config_dump, self.signals.stop_by_tracker)
-            if self.recording is not None
-            else None
-        )
-        own += [at_wandb] if at_wandb is not None else []
-        own += [tensorboard_logger(self.run.path)] if self.options.tensorboard and self.recording is not None else []
         extra = [] if isinstance(given, bool) or given is None else given
-        return [*own, *(extra if isinstance(extra, list) else [extra])]
+        loggers: list[Logger] = extra if isinstance(extra, list) else [extra]
+        if self.recording is not None:
+            checkpoints = bool(self.options.get("wandb_checkpoints"))
+            on_stop = self.signals.stop_by_tracker
+            loggers = with_wandb(
+                loggers, self.run.path, self.options.wandb, self.config_dump, on_stop, checkpoints=checkpoints
+            )
+            loggers += [tensorboard_logger(self.run.path)] if self.options.tensorboard else []
+        return [CSVMetrics(self.run.path), *loggers]
 
     def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
@@ -265,7 +264,7 @@ class RunCLI(LightningCLI):
         try:
             checkpoint = newest_checkpoint(run.checkpoints) if recording.resumed else None
             kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
-            with Heartbeat(run), finished_wandb(), told_to_the_user(kwargs["ckpt_path"]):
+            with Heartbeat(run), finished_wandb(self.trainer.loggers), told_to_the_user(kwargs["ckpt_path"]):
                 if isinstance(model, GAN):  # it says so itself, but by then there is a rank on each device to say it
                     check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
                 recording.begin(self.config_dump, self.options.seed_everything, kwargs["ckpt_path"])
@@ -308,7 +307,7 @@ class RunCLI(LightningCLI):
             if self.recording is None
             else self.recording.of_an_evaluation(self.config_dump, self.options.seed_everything)
         )
-        with recorded, finished_wandb(), stopped_at_once(), told_to_the_user(kwargs["ckpt_path"]):
+        with recorded, finished_wandb(self.trainer.loggers), stopped_at_once(), told_to_the_user(kwargs["ckpt_path"]):
             evaluate(model, **kwargs)
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:

@@ -10,6 +10,7 @@ _NOT_OF_THE_RESULT = (
     "resume",
     "wandb",
     "tensorboard",
+    "wandb_checkpoints",
     "weights_only",
     "num_samples",
     "out",

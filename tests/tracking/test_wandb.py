@@ -1,4 +1,4 @@
-"""Whether W&B is used, where its files go, and that its run ends with ours."""
+"""What a run is at W&B: its name, its rows, and its end."""
 
 import sys
 from pathlib import Path
@@ -6,45 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
-from lit_gan.errors import UserError
-from lit_gan.tracking.wandb import finished_wandb, wandb_logger, wandb_mode
-
-
-@pytest.mark.parametrize(
-    ("flag", "environ", "mode"),
-    [
-        # the flag
-        ("online", {"WANDB_MODE": "disabled"}, "online"),
-        ("offline", {"WANDB_MODE": "online", "WANDB_SWEEP_ID": "a"}, "offline"),
-        ("off", {"WANDB_MODE": "online"}, "off"),
-        # > WANDB_MODE
-        (None, {"WANDB_MODE": "online"}, "online"),
-        (None, {"WANDB_MODE": "run"}, "online"),
-        (None, {"WANDB_MODE": "shared"}, "online"),
-        (None, {"WANDB_MODE": "offline", "WANDB_SWEEP_ID": "a"}, "offline"),
-        (None, {"WANDB_MODE": "dryrun"}, "offline"),
-        (None, {"WANDB_MODE": "disabled", "WANDB_SWEEP_ID": "a"}, "off"),
-        # > online inside an agent > offline
-        (None, {"WANDB_SWEEP_ID": "a"}, "online"),
-        (None, {"WANDB_MODE": "", "WANDB_SWEEP_ID": ""}, "offline"),
-        (None, {}, "offline"),
-    ],
-)
-def test_the_nearest_word_counts(flag: Any, environ: dict[str, str], mode: str) -> None:
-    assert wandb_mode(flag, environ) == mode
-
-
-def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_MODE", "dryrun")
-    assert wandb_mode(None) == "offline"
-
-
-def test_an_unknown_mode_is_told() -> None:
-    with pytest.raises(
-        UserError, match=r"WANDB_MODE='of': expected one of online, .*, or --wandb online\|offline\|off"
-    ):
-        wandb_mode(None, {"WANDB_MODE": "of"})
+from lit_gan.errors import RunStopped
+from lit_gan.tracking import wandb as tracking
+from lit_gan.tracking.wandb import RunAtWandb, finished_wandb, wandb_logger, with_wandb
 
 
 def test_off_is_no_logger(tmp_path: Path) -> None:
@@ -113,3 +79,208 @@ def test_without_a_run_there_is_nothing_to_end(finished: list[int]) -> None:
     with finished_wandb():
         pass
     assert finished == []
+
+
+class _FakeRun:
+    """Keeps what is logged."""
+
+    id, offline, resumed, disabled = "run", False, False, False
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.summary: dict[str, Any] = {}
+        self.ended_with: int | None = None
+        self.settings = SimpleNamespace(sync_dir="")
+        self._local_step = 0
+
+    def define_metric(self, name: str, **how: Any) -> None:
+        assert name in ("trainer/global_step", "*")
+
+    def log(self, row: dict[str, Any], *, step: int, commit: bool) -> None:
+        assert commit
+        assert step >= self._local_step
+        self._local_step = step + 1
+        self.rows.append(row)
+
+    def finish(self, exit_code: int) -> None:
+        self.ended_with = exit_code
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _FakeRun:
+    """The run that loggers begin."""
+    run = _FakeRun()
+    run.settings.sync_dir = str(tmp_path)
+    monkeypatch.setattr(tracking, "begin_run", lambda arguments, offline: run)
+    return run
+
+
+@pytest.fixture
+def logger(tmp_path: Path, run: _FakeRun) -> RunAtWandb:
+    logger = wandb_logger(tmp_path, "online", {})
+    assert logger is not None
+    return logger
+
+
+def test_a_round_is_one_row_that_is_sent_when_the_next_one_begins(logger: RunAtWandb, run: _FakeRun) -> None:
+    logger.log_metrics({"a": 1.0, "epoch": 0}, step=3)
+    logger.log_metrics({"b": 2.0}, step=3)
+    assert run.rows == []
+    logger.log_metrics({"a": 3.0, "epoch": 0}, step=5)
+    assert run.rows == [{"a": 1.0, "b": 2.0, "epoch": 0, "trainer/global_step": 3}]
+    logger.finalize("success")
+    assert run.rows[1:] == [{"a": 3.0, "epoch": 0, "trainer/global_step": 5}]
+
+
+def test_what_comes_late_stands_in_the_newest_row(logger: RunAtWandb, run: _FakeRun) -> None:
+    logger.log_metrics({"a": 1.0}, step=3)
+    logger.log_metrics({"b": 2.0}, step=2)
+    logger.log_metrics({"c": 3.0})
+    logger.finalize("success")
+    assert run.rows == [{"a": 1.0, "b": 2.0, "c": 3.0, "trainer/global_step": 3}]
+
+
+def test_after_an_error_a_row_without_its_numbers_is_not_sent(logger: RunAtWandb, run: _FakeRun) -> None:
+    logger.log_metrics({"samples": "a picture"}, step=3)
+    logger.finalize("failed")
+    assert run.rows == []
+    logger.log_metrics({"a": 1.0, "epoch": 0}, step=3)
+    logger.finalize("failed")
+    assert len(run.rows) == 1
+
+
+def test_somebody_elses_rows_are_not_in_the_way(logger: RunAtWandb, run: _FakeRun) -> None:
+    logger.experiment.log({"mine": 1}, step=7, commit=True)
+    logger.log_metrics({"a": 1.0}, step=3)
+    logger.finalize("success")
+    assert run.rows[1] == {"a": 1.0, "trainer/global_step": 3}
+
+
+def test_the_best_score_is_in_the_summary_whatever_follows(logger: RunAtWandb, run: _FakeRun) -> None:
+    for step, score in enumerate([5.0, 3.0, float("nan"), 4.0]):
+        logger.log_metrics({"val/parzen_nll": score}, step=step)
+    logger.finalize("success")
+    assert run.summary["best/val/parzen_nll"] == 3.0
+
+
+def test_a_run_that_goes_on_gets_what_it_lacks_and_nothing_twice(
+    tmp_path: Path, logger: RunAtWandb, run: _FakeRun
+) -> None:
+    (tmp_path / "metrics.csv").write_text("step,epoch,val/parzen_nll\n3,0,2.0\n7,1,4.0\n11,2,5.0\n")
+    run.resumed, run.summary["trainer/global_step"] = True, 3
+    logger.log_metrics({"val/parzen_nll": 5.0, "epoch": 2}, step=11)
+    logger.log_metrics({"val/parzen_nll": 6.0, "epoch": 3}, step=15)
+    logger.finalize("success")
+    assert [row["trainer/global_step"] for row in run.rows] == [7, 11, 15]
+    assert run.summary["best/val/parzen_nll"] == 2.0
+
+
+def test_a_run_that_is_lost_begins_again_with_all_of_it(
+    tmp_path: Path, logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "metrics.csv").write_text("step,epoch,a\n3,0,1.0\n7,1,2.0\n")
+    lost, run_again = run.log, _FakeRun()
+    run_again.offline = True
+
+    def fail(row: dict[str, Any], **how: Any) -> None:
+        monkeypatch.setattr(tracking, "begin_run", lambda arguments, offline: run_again)
+        raise ConnectionResetError("Connection lost")
+
+    monkeypatch.setattr(tracking, "shut_down", lambda: None)
+    logger.log_metrics({"a": 1.0, "epoch": 0}, step=3)
+    logger.log_metrics({"a": 2.0, "epoch": 1}, step=7)
+    monkeypatch.setattr(run, "log", fail)
+    with pytest.warns(UserWarning, match=r"W&B is lost \(Connection lost\): the run goes on offline"):
+        logger.log_metrics({"a": 3.0, "epoch": 2}, step=11)
+    logger.finalize("success")
+    assert lost.__self__.rows == [{"a": 1.0, "epoch": 0, "trainer/global_step": 3}]
+    assert [row["trainer/global_step"] for row in run_again.rows] == [3, 7, 11]
+
+
+def test_what_wandb_does_not_take_at_all_costs_a_row_and_not_the_training(
+    logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(row: dict[str, Any], **how: Any) -> None:
+        raise TypeError("no number")
+
+    monkeypatch.setattr(run, "log", fail)
+    monkeypatch.setattr(tracking, "shut_down", lambda: None)
+    logger.log_metrics({"a": object()}, step=3)
+    with pytest.warns(UserWarning, match="W&B") as told:
+        logger.finalize("success")
+    assert [str(warning.message) for warning in told] == [
+        "W&B is lost (no number): the run goes on offline.",
+        "W&B does not take what is logged (no number).",
+    ]
+
+
+def test_a_row_that_was_not_sent_is_not_among_what_a_piece_has(
+    tmp_path: Path, logger: RunAtWandb, run: _FakeRun
+) -> None:
+    logger.log_metrics({"a": 1.0, "epoch": 0}, step=3)
+    logger.log_metrics({"samples": "a picture"}, step=7)
+    logger.finalize("failed")
+    logger.close(failed=True)
+    assert (tmp_path / "end.json").read_text() == '{"last_round": 3}\n'
+
+
+def test_a_training_that_fails_or_is_stopped_ends_the_run_so(logger: RunAtWandb, run: _FakeRun) -> None:
+    with finished_wandb([logger]):
+        pass
+    assert run.ended_with == 0
+    with pytest.raises(RunStopped), finished_wandb([logger]):
+        raise RunStopped("stopped by the tracker")
+    assert run.ended_with == 0
+    with pytest.raises(OSError, match="disk"), finished_wandb([logger]):
+        raise OSError("disk")
+    assert run.ended_with == 1
+
+
+def test_ranks_other_than_the_first_begin_nothing(
+    logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with finished_wandb([logger]):
+        pass
+    assert (logger._experiment, run.ended_with) == (None, None)
+
+
+def test_the_users_own_logger_gives_its_settings_to_ours(tmp_path: Path) -> None:
+    csv, theirs = CSVLogger(tmp_path), WandbLogger(project="mine", tags=["a"], resume=None, prefix="p", save_dir=".")
+    ours, other = with_wandb([csv, theirs], tmp_path / "id", "online", {"seed": 1})
+    assert isinstance(ours, RunAtWandb)
+    assert other is csv
+    said = {name: ours._wandb_init[name] for name in ("project", "tags", "resume", "id", "dir", "config")}
+    assert said == {
+        "project": "mine",
+        "tags": ["a"],
+        "resume": "allow",
+        "id": "id",
+        "dir": str(tmp_path / "id"),
+        "config": {"cli": {"seed": 1}},
+    }
+    assert ours._prefix == "p"
+    assert not ours._offline
+
+
+@pytest.mark.parametrize(
+    ("flag", "given", "offline"),
+    [
+        (None, None, True),
+        (None, {"offline": True}, True),
+        (None, {}, False),
+        ("offline", {}, True),
+        ("online", {"offline": True}, False),
+    ],
+)
+def test_who_asks_for_lightnings_logger_means_online_unless_told(
+    flag: Any, given: Any, offline: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE")
+    [ours] = with_wandb([] if given is None else [WandbLogger(**given)], tmp_path, flag, {})
+    assert isinstance(ours, RunAtWandb)
+    assert ours._offline is offline
+
+
+def test_off_is_off_for_the_users_own_logger_too(tmp_path: Path) -> None:
+    assert with_wandb([WandbLogger()], tmp_path, "off", {}) == []

@@ -1,0 +1,54 @@
+"""Checkpoints of a run as versions of an artifact at W&B."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wandb import Run
+
+_KEPT = "checkpoints"
+
+
+def log_checkpoints(run: "Run", folder: Path, last: Path | None, best: Path | None) -> None:
+    """Makes the last and the best checkpoint versions of one artifact, ``model-ID``, of type ``model``.
+
+    Lightning's own ``log_model`` refuses to do so offline. The files are linked into W&B's folder: they are there, as
+    they are now, when they are uploaded, and no byte is copied.
+
+    Args:
+        run: The run at W&B.
+        folder: W&B's folder in the run folder.
+        last: ``last.ckpt``; its version gets the aliases ``last`` and ``latest``.
+        best: The best one; its version gets ``best``.
+    """
+    import wandb  # two seconds of imports that a run without W&B need not pay  # noqa: PLC0415
+
+    forget_checkpoints(folder)  # those of an earlier piece
+    for path, aliases in ((best, ["best"]), (last, ["last", "latest"])):
+        if path is not None and path.is_file():
+            artifact = wandb.Artifact(f"model-{run.id}", type="model", metadata={"file": path.name})
+            kept = _kept(path, folder / _KEPT)
+            artifact.add_file(str(kept), name="model.ckpt", policy="immutable", skip_cache=True)
+            run.log_artifact(artifact, aliases=aliases)
+
+
+def forget_checkpoints(folder: Path) -> None:
+    """Removes the links to files that are uploaded, or that others take the place of.
+
+    Args:
+        folder: W&B's folder in the run folder.
+    """
+    shutil.rmtree(folder / _KEPT, ignore_errors=True)
+
+
+def _kept(path: Path, folder: Path) -> Path:
+    """The file under a name that nothing replaces."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / path.name
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, kept)
+    return kept
