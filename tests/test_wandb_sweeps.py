@@ -1,6 +1,7 @@
 """Sweeps by `wandb sweep` and `wandb agent`, as a user starts them, and runs that are stopped from the server."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 import yaml
 from trainings import record
-from wandb_client import Client, client_of_the_server  # noqa: F401 -- a fixture
+from wandb_client import HELD_UP, Client, client_of_the_server  # noqa: F401 -- a fixture
 
 pytestmark = pytest.mark.slow
 
@@ -108,15 +109,46 @@ def test_a_run_is_stopped_by_its_agent_and_from_its_page_on_one_device_and_on_tw
     assert "exited with code" not in said
 
 
+def test_a_preempted_trial_is_given_to_the_next_agent_that_asks_and_goes_on(client: Client) -> None:
+    server = client.server
+    server.runs.clear()
+    sweep = yaml.safe_load(_SWEEP.read_text()) | {"parameters": {"seed_everything": {"values": [3]}}}
+
+    def preempt() -> None:
+        [name] = server.runs
+        for pid in _processes_of(name):
+            os.kill(pid, signal.SIGUSR1)
+        (client.folder / "go").touch()
+
+    server.when(lambda: any(run.history for run in server.runs.values()), preempt)
+    options = (*_TINY, "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1", *HELD_UP)
+    said = _swept(client, _shortened(sweep, *options), agents=1)
+
+    [run] = server.runs.values()
+    assert (run.state, run.exit_code) == ("finished", 0), said
+    folder = client.folder / "runs" / "quickstart" / run.name
+    assert (record(folder)["status"], record(folder)["resumed"]) == ("finished", 1)
+    assert run.rounds("train/loss_d") == list(range(24))  # none twice, none missing
+
+
 def _commands_of(run: str) -> set[tuple[str, ...]]:
     """The options with which the ranks of a trial were started."""
-    found = set()
+    words = [_words(pid) for pid in _processes_of(run)]
+    return {tuple(line[line.index("fit") :]) for line in words}
+
+
+def _processes_of(run: str) -> list[int]:
+    """The ranks of a trial."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             is_rank = f"WANDB_RUN_ID={run}".encode() in (entry / "environ").read_bytes().split(b"\0")
-            words = (entry / "cmdline").read_bytes().decode().split("\0")
         except OSError:  # it has ended meanwhile
             continue
-        if is_rank and "fit" in words:
-            found.add(tuple(words[words.index("fit") :]))
+        if is_rank and "fit" in _words(int(entry.name)):
+            found.append(int(entry.name))
     return found
+
+
+def _words(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")

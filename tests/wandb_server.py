@@ -43,12 +43,14 @@ class Run:
     project: str
     sweep: str | None = None
     group: str | None = None
+    point: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, list[str]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     state: str = "pending"
     exit_code: int | None = None
     starts: int = 0
+    preempting: bool = False
     stop: Literal["agent", "filestream"] | None = None
 
     @property
@@ -324,6 +326,10 @@ class WandbServer:
             commands = [{"type": "stop", "run_id": name} for name in stopping]
         elif running:
             commands = []
+        elif preempted := [name for name in sweep.runs if self.runs[name].state == "preempted"]:
+            run = self.runs[preempted[0]]
+            run.state, run.preempting = "running", False
+            commands = [self._trial(sweep, run)]
         elif sweep.points and sweep.state == "RUNNING":
             commands = [self._next_trial(sweep)]
         else:
@@ -334,10 +340,14 @@ class WandbServer:
     def _next_trial(self, sweep: Sweep) -> dict[str, Any]:
         point, name = sweep.points.pop(0), uuid.uuid4().hex[:8]
         sweep.runs.append(name)
-        self.runs[name] = Run(name, sweep.project, sweep=sweep.name)
+        self.runs[name] = Run(name, sweep.project, sweep=sweep.name, point=point)
+        return self._trial(sweep, self.runs[name])
+
+    def _trial(self, sweep: Sweep, run: Run) -> dict[str, Any]:
+        """What an agent is told to run; one that was preempted comes before all new ones."""
         program = yaml.safe_load(sweep.config).get("program")
-        arguments = {key: {"value": value} for key, value in point.items()}
-        return {"type": "run", "run_id": name, "program": program, "args": arguments, "logs": []}
+        arguments = {key: {"value": value} for key, value in run.point.items()}
+        return {"type": "run", "run_id": run.name, "program": program, "args": arguments, "logs": []}
 
     # -- Artifacts --------------------------------------------------------------------------------------------------
 
@@ -397,9 +407,10 @@ class WandbServer:
         with self.changed:
             found = self.runs[run]
             found.write(content.get("files") or {})
+            found.preempting |= bool(content.get("preempting"))
             if content.get("complete"):
                 found.exit_code = content.get("exitcode")
-                found.state = "finished" if found.exit_code == 0 else "failed"
+                found.state = "finished" if found.exit_code == 0 else "preempted" if found.preempting else "failed"
             self._note()
             return {"exitcode": None, "limits": {}, "stopped": found.stop == "filestream"}
 

@@ -82,18 +82,18 @@ def begin_run(arguments: dict[str, Any], *, offline: bool) -> "Run":
         return wandb.init(mode="disabled")
 
 
-def finish_run(run: "Run", *, failed: bool) -> str | None:
+def finish_run(run: "Run", exit_code: int) -> str | None:
     """Ends a run, and waits until the server has everything, or for the time that is given for it.
 
     Args:
         run: Which.
-        failed: Whether it ended by an error.
+        exit_code: How it ended.
 
     Returns:
         Why the server does not have everything, or None.
     """
     try:
-        run.finish(exit_code=int(failed))
+        run.finish(exit_code=exit_code)
     except Exception as error:
         return _first_line(error)
     return None

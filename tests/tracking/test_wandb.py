@@ -9,8 +9,9 @@ import pytest
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
 from lit_gan.errors import RunStopped
-from lit_gan.tracking import wandb as tracking
-from lit_gan.tracking.wandb import RunAtWandb, finished_wandb, wandb_logger, with_wandb
+from lit_gan.tracking import wandb_run as tracking
+from lit_gan.tracking.wandb import finished_wandb, wandb_logger, with_wandb
+from lit_gan.tracking.wandb_run import RunAtWandb
 
 
 def test_off_is_no_logger(tmp_path: Path) -> None:
@@ -90,6 +91,7 @@ class _FakeRun:
         self.rows: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {}
         self.ended_with: int | None = None
+        self.is_preempting = False
         self.settings = SimpleNamespace(sync_dir="")
         self._local_step = 0
 
@@ -101,6 +103,9 @@ class _FakeRun:
         assert step >= self._local_step
         self._local_step = step + 1
         self.rows.append(row)
+
+    def mark_preempting(self) -> None:
+        self.is_preempting = True
 
     def finish(self, exit_code: int) -> None:
         self.ended_with = exit_code
@@ -220,7 +225,7 @@ def test_a_row_that_was_not_sent_is_not_among_what_a_piece_has(
     logger.log_metrics({"a": 1.0, "epoch": 0}, step=3)
     logger.log_metrics({"samples": "a picture"}, step=7)
     logger.finalize("failed")
-    logger.close(failed=True)
+    logger.close(exit_code=1)
     assert (tmp_path / "end.json").read_text() == '{"last_round": 3}\n'
 
 
@@ -234,6 +239,22 @@ def test_a_training_that_fails_or_is_stopped_ends_the_run_so(logger: RunAtWandb,
     with pytest.raises(OSError, match="disk"), finished_wandb([logger]):
         raise OSError("disk")
     assert run.ended_with == 1
+
+
+@pytest.mark.parametrize(("offline", "exit_code"), [(False, 75), (True, 0)])
+def test_a_preempted_run_says_that_it_will_be_gone_on_with(
+    offline: bool, exit_code: int, logger: RunAtWandb, run: _FakeRun
+) -> None:
+    run.offline = offline
+    with pytest.raises(RunStopped), finished_wandb([logger]):
+        raise RunStopped("preempted", requeue=True)
+    assert (run.is_preempting, run.ended_with) == (not offline, exit_code)
+
+
+def test_ctrl_c_is_no_preemption(logger: RunAtWandb, run: _FakeRun) -> None:
+    with pytest.raises(RunStopped), finished_wandb([logger]):
+        raise RunStopped("interrupted")
+    assert (run.is_preempting, run.ended_with) == (False, 0)
 
 
 def test_ranks_other_than_the_first_begin_nothing(
