@@ -1,18 +1,15 @@
 """Walks through latent space while a GAN trains: the paper's figure 3."""
 
-from pathlib import Path
-
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch import Trainer
 
-from lit_gan.callbacks.pictures import CHANNELS, grid_image, show
+from lit_gan.callbacks.pictures import CHANNELS, PictureCallback, grid_image
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.randomness import stream
 
 
-class Interpolation(Callback):
+class Interpolation(PictureCallback):
     """Saves rows of images between two random latents as PNG, and gives them to the loggers, as ``interpolations``.
 
     A row goes from one draw of the latent distribution to another along :meth:`lit_gan.latents.Latent.between`. The
@@ -39,32 +36,17 @@ class Interpolation(Callback):
             raise UserError(f"interpolation.steps = {steps}: expected at least 2, the ends.")
         if every_n_rounds < 0:
             raise UserError(f"interpolation.every_n_rounds = {every_n_rounds}: expected 0 (only at the end) or more.")
+        super().__init__(every_n_rounds, folder)
         self.rows = rows
         self.steps = steps
-        self.every_n_rounds = every_n_rounds
-        self.folder = folder
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
-    ) -> None:
-        """A picture every ``every_n_rounds`` rounds."""
-        if self.every_n_rounds and trainer.global_step % self.every_n_rounds == 0:
-            self._save(trainer, pl_module)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The last picture, where it is not there already."""
-        if not (self.every_n_rounds and trainer.global_step % self.every_n_rounds == 0):
-            self._save(trainer, pl_module)
-
-    @rank_zero_only
-    def _save(self, trainer: Trainer, module: LightningModule) -> None:
-        if not isinstance(module, GenerativeModule) or self.rows == 0:
+    def draw(self, trainer: Trainer, module: GenerativeModule) -> None:
+        """Draws the walks of the present round."""
+        if self.rows == 0:
             return
         images = self.images(module).cpu()
         if images.shape[1] in CHANNELS:  # else the grid of samples has said that they cannot be shown
-            folder = Path(self.folder or Path(trainer.default_root_dir) / "samples")
-            file = folder / f"interpolation-{trainer.global_step:06d}.png"
-            show(trainer, "interpolations", grid_image(images, self.steps), file)
+            self.show(trainer, "interpolations", grid_image(images, self.steps), file="interpolation")
 
     def images(self, module: GenerativeModule) -> torch.Tensor:
         """The walks' images.

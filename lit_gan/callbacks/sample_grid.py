@@ -1,18 +1,16 @@
 """Grids of samples while a GAN trains."""
 
 import warnings
-from pathlib import Path
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch import Trainer
 
-from lit_gan.callbacks.pictures import CHANNELS, grid_image, show
+from lit_gan.callbacks.pictures import CHANNELS, PictureCallback, grid_image
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.randomness import stream
 
 
-class SampleGrid(Callback):
+class SampleGrid(PictureCallback):
     """Saves a grid of samples as PNG, and gives it to every logger that takes images, as ``samples``.
 
     The latents are a function of the run's seed alone, so that each grid shows the same draws as the one before it,
@@ -37,37 +35,17 @@ class SampleGrid(Callback):
             raise UserError(f"sample_grid.every_n_rounds = {every_n_rounds}: expected 0 (only at the end) or more.")
         if columns is not None and columns < 1:
             raise UserError(f"sample_grid.columns = {columns}: expected at least 1.")
+        super().__init__(every_n_rounds, folder)
         self.num_samples = num_samples
-        self.every_n_rounds = every_n_rounds
         self.columns = columns or 10
-        self.folder = folder
 
-    def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
-        """A grid every ``every_n_rounds`` rounds."""
-        if self.every_n_rounds and trainer.global_step % self.every_n_rounds == 0:
-            self._save(trainer, pl_module)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The last grid, where it is not there already."""
-        if not (self.every_n_rounds and trainer.global_step % self.every_n_rounds == 0):
-            self._save(trainer, pl_module)
-
-    @rank_zero_only
-    def _save(self, trainer: Trainer, module: LightningModule) -> None:
-        if not isinstance(module, GenerativeModule) or self.num_samples == 0:
+    def draw(self, trainer: Trainer, module: GenerativeModule) -> None:
+        """Draws the grid of the present round."""
+        if self.num_samples == 0:
             return
         samples = module.sample(self.num_samples, rng=stream(module.seed, "sample grid")).cpu()
-        if samples.shape[1] not in CHANNELS:
+        if samples.shape[1] in CHANNELS:
+            self.show(trainer, "samples", grid_image(samples, self.columns), file="round")
+        else:
             warnings.warn(f"no sample grid: images with {samples.shape[1]} channels cannot be shown.", stacklevel=2)
             self.num_samples = 0
-            return
-        folder = Path(self.folder or Path(trainer.default_root_dir) / "samples")
-        file = folder / f"round-{trainer.global_step:06d}.png"
-        show(trainer, "samples", grid_image(samples, self.columns), file)
