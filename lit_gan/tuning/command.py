@@ -146,7 +146,7 @@ def _check_word(word: str) -> None:
         if name.startswith("envvar:"):
             raise UserError(f"command: {word}: expected a variable of capitals, digits and underscores.")
         if name not in _MACROS:
-            raise UserError(f"command: there is no macro {word}{nearest(name, _MACROS)}.")
+            raise UserError(f"command: there is no macro {word}{nearest(name, _MACROS)}")
         return
     inside = [name for name in _MACROS if f"${{{name}}}" in word]
     if inside:

@@ -54,7 +54,7 @@ def check_parameter(place: str, entry: Any) -> None:
             f"{', '.join(DISTRIBUTIONS)}."
         )
     if distribution is not None and distribution not in DISTRIBUTIONS:
-        raise UserError(f"{place}: there is no distribution {distribution}{nearest(str(distribution), DISTRIBUTIONS)}.")
+        raise UserError(f"{place}: there is no distribution {distribution}{nearest(str(distribution), DISTRIBUTIONS)}")
     check_keys(place, entry, _KEYS)
     if "value" in entry and "values" in entry:
         raise UserError(f"{place}: value and values exclude each other; give one of them.")
@@ -113,11 +113,11 @@ def check_keys(place: str, entry: Mapping[Any, Any], known: Iterable[str]) -> No
     for key in entry:
         if key not in known:
             where = f"{place}: " if place else ""
-            raise UserError(f"{where}there is no key {key}{nearest(str(key), known)}.")
+            raise UserError(f"{where}there is no key {key}{nearest(str(key), known)}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """What may have been meant, as the rest of a sentence.
+    """What may have been meant, as the rest of a sentence, its end included.
 
     Args:
         word: What was written.
@@ -127,11 +127,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
         >>> nearest("methd", ["method", "metric"])
         '; did you mean method?'
         >>> nearest("x", ["method", "metric"])
-        ': expected one of method, metric'
+        ': expected one of method, metric.'
     """
     known = tuple(known)
     close = get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f": expected one of {', '.join(known)}"
+    return f"; did you mean {close[0]}?" if close else f": expected one of {', '.join(known)}."
 
 
 def check_number(place: str, number: Any) -> None:

@@ -123,7 +123,7 @@ def read_sweep(name: str, content: Mapping[str, Any]) -> Sweep:
     check_keys("", content, _KEYS)
     method = content.get("method")
     if method not in METHODS:
-        raise UserError(f"method: there is no {method!r}{nearest(str(method), METHODS)}.")
+        raise UserError(f"method: there is no {method!r}{nearest(str(method), METHODS)}")
     metric, goal = _metric(content.get("metric"))
     parameters = _parameters(content.get("parameters"))
     if method == "grid":
@@ -152,7 +152,7 @@ def _metric(entry: Any) -> tuple[str, Goal]:
     check_keys("metric", entry, ("name", "goal"))
     goal = entry.get("goal", "minimize")
     if goal not in GOALS:
-        raise UserError(f"metric.goal: there is no {goal!r}{nearest(str(goal), GOALS)}.")
+        raise UserError(f"metric.goal: there is no {goal!r}{nearest(str(goal), GOALS)}")
     return entry["name"], goal
 
 

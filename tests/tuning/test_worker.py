@@ -144,7 +144,7 @@ def test_the_json_file_of_a_trial_is_there() -> None:
         command=[
             "${interpreter}",
             "-c",
-            f"{script} runpy.run_path({content()['program']!r})",
+            f"{script} runpy.run_path({content()['program']!r}, run_name='__main__')",
             "-",
             "${args_json_file}",
         ],
