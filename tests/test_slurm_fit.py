@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 _SOON = 10  # rows: the training is well inside, and far from its end
 _SECONDS = 120.0
 _FIT = shlex.join([*COMMAND, "--trainer.num_nodes=2", "--trainer.devices=1"])
+_AUTO = shlex.join([*COMMAND, "--trainer.devices=auto"])  # those of the allocation
 
 
 def _submit(slurm: SlurmCluster, folder: Path, script: str) -> Job:
@@ -70,7 +71,7 @@ def test_a_signalled_job_requeues_itself_and_ends_as_if_undisturbed(
 def test_alone_in_a_job_of_two_tasks_it_starts_itself_and_cancelled_it_stops_in_good_order(
     slurm: SlurmCluster, undisturbed: Path, tmp_path: Path
 ) -> None:
-    cancelled = _submit(slurm, tmp_path, _FIT)
+    cancelled = _submit(slurm, tmp_path, _AUTO)
     run = _run_of(cancelled, tmp_path)
     _wait_until_inside(cancelled, run)
     slurm.run("scancel", cancelled.number)
@@ -82,7 +83,7 @@ def test_alone_in_a_job_of_two_tasks_it_starts_itself_and_cancelled_it_stops_in_
     assert cancelled.shown("Restarts") == "0"
 
     # Whoever cancelled it may go on with it: a new job with the same command, since the first has left the queue.
-    job = _submit(slurm, tmp_path, _FIT)
+    job = _submit(slurm, tmp_path, _AUTO)
     job.wait_for("COMPLETED", seconds=_SECONDS)
     assert [path.name for path in run.parent.iterdir()] == [run.name]
     assert (record(run)["status"], record(run)["resumed"]) == ("finished", 1)

@@ -142,7 +142,7 @@ def test_a_run_in_an_image_that_somebody_cancels_is_not_queued_again(slurm: Slur
 
 def test_what_the_cluster_does_not_have_is_told_in_one_line() -> None:
     told = lit_gan("submit", "--partition=nope", *_FIT).line
-    assert told.startswith("sbatch refuses the job: invalid partition specified: nope Batch job submission failed: ")
+    assert told.startswith("sbatch refuses the job: invalid partition specified: nope; Batch job submission failed: ")
     assert lit_gan("submit", "--", "fit", "--config=mnist").line.startswith("sbatch refuses the job: Invalid generic")
 
 

@@ -179,8 +179,10 @@ def _by_step(run: Run) -> list[dict[str, Any]]:
 
 
 def _check_pictures(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
-    pictures = {row["trainer/global_step"] + 1: row["samples"]["filenames"] for row in rows if "samples" in row}
-    files = {int(file.stem.removeprefix("round-")): file for file in (folder / "samples").glob("round-*.png")}
-    assert pictures.keys() == files.keys()
-    for rounds, [name] in pictures.items():
-        assert run.files[name] == files[rounds].read_bytes()
+    for kind, file in (("samples", "round"), ("interpolations", "interpolation")):
+        pictures = {row["trainer/global_step"] + 1: row[kind]["filenames"] for row in rows if kind in row}
+        files = {int(path.stem.rpartition("-")[2]): path for path in (folder / "samples").glob(f"{file}-*.png")}
+        assert files
+        assert pictures.keys() == files.keys()
+        for rounds, [name] in pictures.items():
+            assert run.files[name] == files[rounds].read_bytes()

@@ -66,4 +66,4 @@ def environment_of_a_job(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _in_one_line(text: str) -> str:
     """What sbatch says, without its name before every line."""
-    return " ".join(line.removeprefix("sbatch: error: ").strip() for line in text.splitlines() if line.strip())
+    return "; ".join(line.removeprefix("sbatch: error: ").strip() for line in text.splitlines() if line.strip())

@@ -1,13 +1,16 @@
 """The best trial's configuration, written beside the journal and ready for ``lit-gan fit --config``."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from optuna.trial import FrozenTrial
 
 from lit_gan.tracking.atomic_write import write_atomically
+from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.study import SweepStudy
+from lit_gan.tuning.sweep_file import Sweep
 from lit_gan.tuning.sweep_layout import shown
 
 
@@ -31,7 +34,18 @@ def write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:
         f"Its run is {shown(folder)}.",
         *yaml.safe_dump(best.params, sort_keys=False).splitlines(),
     ]
-    text = "".join(f"# {line}\n" for line in comment) + (folder / "config.yaml").read_text()
+    text = "".join(f"# {line}\n" for line in comment) + _trainable((folder / "config.yaml").read_text(), sweep)
     for path in (layout.best, layout.newest_best):
         write_atomically(path, text)
     return [layout.newest_best, layout.best]
+
+
+def _trainable(config: str, sweep: Sweep) -> str:
+    """The configuration without the checkpoint that a sweep of evaluations names: training would go on from its end."""
+    command = trial_command(sweep.command, sweep.program, {}, Path("arguments.json"))
+    arguments = arguments_of_lit_gan(command)
+    if not arguments or arguments[0] == "fit":
+        return config
+    content: dict[str, Any] = yaml.safe_load(config)
+    content.pop("ckpt_path", None)
+    return yaml.safe_dump(content, sort_keys=False)

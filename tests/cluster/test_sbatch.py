@@ -35,7 +35,7 @@ def test_the_name_of_a_cluster_is_left_out_and_the_words_of_the_site_go_on(
 @pytest.mark.parametrize(
     ("says", "told"),
     [
-        ("sbatch: error: invalid partition\nsbatch: error: Batch job failed", "invalid partition Batch job failed"),
+        ("sbatch: error: invalid partition\nsbatch: error: Batch job failed", "invalid partition; Batch job failed"),
         ("", "exit code 1"),
     ],
 )
