@@ -88,3 +88,16 @@ def test_alone_in_a_job_of_two_tasks_it_starts_itself_and_cancelled_it_stops_in_
     assert [path.name for path in run.parent.iterdir()] == [run.name]
     assert (record(run)["status"], record(run)["resumed"]) == ("finished", 1)
     assert differences(run, undisturbed) == []
+
+
+def test_a_trial_on_both_nodes_that_its_agent_stops_saves_itself(slurm: SlurmCluster, tmp_path: Path) -> None:
+    """SIGTERM reaches the process that the agent has started, which is no `srun` and no rank."""
+    environ = {**ENVIRON, "LIT_GAN_SWEEP": "sweep", "WANDB_RUN_ID": "trial"}
+    job = slurm.submit(f"exec {_AUTO}", "--nodes=2", "--ntasks-per-node=1", cwd=tmp_path, environ=environ)
+    run = tmp_path / "runs" / "quickstart" / "trial"
+    _wait_until_inside(job, run)
+    slurm.run("scancel", "--batch", "--signal=TERM", job.number)
+    job.wait_for("COMPLETED", seconds=_SECONDS)  # exit code 0
+    assert (record(run)["status"], record(run)["reason"]) == ("stopped", "stopped by the tracker")
+    assert (run / "checkpoints" / "last.ckpt").is_file()
+    assert _SOON <= rows(run) < ROUNDS

@@ -16,7 +16,7 @@ class PlayerMonitor(Callback):
 
     The norm is :math:`\|\nabla\|_2` over all of a player's parameters at its last update of the round, before clipping
     and averaged over the ranks; rate and momentum (``train/momentum_g``, ``train/momentum_d``, where the optimiser has
-    one) are those of that update. Only rounds that are logged cost anything, and none of them waits for the device.
+    one) are those of that update. Only rounds that are logged cost anything, and the norms wait for nothing.
     A module that is no GAN is left alone.
     """
 

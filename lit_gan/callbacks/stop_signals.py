@@ -12,7 +12,7 @@ from typing import Any
 from lit_gan.errors import RunStopped
 from lit_gan.tracking.sweep_trial import sweep_of
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 # What a flag's value means; where ranks differ, the highest counts.
 _STOPS = (
@@ -29,6 +29,7 @@ class StopSignals:
 
     SIGUSR1 is what a Slurm job asks for before its time is over (``--signal=USR1@90``): the run wants to be queued
     again. SIGTERM comes from a scheduler that takes the machine back, or, inside a trial of a sweep, from its agent.
+    SIGUSR2 is SIGTERM by another name, which ``srun`` hands on (``lit_gan.cli.srun``).
 
     Example:
         >>> signals = StopSignals()

@@ -81,7 +81,9 @@ def _dispatch(arguments: list[str]) -> int:
     if verb not in _VERBS:
         raise UserError(f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; `lit-gan --help` tells more.")
     if verb in _ON_ALL_RANKS:
-        import_module("lit_gan.cli.srun").start_again_under_srun(arguments)  # before anything heavy is imported
+        code: int | None = import_module("lit_gan.cli.srun").start_again_under_srun(arguments)  # before heavy imports
+        if code is not None:
+            return code
     # A network of one's own is a module beside the configuration that names it, as for `python -m lit_gan`.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())

@@ -1,5 +1,6 @@
 """What a run says at its end: where everything is, and how it goes on."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -44,6 +45,9 @@ def queue_again() -> None:
     """
     job = slurm_job()
     if job is None or is_local_trial():
+        return
+    if shutil.which("scontrol") is None:  # in an image, say, whose job script asks Slurm
+        print(f"lit-gan: exit code 75 asks whoever started this to queue job {job} again.", flush=True)
         return
     fault = requeue(job)
     if fault is None:

@@ -2,26 +2,34 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from types import FrameType
 
 from lit_gan.errors import UserError
+from lit_gan.tracking.child_process import ends_with_parent
 from lit_gan.tracking.slurm import allocated_tasks, starts_itself_under_srun
+from lit_gan.tracking.sweep_trial import sweep_of
 
 
-def start_again_under_srun(arguments: Sequence[str]) -> None:
-    """Becomes `srun` of the same command where several tasks are allocated and none has been started; else returns.
+def start_again_under_srun(arguments: Sequence[str]) -> int | None:
+    """Starts `srun` of the same command where several tasks are allocated and none has been started.
 
-    A job script, or the command of a sweep, is then the same for one process and for many.
+    A job script, or the command of a sweep, is then the same for one process and for many. This process becomes `srun`;
+    only in a trial of a sweep it stays, to hand on the signals of its agent in words that `srun` knows.
 
     Args:
         arguments: What follows `lit-gan`, verb included.
+
+    Returns:
+        The exit code of a trial; None where this process is to do the work itself.
 
     Raises:
         UserError: If there is no `srun` to be found.
     """
     if only_asks(arguments) or not starts_itself_under_srun(os.environ):
-        return
+        return None
     tasks = allocated_tasks(os.environ)
     print(f"lit-gan: {tasks} tasks in this Slurm allocation: starting again under srun", file=sys.stderr)
     sys.stdout.flush()
@@ -31,12 +39,46 @@ def start_again_under_srun(arguments: Sequence[str]) -> None:
         os.environ.setdefault("SRUN_CPUS_PER_TASK", os.environ["SLURM_CPUS_PER_TASK"])
     command = srun_command(arguments, os.environ)
     try:
+        if sweep_of() is not None:
+            return _run_as_trial(command)
         os.execvp(command[0], command)  # noqa: S606 -- no shell: the arguments are passed as they are
     except FileNotFoundError as error:
         raise UserError(
             f"{tasks} tasks are allocated by Slurm, and there is no srun here to start them: start the command itself "
             "by srun, or ask Slurm for one task (--ntasks=1)."
         ) from error
+
+
+def _run_as_trial(command: list[str]) -> int:
+    """Runs `srun`, and tells the ranks what an agent tells this process.
+
+    On SIGTERM `srun` kills all ranks at once, saved or not. SIGUSR1 and SIGUSR2 it hands on: so the stop of an agent
+    travels as SIGUSR2, which a run heeds as SIGTERM.
+    """
+    waiting: list[int] = []
+    started: list[subprocess.Popen[bytes]] = []
+
+    def hand_on(number: int, _: FrameType | None) -> None:
+        for_srun = signal.SIGUSR1 if number == signal.SIGUSR1 else signal.SIGUSR2
+        if started:
+            started[0].send_signal(for_srun)
+        else:
+            waiting.append(for_srun)
+
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(asked, hand_on)
+    # In a group of its own: `srun` answers the terminal's Ctrl-C by a question. Should this process be killed, SIGTERM
+    # has it take all ranks along.
+    child = subprocess.Popen(  # noqa: S603 -- no shell, as above
+        command,
+        process_group=0,
+        preexec_fn=ends_with_parent(signal.SIGTERM),  # noqa: PLW1509 -- there is one thread
+    )
+    started.append(child)
+    for number in waiting:
+        child.send_signal(number)
+    code = child.wait()
+    return code if code >= 0 else 128 - code
 
 
 def keep_the_exit_code() -> None:

@@ -59,8 +59,9 @@ def _work_of_worker(options: argparse.Namespace, file: Path) -> Work:
     count = () if options.count is None else ("--count", str(options.count))
     storage = f"runs/{sweep.word}.journal"
     arguments = ("sweep", options.sweep, "--storage", storage, "--workers", "1", *count)
-    on_cpu = _ON_CPU.search(" ".join(sweep.command))
-    return _work(options, sweep.name, "lit_gan", arguments, gpus=on_cpu is None)
+    constant = sweep.parameters.get("trainer.accelerator", {}).get("value")
+    on_cpu = constant == "cpu" or _ON_CPU.search(" ".join(sweep.command)) is not None
+    return _work(options, sweep.name, "lit_gan", arguments, gpus=not on_cpu)
 
 
 def _work(options: argparse.Namespace, name: str, module: str, arguments: tuple[str, ...], *, gpus: bool) -> Work:

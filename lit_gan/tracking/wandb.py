@@ -44,7 +44,7 @@ def wandb_logger(
         return None
     ours: dict[str, Any] = {
         "project": os.environ.get("WANDB_PROJECT", "lit-gan"),
-        "id": os.environ.get("WANDB_RUN_ID", folder.name),
+        "id": os.environ.get("WANDB_RUN_ID") or folder.name,
         "resume": "allow",
         "save_dir": str(folder),
         "offline": mode == "offline",

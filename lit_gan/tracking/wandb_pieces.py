@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lit_gan.tracking.atomic_write import write_atomically
+
 if TYPE_CHECKING:
     from wandb import Run
 
@@ -40,7 +42,7 @@ def mark_whole(piece: Path, last_round: int) -> None:
         last_round: The index of the last round.
     """
     with suppress(OSError):  # a full disk: then the next piece has these rows once more
-        (piece / _END).write_text(json.dumps({"last_round": last_round}) + "\n")
+        write_atomically(piece / _END, json.dumps({"last_round": last_round}) + "\n")
 
 
 def delivered_round(pieces: Iterable[Path]) -> int:
@@ -50,7 +52,7 @@ def delivered_round(pieces: Iterable[Path]) -> int:
         pieces: Of one run.
     """
     ends = (_end(piece) for piece in pieces if _is_delivered(piece))
-    return max(ends, default=-1)
+    return max((end for end in ends if end is not None), default=-1)
 
 
 def send_media_again(run: "Run", pieces: Iterable[Path]) -> None:
@@ -88,8 +90,12 @@ def set_aside(pieces: Iterable[Path]) -> None:
 
 def _is_delivered(piece: Path) -> bool:
     is_online = not piece.name.startswith("offline-")
-    return (piece / _END).is_file() and (is_online or any(piece.glob("*.wandb.synced")))
+    return _end(piece) is not None and (is_online or any(piece.glob("*.wandb.synced")))
 
 
-def _end(piece: Path) -> int:
-    return int(json.loads((piece / _END).read_text())["last_round"])
+def _end(piece: Path) -> int | None:
+    """The last round of a piece that is whole; one that cannot be read is none."""
+    try:
+        return int(json.loads((piece / _END).read_text())["last_round"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,19 +1,17 @@
 """The process of one trial: started so that it does not outlive its worker, and stopped in good order."""
 
-import ctypes
 import fcntl
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from lit_gan.errors import UserError
+from lit_gan.tracking.child_process import ends_with_parent
 
-_PR_SET_PDEATHSIG = 1
 # A checkpoint of a gigabyte takes six seconds, a round some; whoever has not left after that hangs.
 _PATIENCE_SECONDS = 300.0
 
@@ -52,7 +50,8 @@ class TrialProcess:
                     stderr=err_file,
                     process_group=0,  # Ctrl-C in the terminal is the worker's, which stops the trial in good order
                     pass_fds=[descriptor],
-                    preexec_fn=_dying_with_its_parent(),  # noqa: PLW1509 -- the worker has one thread
+                    # SIGTERM, not SIGKILL: a run saves what it has, and a launcher takes its ranks along.
+                    preexec_fn=ends_with_parent(signal.SIGTERM),  # noqa: PLW1509 -- the worker has one thread
                 )
         except (FileNotFoundError, PermissionError) as error:
             raise UserError(f"command: {command[0]} cannot be run ({error.strerror}).") from error
@@ -93,18 +92,3 @@ class TrialProcess:
             file.seek(self._err_start)
             lines = file.read().decode(errors="replace").replace("\r", "\n").splitlines()
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
-
-
-def _dying_with_its_parent() -> Callable[[], None] | None:
-    """What the new process does before it becomes the command, where the kernel offers it."""
-    if not sys.platform.startswith("linux"):
-        return None
-    library, parent = ctypes.CDLL(None), os.getpid()
-
-    def ask() -> None:
-        # SIGTERM, not SIGKILL: a launcher (srun, torchrun) takes its ranks along, and a run saves what it has.
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died meanwhile
-            os._exit(1)
-
-    return ask

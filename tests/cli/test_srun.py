@@ -2,12 +2,15 @@
 
 import os
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from command_line import lit_gan
 from slurm_cluster import SlurmCluster
+from trainings import ENVIRON
 
 import lit_gan as package
 from lit_gan.cli import srun
@@ -123,6 +126,38 @@ def test_evaluation_is_of_all_ranks(monkeypatch: pytest.MonkeyPatch, verb: str, 
     with pytest.raises(_Became) as call:
         lit_gan(verb, "runs/mnist/ID")
     assert call.value.args[0][-2:] == [verb, "runs/mnist/ID"]
+
+
+_FAKE_SRUN = """#!/bin/sh
+trap 'echo USR2 >> "$SAID"; exit 0' USR2
+trap 'echo USR1 >> "$SAID"; exit 75' USR1
+echo ready >> "$SAID"
+while :; do sleep 0.05; done
+"""
+_TRIAL = "import sys\nfrom lit_gan.cli.main import main\nsys.exit(main(['fit', '--config', 'quickstart']))"
+
+
+@pytest.mark.parametrize(
+    ("sent", "said", "code"), [("SIGTERM", "USR2", 0), ("SIGINT", "USR2", 0), ("SIGUSR1", "USR1", 75)]
+)
+def test_a_trial_hands_its_agents_signals_on_in_words_that_srun_knows(
+    sent: str, said: str, code: int, tmp_path: Path
+) -> None:
+    script, told = tmp_path / "srun", tmp_path / "said"
+    script.write_text(_FAKE_SRUN)
+    script.chmod(0o755)
+    environ = {**os.environ, **_BATCH, **ENVIRON, "LIT_GAN_SWEEP": "s", "WANDB_RUN_ID": "t", "SAID": str(told)}
+    environ["PATH"] = f"{tmp_path}{os.pathsep}{environ['PATH']}"
+    process = subprocess.Popen([sys.executable, "-c", _TRIAL], env=environ, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not told.exists() or "ready" not in told.read_text():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.Signals[sent])
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert told.read_text().split() == ["ready", said]
 
 
 def test_without_srun_it_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -281,8 +281,14 @@ def test_a_chain_of_tasks_goes_on_with_one_run() -> None:
     assert "#SBATCH --array=1-5%1" in _script("--array=1-5%1", "--", *_FIT, "--run_dir=runs/long")
 
 
-def test_the_sweep_of_a_file_may_train_on_cpus() -> None:
-    Path("own.yaml").write_text(_SWEEP_ON_CPUS)
+@pytest.mark.parametrize("as_parameter", [False, True])
+def test_the_sweep_of_a_file_may_train_on_cpus(as_parameter: bool) -> None:
+    sweep = _SWEEP_ON_CPUS
+    if as_parameter:
+        sweep = sweep.replace(" --trainer.accelerator=cpu,", "")
+        sweep = sweep.replace("parameters: {", "parameters: {trainer.accelerator: {value: cpu}, ")
+        assert sweep.count("accelerator") == 1
+    Path("own.yaml").write_text(sweep)
     script = _script("--sweep=own.yaml", "--devices=2")
     assert not any("gpu:" in line for line in script)
     assert script[-1].endswith("-m lit_gan sweep own.yaml --storage runs/own.journal --workers 1")

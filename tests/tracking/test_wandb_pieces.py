@@ -23,6 +23,15 @@ def test_the_pieces_of_a_run_are_those_that_bear_its_id_the_oldest_first(wandb_f
     assert _names(pieces_of(wandb_folder, "a")) == ["offline-run-1-a", "run-2-a", "offline-run-3-a"]
 
 
+@pytest.mark.parametrize("content", ["", "{", "{}", "[]"])
+def test_a_piece_whose_end_was_not_written_whole_is_none_that_the_server_has(wandb_folder: Path, content: str) -> None:
+    _, second, _ = pieces_of(wandb_folder, "a")
+    (second / "end.json").write_text(content)
+    assert delivered_round([second]) == -1
+    set_aside([second])
+    assert not second.exists()
+
+
 def test_what_the_server_has_are_whole_pieces_that_were_online_or_uploaded(wandb_folder: Path) -> None:
     first, second, third = pieces_of(wandb_folder, "a")
     assert delivered_round([first, second, third]) == -1
