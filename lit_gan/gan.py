@@ -249,7 +249,7 @@ class GAN(GenerativeModule):
         check_checkpoints(self.trainer)
         resume_between_epochs(self.trainer)
         data = getattr(self.trainer, "datamodule", None)
-        self._check_value_range(getattr(data, "value_range", None))
+        self.take_value_range(getattr(data, "value_range", None))
         begin_training = getattr(self.generator, "begin_training", None)
         if begin_training is not None and not self.has_begun:
             begin_training(getattr(data, "pixel_means", _no_pixel_means))
@@ -345,17 +345,6 @@ class GAN(GenerativeModule):
         rows = len(verdict.real_logits)
         for name, value in numbers.items():
             self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=rows)
-
-    def _check_value_range(self, data_range: tuple[float, float] | None) -> None:
-        if data_range is None:
-            return
-        output_range = getattr(self.generator, "output_range", None)
-        if output_range is not None and tuple(output_range) != tuple(data_range):
-            raise UserError(
-                f"the data lie in {list(data_range)} but the generator's output activation gives {list(output_range)}: "
-                "expected the same range; set the data's value_range or the generator's output_activation."
-            )
-        self.value_range = (float(data_range[0]), float(data_range[1]))
 
 
 def _no_pixel_means() -> Tensor:

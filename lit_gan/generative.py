@@ -144,6 +144,25 @@ class GenerativeModule(LoadableModule):
             average = averages[name] = averages[name].to(parameter.device, parameter.dtype)
             parameter.data, average.data = average.data, parameter.data
 
+    def take_value_range(self, data_range: tuple[float, float] | None) -> None:
+        """Shows samples in the range of the data from now on.
+
+        Args:
+            data_range: Smallest and largest value of the data; ``None`` where nobody knows them.
+
+        Raises:
+            UserError: If the generator's output activation has another range.
+        """
+        if data_range is None:
+            return
+        output_range = getattr(self.generator, "output_range", None)
+        if output_range is not None and tuple(output_range) != tuple(data_range):
+            raise UserError(
+                f"the data lie in {list(data_range)} but the generator's output activation gives {list(output_range)}: "
+                "expected the same range; set the data's value_range or the generator's output_activation."
+            )
+        self.value_range = (float(data_range[0]), float(data_range[1]))
+
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """As many samples as the batch has rows, a function of the seed and of the batch's place."""
         rng = stream(self.seed, "predict", batch_idx, self.global_rank)
