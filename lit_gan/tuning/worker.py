@@ -175,6 +175,8 @@ class Worker:
         elif code == DISK_FULL:
             study.give_back(trial.number)
             raise UserError(f"trial {trial.number} is left as it is: {_told(process)} ({self._where(trial)}).")
+        elif code == USER_ERROR and run.is_written:  # by another machine, which was believed to be lost
+            study.give_back(trial.number)
         elif code == USER_ERROR:
             self._refused(trial, _told(process))
         else:

@@ -1,5 +1,6 @@
 """One worker, in the test's own process, with fake trials."""
 
+import dataclasses
 import itertools
 import os
 import re
@@ -12,6 +13,7 @@ from fake_sweep import content, folder_of, rows, starts, states, status, with_op
 from small_disk import fill, small_disk
 
 from lit_gan.errors import UserError
+from lit_gan.tracking.run_record import RunRecord
 from lit_gan.tuning.study import SweepStudy, error_of
 from lit_gan.tuning.sweep_file import read_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
@@ -131,6 +133,17 @@ def test_one_trial_that_is_refused_fails_when_others_have_shown_that_the_command
     assert work(other, total=2) == DONE
     assert sorted(states(other)) == ["COMPLETE", "FAIL"]
     assert {error_of(trial) for trial in other.trials()} == {"", "refused: --x 0.9: expected less"}
+
+
+def test_a_trial_whose_run_another_machine_writes_after_all_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataclasses.replace(RunRecord.first({}), host="another").write(Path("record.json"))
+    script = "mkdir -p runs/fake/$WANDB_RUN_ID; cp record.json runs/fake/$WANDB_RUN_ID/run.json; exit 2"
+    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", script, "${args}"])
+    monkeypatch.setattr("lit_gan.tuning.worker.time.sleep", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+
+    assert work(study, total=1) == TERMINATED
+    assert states(study) == ["RUNNING"]
+    assert study.trials()[0].user_attrs["worker"] == ""
 
 
 def test_a_trial_that_finds_the_disk_full_is_left_and_ends_the_sweep_in_one_line() -> None:
