@@ -11,9 +11,13 @@ from importlib import import_module
 from lit_gan import __version__
 from lit_gan.cli.shipped import shipped_names
 from lit_gan.errors import RunError, RunStopped, UserError
+from lit_gan.tracking.atomic_write import NO_SPACE
 from lit_gan.tracking.launch import is_rank_zero
+from lit_gan.tracking.sweep_trial import is_local_trial
 
 DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+# EX_IOERR of sysexits.h. Between a trial and the worker of `lit-gan sweep` that started it; nobody else sees it.
+_DISK_FULL_IN_A_TRIAL = 74
 
 # verb -> (module with `main(verb, arguments) -> exit code`, what it does)
 _VERBS = {
@@ -51,16 +55,24 @@ def _ending(arguments: list[str]) -> int:
         return _dispatch(arguments)
     except UserError as error:
         print(f"lit-gan: error{_place()}: {' '.join(str(error).split())}", file=sys.stderr)
-        return USER_ERROR
+        return _DISK_FULL_IN_A_TRIAL if _is_left_by_a_full_disk(error) else USER_ERROR
     except RunStopped as stop:
         # One rank speaks for all: the first bad exit code makes srun and torchrun end the others at once.
         return stop.exit_code if is_rank_zero(os.environ) else DONE
     except RunError as failure:
         print(f"lit-gan: failed{_place()}: {' '.join(str(failure).split())}", file=sys.stderr)
-        return FAILED
+        return _DISK_FULL_IN_A_TRIAL if _is_left_by_a_full_disk(failure) else FAILED
     except KeyboardInterrupt:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED
+
+
+def _is_left_by_a_full_disk(error: BaseException) -> bool:
+    """Whether this is a trial that its worker can go on with as soon as there is space."""
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno in NO_SPACE):
+        cause = cause.__cause__
+    return cause is not None and is_local_trial()
 
 
 def _place() -> str:

@@ -4,11 +4,11 @@ import argparse
 import os
 
 from lit_gan.cli.srun import only_asks
+from lit_gan.cli.trainer_verbs import TRAINER_VERBS
 from lit_gan.cluster.task_number import TASK_NUMBER, first_task, is_chain, names_the_task, with_number
 from lit_gan.cluster.work import Work
 from lit_gan.errors import UserError
 
-_VERBS = ("fit", "validate", "test", "predict")
 _OF_ONE_PROCESS = "predict"
 _EXAMPLE = "`lit-gan submit --nodes 2 --devices 4 -- fit --config mnist`"
 
@@ -69,8 +69,8 @@ def _check_verb(command: list[str]) -> None:
     if not command:
         raise UserError(f"there is no command: expected one behind --, as in {_EXAMPLE}, or --sweep FILE.")
     verb = command[0]
-    if verb not in _VERBS:
-        raise UserError(f"{verb}: expected one of {', '.join(_VERBS)} behind --, as in {_EXAMPLE}.")
+    if verb not in TRAINER_VERBS:
+        raise UserError(f"{verb}: expected one of {', '.join(TRAINER_VERBS)} behind --, as in {_EXAMPLE}.")
     if only_asks(command):
         raise UserError("the command only asks something: run it here, without `submit`.")
 

@@ -89,15 +89,19 @@ class _Search:
             crew = Crew(self._layout, self._total, shares_of_devices(_devices(self._workers), self._workers))
             try:
                 with self._shown_trials() as show:
-                    while crew.look(self._ended()):
-                        while asked:
-                            crew.stop(asked.pop(0))
+                    while self._look(crew, asked):
                         show(crew.notes)
                         time.sleep(_LOOK_SECONDS)
                     show(crew.notes)
             finally:
                 crew.close()
         return crew.code, crew.requeue
+
+    def _look(self, crew: Crew, asked: list[signal.Signals]) -> bool:
+        """Whether any worker works on; what was asked of this command comes before what they were told themselves."""
+        while asked:
+            crew.stop(asked.pop(0))
+        return crew.look(self._ended())
 
     @contextmanager
     def _shown_trials(self) -> Iterator[Callable[[list[str]], None]]:

@@ -20,7 +20,7 @@ def main(journal: str, worker: str, total: str) -> int:
         total: How many trials the sweep has.
 
     Returns:
-        The exit code: 0, 75 or 130 as :meth:`lit_gan.tuning.worker.Worker.run` says it, 2 with one line.
+        The exit code: 0, 75, 130 or 143 as :meth:`lit_gan.tuning.worker.Worker.run` says it, 2 with one line.
     """
     logging.set_verbosity(logging.ERROR)
     try:

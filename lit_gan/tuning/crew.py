@@ -11,10 +11,12 @@ from lit_gan.errors import RunError, UserError
 from lit_gan.tuning.journal import told_of_the_disk
 from lit_gan.tuning.presence import new_worker
 from lit_gan.tuning.sweep_layout import SweepLayout, shown
-from lit_gan.tuning.worker import DONE, INTERRUPTED, PREEMPTED, USER_ERROR
+from lit_gan.tuning.worker import DONE, INTERRUPTED, PREEMPTED, TERMINATED, USER_ERROR
 
 # A machine that has too little memory would kill worker after worker.
 _KILLED_IN_A_ROW = 5
+# What a worker was told that ends with one of these.
+_SIGNALS = {INTERRUPTED: signal.SIGINT, TERMINATED: signal.SIGTERM, PREEMPTED: signal.SIGUSR1}
 
 
 class _Member:
@@ -122,14 +124,14 @@ class Crew:
 
     def _heed(self, member: _Member, code: int, ended: int) -> None:
         line = member.last_line
-        if code > 0 and code not in (USER_ERROR, PREEMPTED, INTERRUPTED):  # nothing that it should end with
+        if code > 0 and code != USER_ERROR and code not in _SIGNALS:  # nothing that it should end with
             raise RunError(f"worker {member.name} ended with exit code {code}: {line} (see {shown(member.err)}).")
         member.forget()
         if code == USER_ERROR:
             raise UserError(line)
-        if code in (PREEMPTED, INTERRUPTED):  # a trial of its own was told to stop, and the others go with it
+        if code in _SIGNALS:  # it, or a trial of its own, was told to stop, and the others go with it
             if not self._stopping:
-                self.stop(signal.SIGINT if code == INTERRUPTED else signal.SIGUSR1)
+                self.stop(_SIGNALS[code])
         elif code < 0 and not self._stopping:
             self._replace(member, -code, ended)
 

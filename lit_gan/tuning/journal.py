@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,18 @@ class SweepJournal(JournalFileBackend):
         self._link = JournalFileSymlinkLock(str(self._path))
         with told_of_the_disk(self._path):
             super().__init__(str(self._path), self._link)
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Reads the lines from one on.
+
+        Args:
+            log_number_from: The number of the first.
+
+        Raises:
+            UserError: When the file is gone, or its disk does not answer.
+        """
+        with told_of_the_disk(self._path, "read"):
+            yield from super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Appends lines, all of them or none.
@@ -81,11 +93,12 @@ def open_journal(path: Path) -> JournalStorage:
 
 
 @contextmanager
-def told_of_the_disk(path: Path) -> Iterator[None]:
+def told_of_the_disk(path: Path, done: str = "written") -> Iterator[None]:
     """Turns what the system says of a full or a forbidden disk into a line for the user.
 
     Args:
-        path: What is written.
+        path: What is written, or read.
+        done: Which of the two.
     """
     try:
         yield
@@ -95,7 +108,7 @@ def told_of_the_disk(path: Path) -> Iterator[None]:
                 f"{path}: the disk is full ({error.strerror}). No trial is lost: free some space, and the same command "
                 "goes on."
             ) from error
-        raise UserError(f"{error.filename or path} cannot be written ({error.strerror}).") from error
+        raise UserError(f"{error.filename or path} cannot be {done} ({error.strerror}).") from error
 
 
 def _append(path: Path, data: bytes) -> None:

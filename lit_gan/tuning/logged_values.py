@@ -6,6 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from lit_gan.errors import UserError
+from lit_gan.tracking.run_folder import RunFolder
+
 _RUNS = "runs"
 
 
@@ -48,6 +51,14 @@ class TrialRun:
         except (OSError, ValueError):  # none, or written by something else
             return None
         return str(content["status"]) if isinstance(content, dict) and "status" in content else None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether a process writes it now, on this machine or, by its heartbeat, on another."""
+        try:
+            return self.folder is not None and RunFolder(self.folder).is_alive()
+        except (UserError, OSError):  # no record of ours: then nobody is kept from taking it
+            return False
 
     def has_changed(self) -> bool:
         """Whether ``metrics.csv`` is another than when this was last asked."""

@@ -20,24 +20,27 @@ class Grid(GridSampler):
         """Nothing; Optuna would stop an ``optimize`` that does not run."""
 
 
-def sampler_for(sweep: Sweep, number: int) -> BaseSampler:
-    """The sampler of one trial, seeded by the trial's number.
+def sampler_for(sweep: Sweep, number: int, place: int = 0) -> BaseSampler:
+    """The sampler of one parameter of one trial, seeded by the two.
 
     So the points of a random sweep are the same for any number of workers and however often it was interrupted, and
-    those of a Bayesian one depend on nothing but the trials that had ended.
+    those of a Bayesian one depend on nothing but the trials that had ended: also where a worker was killed between two
+    parameters, and the next one draws no more than the second.
 
     Args:
         sweep: What the sweep's file says.
         number: The trial's number.
+        place: The parameter's, in the order of the file.
     """
+    seed = number * len(sweep.parameters) + place
     if sweep.method == "grid":
         return Grid(grid(sweep.parameters), seed=0)  # the order of its points; the same for every trial
     if sweep.method == "random":
-        return RandomSampler(seed=number)
+        return RandomSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         # Trials that still run count as bad ones, so that workers do not all try the same place.
-        return TPESampler(seed=number, constant_liar=True)
+        return TPESampler(seed=seed, constant_liar=True)
 
 
 def pruner_for(hyperband: Hyperband | None) -> BasePruner:

@@ -18,6 +18,7 @@ from lit_gan.errors import UserError
 from lit_gan.tracking.launch import fresh_id
 from lit_gan.tracking.run_lock import RunLock
 from lit_gan.tuning.journal import open_journal, told_of_the_disk
+from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.sampling import pruner_for, sampler_for
 from lit_gan.tuning.search_space import search_space, suggest
 from lit_gan.tuning.sweep_file import Hyperband, Sweep
@@ -167,28 +168,31 @@ class SweepStudy:
             trials = self.trials()
             for trial in trials:
                 if trial.state == TrialState.RUNNING and self._is_left(trial, is_alive):
-                    return self._claim(trial.number, worker)
+                    return self._claim(self._id_of(trial.number), worker)
             if len(trials) >= total:
                 return None
-            self._storage.create_new_trial(self._study_id)
-            return self._claim(len(trials), worker)
+            return self._claim(self._storage.create_new_trial(self._study_id), worker)
 
     def _is_left(self, trial: FrozenTrial, is_alive: Callable[[str], bool]) -> bool:
         owner = trial.user_attrs.get(_WORKER)
         if owner and is_alive(owner):
             return False
         # The process of a killed worker may outlive it for a moment; two must not write one run.
-        return not RunLock(self.layout.process_lock(trial.number)).is_held()
+        if RunLock(self.layout.process_lock(trial.number)).is_held():
+            return False
+        # The run has a heartbeat of its own, which may be younger than the worker's when their machine is lost.
+        return not TrialRun(self.run_id(trial.number)).is_written
 
-    def _claim(self, number: int, worker: str) -> Trial:
-        trial_id = self._id_of(number)
+    def _claim(self, trial_id: int, worker: str) -> Trial:
+        self._storage.set_trial_user_attr(trial_id, _WORKER, worker)
+        number = self._storage.get_trial_number_from_id(trial_id)
         frozen = self._storage.get_trial(trial_id)
         if set(frozen.params) != set(self._space):  # new, or left before it had all its parameters
             self._study.sampler = sampler_for(self.sweep, number)
             asked = optuna.Trial(self._study, trial_id)
-            for name, distribution in self._space.items():
+            for place, (name, distribution) in enumerate(self._space.items()):
+                self._study.sampler = sampler_for(self.sweep, number, place)
                 suggest(asked, name, distribution)
-        self._storage.set_trial_user_attr(trial_id, _WORKER, worker)
         frozen = self._storage.get_trial(trial_id)
         return Trial(
             number=number,

@@ -7,6 +7,7 @@ from math import isnan
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lit_gan.tuning.study import current_value, error_of, rounds_of, worker_of
 
@@ -56,17 +57,18 @@ def table_of(trials: Sequence[FrozenTrial], names: Mapping[str, str], metric: st
     """
     table = Table()
     for column in ("trial", "state", *names.values(), metric, "rounds", "time", "worker"):
-        table.add_column(column, justify="left" if column in ("state", "worker") else "right", overflow="fold")
+        # Text, since a string would be read as markup: `[relu]` would vanish, and `[/x]` would be an error.
+        table.add_column(Text(column), justify="left" if column in ("state", "worker") else "right", overflow="fold")
     for trial in trials:
         state, colour = _STATES[trial.state]
         table.add_row(
             f"{trial.number}{' *' if trial.number == best else ''}",
-            f"[{colour}]{_state(trial, state)}[/]",
-            *(_text(trial.params.get(name)) for name in names),
+            Text(_state(trial, state), colour),
+            *(Text(_text(trial.params.get(name))) for name in names),
             _value(trial),
             str(rounds_of(trial)),
             _duration(trial),
-            worker_of(trial),
+            Text(worker_of(trial)),
             style="bold" if trial.number == best else None,
         )
     return table

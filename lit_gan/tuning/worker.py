@@ -20,12 +20,16 @@ from lit_gan.tuning.sweep_layout import shown
 from lit_gan.tuning.trial_environment import trial_environment
 from lit_gan.tuning.trial_process import TrialProcess
 
-DONE, FAILED, USER_ERROR, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
+DONE, USER_ERROR, PREEMPTED, INTERRUPTED = 0, 2, 75, 130
+#: Of a worker that got SIGTERM, for the command that started it: 128 + 15, as a shell has it. Not the command's own.
+TERMINATED = 143
+#: Of a trial that had no room for what it writes (EX_IOERR of sysexits.h); only trials end with it.
+DISK_FULL = 74
 
 _LOOK_SECONDS = 0.25
 _IDLE_SECONDS = 0.5
 _HOPELESS = 3  # so many failures, and nothing else: every other trial would fail as well
-_EXIT_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: PREEMPTED, signal.SIGUSR1: PREEMPTED}
+_EXIT_CODES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED, signal.SIGUSR1: PREEMPTED}
 
 
 class Worker:
@@ -51,11 +55,12 @@ class Worker:
         """Works until there is nothing left to do.
 
         Returns:
-            0 when all trials are over, 75 preempted, 130 interrupted.
+            0 when all trials are over, 75 after SIGUSR1, 143 after SIGTERM, 130 interrupted.
 
         Raises:
-            UserError: When the sweep cannot go on: its command is refused, its metric is never logged, its first trials
-                all fail, or the disk is full. What has ended is kept, and what has not is left to be gone on with.
+            UserError: When the sweep cannot go on: its first trial is refused, its metric is never logged, its
+                first trials all fail, or the disk is full. What has ended is kept, and what has not is left to be gone
+                on with.
         """
         for number in _EXIT_CODES:
             signal.signal(number, self._heed)
@@ -167,9 +172,13 @@ class Worker:
         elif code in (PREEMPTED, INTERRUPTED, -signal.SIGINT):
             study.give_back(trial.number)
             self._asked = signal.SIGUSR1 if code == PREEMPTED else signal.SIGINT
-        elif code == USER_ERROR:
+        elif code == DISK_FULL:
             study.give_back(trial.number)
-            raise UserError(f"trial {trial.number} was refused: {_told(process)} ({self._where(trial)}).")
+            raise UserError(f"trial {trial.number} is left as it is: {_told(process)} ({self._where(trial)}).")
+        elif code == USER_ERROR and run.is_written:  # by another machine, which was believed to be lost
+            study.give_back(trial.number)
+        elif code == USER_ERROR:
+            self._refused(trial, _told(process))
         else:
             self._fail(trial, _told(process) or _ending(code))
 
@@ -183,6 +192,14 @@ class Worker:
             self._fail(trial, f"its last {metric} is NaN")
         else:
             self._study.complete(trial.number, values[-1].value)
+
+    def _refused(self, trial: Trial, told: str) -> None:
+        """Ends the sweep where its command is wrong, and no more than the trial where its command has worked."""
+        if any(other.state in (TrialState.COMPLETE, TrialState.PRUNED) for other in self._study.trials()):
+            self._study.fail(trial.number, f"refused: {told}")
+            return
+        self._study.give_back(trial.number)
+        raise UserError(f"trial {trial.number} was refused: {told} ({self._where(trial)}).")
 
     def _fail(self, trial: Trial, error: str) -> None:
         self._study.fail(trial.number, error)

@@ -14,6 +14,7 @@ from small_disk import fill, small_disk
 
 from lit_gan.tracking.checkpoint_files import load_checkpoint
 from lit_gan.tracking.run_folder import RunFolder
+from lit_gan.tuning.worker import DISK_FULL
 
 _MEGABYTE = 1 << 20
 _STOPS = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=10")
@@ -55,6 +56,19 @@ def _check_failed(ending: Ending, *told: str) -> None:
     (line,) = ending.err.splitlines()
     assert line.startswith("lit-gan: failed: ")
     assert all(text in line for text in told), line
+
+
+@pytest.mark.parametrize("leave", [0, 40_000], ids=["for nothing", "for the first files"])
+def test_the_worker_of_a_trial_is_told_that_the_disk_is_full(
+    leave: int, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIT_GAN_SWEEP", "s")
+    fill(disk, leave=leave)
+
+    ending = fit(f"--run_dir={disk / 'run'}")
+
+    assert ending.code == DISK_FULL, ending.err
+    assert "No space left on device" in ending.err
 
 
 def test_a_full_disk_stops_the_run_and_once_there_is_space_the_same_command_ends_it(disk: Path) -> None:

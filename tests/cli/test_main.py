@@ -1,5 +1,7 @@
 """Verbs, exit codes, and how little is imported for the help."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from command_line import lit_gan
 import lit_gan as package
 from lit_gan.cli import main as main_module
 from lit_gan.errors import RunError, RunStopped, UserError
+from lit_gan.tuning import worker
 
 _ROOT = Path(package.__file__).parents[1]
 
@@ -86,3 +89,23 @@ def test_python_m_lit_gan_is_the_same() -> None:
     )
     assert ran.returncode == 2
     assert ran.stderr.startswith("lit-gan: error: unknown command 'trian'")
+
+
+@pytest.mark.parametrize(("kind", "code"), [(RunError, 1), (UserError, 2)])
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("sweep", ["LIT_GAN_SWEEP", "WANDB_SWEEP_ID", None])
+def test_only_the_worker_that_started_a_trial_is_told_of_a_full_disk_by_another_code(
+    kind: type[Exception], code: int, reason: int, sweep: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def verb(arguments: list[str]) -> int:
+        try:
+            raise OSError(reason, os.strerror(reason))
+        except OSError as error:
+            raise kind("last.ckpt was not written") from error
+
+    monkeypatch.setattr(main_module, "_dispatch", verb)
+    if sweep is not None:
+        monkeypatch.setenv(sweep, "s")
+
+    left = sweep == "LIT_GAN_SWEEP" and reason != errno.EIO
+    assert lit_gan("fit").code == (worker.DISK_FULL if left else code)

@@ -15,8 +15,9 @@ from trainings import ENVIRON, record, rows
 
 from lit_gan.cli import sweep as sweep_command
 from lit_gan.cli.shipped import find
-from lit_gan.cli.sweep_check import check_options
+from lit_gan.cli.sweep_check import check_options, points_to_check
 from lit_gan.tuning.logged_values import TrialRun
+from lit_gan.tuning.search_space import search_space
 from lit_gan.tuning.sweep_file import load_sweep
 
 JOURNAL = Path("runs/s.journal")
@@ -86,6 +87,7 @@ def test_without_optuna_one_line_says_what_to_install(monkeypatch: pytest.Monkey
             "s.yaml: --model.optimizer_g.lrr: no such option",
         ),
         ({"trainer.max_epochs": {"values": ["x"]}}, "s.yaml: --trainer.max_epochs: expected a whole number"),
+        ({"trainer.max_epochs": {"values": [1, 2, "x"]}}, "s.yaml: --trainer.max_epochs: expected a whole number"),
         ({"parzen.sgima": {"min": 0.1, "max": 0.2}}, "s.yaml: --parzen.sgima: no such option"),
     ],
 )
@@ -134,6 +136,43 @@ def test_a_sweep_that_is_over_says_so_again_and_a_larger_count_goes_on() -> None
     assert again.out.endswith(first.out[first.out.index("lit-gan: the best of 2 trials") :])
     assert "lit-gan: the best of 3 trials" in more.out
     assert {path.name for path in Path().glob("*.yaml")} == {"s.yaml", "best.yaml", "here.best.yaml"}
+
+
+def test_no_more_than_eight_points_are_parsed() -> None:
+    space = search_space({"a": {"values": list(range(100))}, "b": {"min": 0.0, "max": 1.0}, "c": {"value": "x"}})
+
+    points = points_to_check(space)
+
+    assert [point["a"] for point in points] == list(range(8))
+    assert [point["b"] for point in points] == [0.0, 1.0] * 4
+    assert {point["c"] for point in points} == {"x"}
+
+
+def test_what_this_command_is_told_comes_before_what_its_workers_were_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+
+    class Told:
+        code, requeue = 75, False
+        notes: list[str] = []  # noqa: RUF012 -- never written
+
+        def __init__(self, *_: object) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+        def look(self, ended: int) -> bool:
+            calls.append(ended)
+            return False
+
+        def stop(self, number: signal.Signals) -> None:
+            calls.append(number)
+
+        def close(self) -> None:
+            """There is nothing to close."""
+
+    monkeypatch.setattr("lit_gan.cli.sweep_run.Crew", Told)
+    write(Path("s.yaml"))
+
+    assert lit_gan("sweep", "s.yaml").code == 75
+    assert calls == [signal.SIGTERM, 0]
 
 
 def test_the_sweep_on_the_page_can_be_run() -> None:

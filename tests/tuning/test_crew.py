@@ -54,12 +54,14 @@ def test_a_worker_that_breaks_is_told_with_where_the_rest_is(monkeypatch: pytest
     assert kept.read_text() == "Traceback\nKeyError: x\n"
 
 
-@pytest.mark.parametrize(("code", "requeue"), [(75, True), (130, False)])
+@pytest.mark.parametrize(
+    ("code", "ending", "requeue"), [(75, 75, True), (143, 75, False), (130, 130, False)], ids=["USR1", "TERM", "INT"]
+)
 def test_a_worker_whose_trial_was_told_to_stop_takes_the_others_along(
-    code: int, requeue: bool, monkeypatch: pytest.MonkeyPatch
+    code: int, ending: int, requeue: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crew = crew_of(f"mkdir first && exit {code}; while :; do sleep 0.05; done", monkeypatch)
 
     watch(crew)
 
-    assert (crew.code, crew.requeue) == (code, requeue)
+    assert (crew.code, crew.requeue) == (ending, requeue)

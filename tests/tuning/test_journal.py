@@ -1,7 +1,9 @@
 """The journal stays whole: on a full disk, after a killed writer, and for several writers."""
 
+import errno
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import optuna
@@ -109,3 +111,20 @@ def test_a_journal_that_is_moved_away_in_the_middle_is_missed(tmp_path: Path) ->
 
     with pytest.raises(UserError, match=r"s\.journal cannot be written \(No such file"):
         journal.append_logs([{"op_code": 0}])
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(None, "No such file"), (errno.ESTALE, "Stale"), (errno.EIO, "Input/output")]
+)
+def test_a_journal_that_cannot_be_looked_at_is_told(
+    tmp_path: Path, code: int | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = optuna.create_study(storage=open_journal(tmp_path / "s.journal"))
+    if code is None:
+        (tmp_path / "s.journal").rename(tmp_path / "moved")
+    else:
+        failure = OSError(code, os.strerror(code))
+        monkeypatch.setattr(JournalFileBackend, "read_logs", lambda *_: (_ for _ in [0]).throw(failure))
+
+    with pytest.raises(UserError, match=rf"s\.journal cannot be read \({said}"):
+        study.get_trials()

@@ -1,11 +1,13 @@
 """The metric is read from a file that is being written, and nothing is changed in it."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from lit_gan.tracking.metrics_table import MetricsTable
+from lit_gan.tracking.run_record import RunRecord, Status
 from lit_gan.tuning.logged_values import LoggedValue, TrialRun
 
 
@@ -74,3 +76,21 @@ def test_the_status_is_that_of_the_record(folder: Path, text: str, expected: str
 def test_the_folder_of_another_trial_is_another(folder: Path) -> None:
     assert TrialRun("s-1-00").folder is None
     assert TrialRun("s-1-000").folder == folder
+
+
+@pytest.mark.parametrize(("status", "written"), [("running", True), ("stopped", False), ("finished", False)])
+def test_a_run_on_another_machine_is_written_while_its_heartbeat_is_young(
+    folder: Path, status: Status, written: bool
+) -> None:
+    record = dataclasses.replace(RunRecord.first({}), host="another", status=status)
+    record.write(folder / "run.json")
+
+    assert TrialRun("s-1-000").is_written is written
+
+
+@pytest.mark.parametrize("text", ["{", '{"status": "running"}'])
+def test_a_run_whose_record_is_damaged_is_not_written(folder: Path, text: str) -> None:
+    (folder / "run.json").write_text(text)
+
+    assert not TrialRun("s-1-000").is_written
+    assert not TrialRun("s-1-001").is_written

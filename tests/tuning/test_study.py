@@ -1,5 +1,6 @@
 """Who takes which trial: each point once, whatever is killed when."""
 
+import dataclasses
 import itertools
 import threading
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any
 import optuna
 import pytest
 from fake_sweep import content, states, study_of
+from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
 
 from lit_gan.errors import UserError
 from lit_gan.tracking.run_lock import RunLock
+from lit_gan.tracking.run_record import RunRecord
+from lit_gan.tuning import study as study_module
 from lit_gan.tuning.journal import SweepJournal
 from lit_gan.tuning.sampling import number_of_trials, sampler_for
 from lit_gan.tuning.study import SweepStudy, Trial, current_value, error_of, rounds_of, worker_of
@@ -141,6 +145,50 @@ def test_the_trial_of_a_dead_worker_is_left_alone_while_its_process_lives() -> N
     assert take(study, "b", total=1, alive=False) is None
     process.release()
     assert take(study, "b", total=1, alive=False) is not None
+
+
+def test_the_trial_of_a_lost_machine_is_left_alone_while_the_heartbeat_of_its_run_is_young() -> None:
+    study = begin(parameters={"x": {"values": [1]}})
+    take(study, "a", total=1)
+    folder = Path("runs", "fake", study.run_id(0))
+    folder.mkdir(parents=True)
+    record = dataclasses.replace(RunRecord.first({}), host="lost")
+    record.write(folder / "run.json")
+
+    assert take(study, "b", total=1, alive=False) is None
+    dataclasses.replace(record, heartbeat="2020-01-01T00:00:00+00:00").write(folder / "run.json")
+    assert take(study, "b", total=1, alive=False) is not None
+
+
+def test_a_trial_has_the_number_that_the_journal_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = begin()
+    create = JournalStorage.create_new_trial
+
+    def create_after_another(storage: JournalStorage, study_id: int) -> int:
+        create(storage, study_id)
+        return create(storage, study_id)
+
+    monkeypatch.setattr(JournalStorage, "create_new_trial", create_after_another)
+    trial = take(study, "a")
+
+    assert trial is not None
+    assert (trial.number, trial.run_id) == (1, study.run_id(1))
+    assert [worker_of(each) for each in study.trials()] == ["", "a"]
+
+
+def test_a_trial_has_its_worker_before_it_has_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = begin()
+    seen = []
+
+    def suggest(trial: optuna.Trial, *names: Any) -> None:
+        seen.append((worker_of(study.trials()[0]), dict(trial.params)))
+        study_module_suggest(trial, *names)
+
+    study_module_suggest = study_module.suggest
+    monkeypatch.setattr(study_module, "suggest", suggest)
+    take(study, "a")
+
+    assert seen == [("a", {})]
 
 
 def test_the_last_value_reported_is_pruned_by_whoever_takes_it_up() -> None:

@@ -49,6 +49,23 @@ def test_a_row_says_how_a_trial_stands() -> None:
     assert rows[3].startswith("│3│failed│")
 
 
+def test_nothing_in_a_table_is_read_as_markup() -> None:
+    names = {"net": "net[/]", "act": "act[bold]"}
+    made = create_trial(
+        state=TrialState.COMPLETE,
+        value=1.0,
+        params={"net": "[relu]", "act": "[/x]"},
+        distributions={"net": CategoricalDistribution(["[relu]"]), "act": CategoricalDistribution(["[/x]"])},
+        user_attrs={"worker": "[host]"},
+    )
+    console = Console(file=io.StringIO(), width=120)
+    console.print(table_of([made], names, "val[/y]", None))
+    table = console.file.getvalue()  # type: ignore[attr-defined]
+
+    for text in ("net[/]", "act[bold]", "val[/y]", "[relu]", "[/x]", "[host]"):
+        assert f" {text} " in table
+
+
 def test_a_line_is_said_for_each_change() -> None:
     console = Console(file=io.StringIO(), width=40)
     lines = TrialLines(console, NAMES, "val/score")

@@ -1,5 +1,6 @@
 """One worker, in the test's own process, with fake trials."""
 
+import dataclasses
 import itertools
 import os
 import re
@@ -12,12 +13,13 @@ from fake_sweep import content, folder_of, rows, starts, states, status, with_op
 from small_disk import fill, small_disk
 
 from lit_gan.errors import UserError
+from lit_gan.tracking.run_record import RunRecord
 from lit_gan.tuning.study import SweepStudy, error_of
 from lit_gan.tuning.sweep_file import read_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.trial_environment import trial_environment
 from lit_gan.tuning.trial_process import TrialProcess
-from lit_gan.tuning.worker import DONE, INTERRUPTED, PREEMPTED, Worker
+from lit_gan.tuning.worker import DONE, INTERRUPTED, PREEMPTED, TERMINATED, Worker
 
 ONE = {"x": {"values": [0.5]}}
 _NUMBERS = itertools.count()  # no two workers have the same name
@@ -112,6 +114,48 @@ def test_wrong_arguments_end_the_sweep_and_leave_the_trial() -> None:
     assert study.take("host-2", 3, lambda _: False) is not None
 
 
+def test_one_trial_that_is_refused_fails_when_others_have_shown_that_the_command_is_right() -> None:
+    script = (
+        'if [ "$1" != "--x=0.9" ]; then exec python "$0" "$@"; fi; '
+        "echo 'lit-gan: error: --x 0.9: expected less.' >&2; exit 2"
+    )
+    command = ["${program}", "-c", script, content()["program"], "${args}"]
+    study = begin(parameters={"x": {"values": [0.5]}}, program="/bin/sh", command=command, method="random")
+    assert work(study, total=1) == DONE
+    other = begin("t.journal", parameters={"x": {"values": [0.9, 0.5]}}, program="/bin/sh", command=command)
+    first = other.take("dead", 2, lambda _: True)
+    assert first is not None
+    second = other.take("dead", 2, lambda _: True)
+    assert second is not None
+    right = first if first.parameters["x"] == 0.5 else second
+    other.complete(right.number, 0.75)
+
+    assert work(other, total=2) == DONE
+    assert sorted(states(other)) == ["COMPLETE", "FAIL"]
+    assert {error_of(trial) for trial in other.trials()} == {"", "refused: --x 0.9: expected less"}
+
+
+def test_a_trial_whose_run_another_machine_writes_after_all_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataclasses.replace(RunRecord.first({}), host="another").write(Path("record.json"))
+    script = "mkdir -p runs/fake/$WANDB_RUN_ID; cp record.json runs/fake/$WANDB_RUN_ID/run.json; exit 2"
+    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", script, "${args}"])
+    monkeypatch.setattr("lit_gan.tuning.worker.time.sleep", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+
+    assert work(study, total=1) == TERMINATED
+    assert states(study) == ["RUNNING"]
+    assert study.trials()[0].user_attrs["worker"] == ""
+
+
+def test_a_trial_that_finds_the_disk_full_is_left_and_ends_the_sweep_in_one_line() -> None:
+    study = begin(parameters=ONE, command=with_options("--code=74", "--error=lit-gan: failed: last.ckpt: no space."))
+
+    with pytest.raises(UserError, match=r"^trial 0 is left as it is: last\.ckpt: no space \(what it printed is in"):
+        work(study, total=1)
+
+    assert states(study) == ["RUNNING"]
+    assert study.take("next", 1, lambda _: True) is not None
+
+
 def test_a_metric_that_is_never_logged_ends_the_sweep_with_what_is() -> None:
     study = begin(command=with_options("--metric=val/scor"))
 
@@ -173,7 +217,7 @@ class _Signalled:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, PREEMPTED), (signal.SIGUSR1, PREEMPTED)],
+    [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED), (signal.SIGUSR1, PREEMPTED)],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_worker_that_is_stopped_gives_its_trial_back_and_the_next_goes_on_with_it(
