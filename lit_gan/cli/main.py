@@ -69,10 +69,19 @@ def _ending(arguments: list[str]) -> int:
 
 def _is_left_by_a_full_disk(error: BaseException) -> bool:
     """Whether this is a trial that its worker can go on with as soon as there is space."""
+    return is_local_trial() and any(
+        isinstance(cause, OSError) and cause.errno in NO_SPACE for cause in _with_causes(error)
+    )
+
+
+def _with_causes(error: BaseException) -> list[BaseException]:
+    """An error and what it came from, each once: what is told of an error may itself have been among its causes."""
+    found: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None and not (isinstance(cause, OSError) and cause.errno in NO_SPACE):
+    while cause is not None and cause not in found:
+        found.append(cause)
         cause = cause.__cause__
-    return cause is not None and is_local_trial()
+    return found
 
 
 def _place() -> str:

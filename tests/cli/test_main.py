@@ -109,3 +109,20 @@ def test_only_the_worker_that_started_a_trial_is_told_of_a_full_disk_by_another_
 
     left = sweep == "LIT_GAN_SWEEP" and reason != errno.EIO
     assert lit_gan("fit").code == (worker.DISK_FULL if left else code)
+
+
+@pytest.mark.parametrize("sweep", ["LIT_GAN_SWEEP", None])
+def test_an_error_that_is_told_out_of_its_own_causes_ends_the_command(
+    sweep: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an argument's class says lies behind the parser's report, out of which it is raised: a circle."""
+
+    def verb(arguments: list[str]) -> int:
+        told, report = UserError("lr = -1"), ValueError("a report")
+        report.__cause__ = told
+        raise told from report
+
+    monkeypatch.setattr(main_module, "_dispatch", verb)
+    if sweep is not None:
+        monkeypatch.setenv(sweep, "s")
+    assert lit_gan("fit").line == "lr = -1"
