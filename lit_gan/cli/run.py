@@ -35,7 +35,7 @@ from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.recording import Recording
 from lit_gan.cli.run_arguments import completed_arguments, from_the_root, run_folder_of
 from lit_gan.cli.run_identity import result_of
-from lit_gan.cli.run_messages import say_where_everything_is, shown
+from lit_gan.cli.run_messages import say_where_everything_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
@@ -51,6 +51,7 @@ from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.sweep_trial import sweep_of
 from lit_gan.tracking.tensorboard import tensorboard_logger
 from lit_gan.tracking.wandb import finished_wandb, with_wandb

@@ -2,10 +2,10 @@
 
 import shutil
 import sys
-from pathlib import Path
 
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.tracking.run_folder import RunFolder
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.slurm import requeue, slurm_job
 from lit_gan.tracking.sweep_trial import is_local_trial
 
@@ -54,12 +54,3 @@ def queue_again() -> None:
         print(f"lit-gan: job {job} is queued again.", flush=True)
     else:
         print(f"lit-gan: warning: job {job} is not queued again: {fault}", file=sys.stderr, flush=True)
-
-
-def shown(path: Path) -> str:
-    """The path as the user would type it here.
-
-    Args:
-        path: An absolute path.
-    """
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -18,13 +18,14 @@ from rich.table import Table
 
 from lit_gan.cli.shipped import find
 from lit_gan.errors import RunError, UserError
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.crew import Crew
 from lit_gan.tuning.devices import shares_of_devices
 from lit_gan.tuning.sampling import number_of_trials
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
-from lit_gan.tuning.sweep_layout import SweepLayout, shown
+from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.table import TrialLines, short_names, table_of
 
 DONE = 0

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.wandb_checkpoints import forget_checkpoints, log_checkpoints
 from lit_gan.tracking.wandb_history import picture_file, rows_of
 from lit_gan.tracking.wandb_pieces import delivered_round, mark_whole, pieces_of, send_media_again, set_aside
@@ -163,7 +164,7 @@ class RunAtWandb(WandbLogger):
             option = "" if run.offline else "--include-online "
             warnings.warn(
                 f"W&B has not got all of this run ({fault}); everything is in its folder, and is uploaded by: "
-                f"wandb sync {option}{_shown(piece)}",
+                f"wandb sync {option}{shown(piece)}",
                 stacklevel=2,
             )
 
@@ -266,8 +267,3 @@ def _pictures(file: Path) -> list[Any]:
     import wandb  # as above  # noqa: PLC0415
 
     return [wandb.Image(str(file))]
-
-
-def _shown(path: Path) -> str:
-    """The path as the user would type it here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

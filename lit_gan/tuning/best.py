@@ -7,11 +7,11 @@ import yaml
 from optuna.trial import FrozenTrial
 
 from lit_gan.tracking.atomic_write import write_atomically
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import Sweep
-from lit_gan.tuning.sweep_layout import shown
 
 
 def write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:

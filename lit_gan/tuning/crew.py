@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lit_gan.errors import RunError, UserError
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.journal import told_of_the_disk
 from lit_gan.tuning.presence import new_worker
-from lit_gan.tuning.sweep_layout import SweepLayout, shown
+from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.worker import DONE, INTERRUPTED, PREEMPTED, TERMINATED, USER_ERROR
 
 # A machine that has too little memory would kill worker after worker.

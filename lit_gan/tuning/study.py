@@ -17,12 +17,13 @@ from optuna.trial import FrozenTrial, TrialState
 from lit_gan.errors import UserError
 from lit_gan.tracking.launch import fresh_id
 from lit_gan.tracking.run_lock import RunLock
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.journal import open_journal, told_of_the_disk
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.sampling import pruner_for, sampler_for
 from lit_gan.tuning.search_space import search_space, suggest
 from lit_gan.tuning.sweep_file import Hyperband, Sweep
-from lit_gan.tuning.sweep_layout import SweepLayout, shown
+from lit_gan.tuning.sweep_layout import SweepLayout
 
 # The names of what a journal keeps beside Optuna's own.
 _SWEEP, _TOKEN = "sweep", "token"  # of the study

@@ -3,15 +3,6 @@
 from pathlib import Path
 
 
-def shown(path: Path) -> Path:
-    """A path as it is typed in the working directory.
-
-    Args:
-        path: An absolute one.
-    """
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
 class SweepLayout:
     """The paths of a sweep.
 

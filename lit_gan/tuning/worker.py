@@ -11,12 +11,12 @@ from optuna.trial import TrialState
 
 from lit_gan.errors import UserError
 from lit_gan.tracking.atomic_write import write_atomically
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.command import json_of, trial_command
 from lit_gan.tuning.journal import told_of_the_disk
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.presence import Presence, is_alive
 from lit_gan.tuning.study import SweepStudy, Trial
-from lit_gan.tuning.sweep_layout import shown
 from lit_gan.tuning.trial_environment import trial_environment
 from lit_gan.tuning.trial_process import TrialProcess
 
