@@ -1,6 +1,8 @@
 """What every test shares: a fixed number of threads, and no way to reach a server by mistake."""
 
 import os
+import signal
+from collections.abc import Iterator
 
 # Before torch is imported: one thread, so that sums are formed in the same order on every machine.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -23,6 +25,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the seed of the run, as seed_everything would set it
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_given_back() -> Iterator[None]:
+    """A handler that a test leaves would be there for all that come after it."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 @pytest.fixture(autouse=True, scope="session")

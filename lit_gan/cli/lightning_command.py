@@ -23,10 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments and arguments[0] in _OURS:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in _OURS:
         return lit_gan_main(arguments)
     if find_spec("lightning_sdk") is not None:
         return int(import_module("lightning_sdk.cli.entrypoint").main_cli() or 0)
     print(f"usage: lightning {{{','.join(_OURS)}}} [options]\n\nThe same as `lit-gan`; see `lit-gan --help`.")
-    return 0 if not arguments or arguments[0] in ("-h", "--help") else 2
+    return 0 if not words or words[0] in ("-h", "--help") else 2

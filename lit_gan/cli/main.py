@@ -4,8 +4,11 @@ Nothing heavy is imported before a verb is known, so that `lit-gan --help` answe
 """
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 from lit_gan import __version__
@@ -44,10 +47,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, or stopped by the tracker; 1 a failure during a run; 2 something the user can mend, told in one line;
         75 preempted, to be queued again; 130 stopped by Ctrl-C.
     """
-    code = _ending(list(sys.argv[1:] if arguments is None else arguments))
+    # A process of its own heeds no signal once training is over: a second SIGTERM must not change its exit code.
+    with nullcontext() if arguments is None else _signals_kept():
+        code = _ending(list(sys.argv[1:] if arguments is None else arguments))
     if code != DONE and "SLURM_STEP_ID" in os.environ:
         import_module("lit_gan.cli.srun").keep_the_exit_code()
     return code
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Gives the signals back to whom they belong: Ctrl-C in a notebook is the notebook's again after a training."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # None is a handler that is not Python's, and cannot be set; nor can the two that nobody can catch.
+            if handler is not None and signal.getsignal(number) != handler:
+                signal.signal(number, handler)
 
 
 def _ending(arguments: list[str]) -> int:

@@ -249,7 +249,12 @@ def _settings(given: Any, on_stop: Callable[[], None] | None) -> Any:
     """Ours, with what the user has said himself."""
     import wandb  # two seconds of imports that a run without W&B need not pay  # noqa: PLC0415
 
-    settings = wandb.Settings(**session_settings(), stop_fn=on_stop)
+    def stop() -> None:
+        # W&B copies its settings deeply: a function is copied as it is, a method with all that its object holds.
+        if on_stop is not None:
+            on_stop()
+
+    settings = wandb.Settings(**session_settings(), stop_fn=stop)
     if isinstance(given, wandb.Settings):
         settings.update_from_settings(given)
     elif given:

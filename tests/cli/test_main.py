@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from command_line import lit_gan
 
 import lit_gan as package
+from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli import main as main_module
 from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.tuning import worker
@@ -61,6 +63,34 @@ def test_endings_become_exit_codes(
     monkeypatch.setattr(main_module, "_dispatch", verb)
     ending = lit_gan("fit")
     assert (ending.code, ending.err) == (code, said)
+
+
+def test_a_command_gives_the_signals_back_to_the_program_that_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def verb(arguments: list[str]) -> int:
+        StopSignals().listen()
+        raise UserError("refused")
+
+    monkeypatch.setattr(main_module, "_dispatch", verb)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = [signal.getsignal(number) for number in numbers]
+    assert lit_gan("fit").code == 2
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_a_process_of_its_own_heeds_no_second_signal_while_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals = StopSignals()
+
+    def verb(arguments: list[str]) -> int:
+        signals.listen()
+        raise RunStopped("preempted")
+
+    monkeypatch.setattr(main_module, "_dispatch", verb)
+    try:
+        assert main_module.main() == 75
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert signals.flag
+    finally:
+        signals.restore()
 
 
 def test_a_failure_that_is_nobodys_to_mend_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

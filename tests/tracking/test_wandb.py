@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
@@ -36,6 +36,23 @@ def test_the_run_is_named_after_its_folder_and_goes_on(mode: Any, tmp_path: Path
     assert logger._wandb_init["config"] == {"cli": {"seed_everything": 3}}
     assert Path(logger.save_dir) == folder
     assert logger._offline is (mode == "offline")
+
+
+def test_the_settings_of_a_run_are_copied_without_what_its_stop_belongs_to(tmp_path: Path) -> None:
+    class Owner:
+        stopped = 0
+
+        def __deepcopy__(self, memo: object) -> NoReturn:
+            raise AssertionError("copied")
+
+        def stop(self) -> None:
+            self.stopped += 1
+
+    owner = Owner()
+    logger = wandb_logger(tmp_path, "offline", {}, owner.stop)
+    assert logger is not None
+    logger._wandb_init["settings"].model_copy(deep=True).stop_fn()
+    assert owner.stopped == 1
 
 
 def test_an_agents_names_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
