@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from lit_gan.errors import UserError
 from lit_gan.strategies.ddp_gan import NAME
 from lit_gan.tracking.slurm import allocated_tasks
 
@@ -47,17 +48,40 @@ def chosen_strategy(trainer: Mapping[str, Any]) -> Any:
     return NAME if given == "auto" and _several(trainer) else given
 
 
+def number_of_devices(devices: Any) -> int | None:
+    """How many devices on each machine ``--trainer.devices`` means, in any of Lightning's forms.
+
+    Args:
+        devices: A number, indices as a list or as ``"0,1"``, or ``"auto"`` or -1.
+
+    Returns:
+        The number; None for as many as there are.
+
+    Raises:
+        UserError: If it is none of these.
+
+    Example:
+        >>> number_of_devices("0,1"), number_of_devices("3,"), number_of_devices(4), number_of_devices("auto")
+        (2, 1, 4, None)
+    """
+    if isinstance(devices, str):
+        if "," in devices:
+            return len([part for part in devices.split(",") if part.strip()])
+        devices = int(devices) if devices.strip().lstrip("-").isdigit() else devices
+    if isinstance(devices, list):
+        return len(devices)
+    if devices in ("auto", -1, None):
+        return None
+    if isinstance(devices, int) and devices > 0:
+        return devices
+    raise UserError(f"--trainer.devices {devices}: expected at least 1, or auto.")
+
+
 def _several(trainer: Mapping[str, Any]) -> bool:
-    devices = trainer.get("devices", 1)
     if (trainer.get("num_nodes") or 1) > 1:
         return True
-    if isinstance(devices, str):  # "2", "0,1", "-1", "auto"
-        parts = [part for part in devices.split(",") if part.strip()]
-        devices = parts if len(parts) > 1 or devices.endswith(",") else devices.strip()
-        devices = int(devices) if isinstance(devices, str) and devices.lstrip("-").isdigit() else devices
-    if isinstance(devices, list):
-        return len(devices) > 1
-    if devices in ("auto", -1):
+    number = number_of_devices(trainer.get("devices", 1))
+    if number is None:  # all that there are
         on_gpus = trainer.get("accelerator", "auto") in ("auto", "gpu", "cuda")
-        return on_gpus and torch.cuda.device_count() > 1
-    return isinstance(devices, int) and devices > 1
+        number = torch.cuda.device_count() if on_gpus else 1
+    return number > 1

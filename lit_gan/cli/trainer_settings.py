@@ -1,13 +1,12 @@
 """What a command asks of the Trainer, found by parsing it whole; nothing is built or run."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from lit_gan.cli.devices import number_of_devices
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.run import RunCLI
 from lit_gan.cli.run_arguments import completed_arguments
-from lit_gan.errors import UserError
 
 # Defaults that nobody gives: what is parsed as one of them was not asked for.
 _NOT_GIVEN = {"trainer.devices": "auto", "trainer.num_nodes": 0}
@@ -73,25 +72,9 @@ class _Parsed(RunCLI):
         trainer = self.options.trainer
         return TrainerSettings(
             name=self._name_of_the_runs(),
-            devices=_number_of(trainer.devices),
+            devices=number_of_devices(trainer.devices),
             num_nodes=trainer.num_nodes or None,
             accelerator=str(trainer.accelerator),
             run_dir=self.options.get("run_dir"),
             resume=self.options.get("resume") or "auto",
         )
-
-
-def _number_of(devices: Any) -> int | None:
-    """How many devices ``--trainer.devices`` means, in any of Lightning's forms; None for as many as there are."""
-    if isinstance(devices, str):
-        named = [part for part in devices.split(",") if part.strip()]
-        if "," in devices:
-            return len(named)
-        devices = int(devices) if devices.strip().lstrip("-").isdigit() else devices
-    if isinstance(devices, list):
-        return len(devices)
-    if devices in ("auto", -1, None):
-        return None
-    if isinstance(devices, int) and devices > 0:
-        return devices
-    raise UserError(f"--trainer.devices {devices}: expected at least 1, or auto.")

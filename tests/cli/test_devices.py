@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lit_gan.cli.devices import allocated_devices, chosen_strategy
+from lit_gan.errors import UserError
 
 
 @pytest.mark.parametrize("devices", [2, "2", [0, 1], "0,1", "0, 1", " 3 "])
@@ -65,3 +66,9 @@ def test_a_number_that_was_asked_for_stays(devices: Any) -> None:
 )
 def test_elsewhere_lightning_counts_the_devices(environ: dict[str, str]) -> None:
     assert allocated_devices({"devices": "auto"}, environ) == {}
+
+
+@pytest.mark.parametrize("devices", [0, "0", -2, "all"])
+def test_devices_that_there_cannot_be_are_told(devices: Any) -> None:
+    with pytest.raises(UserError, match=rf"^--trainer.devices {devices}: expected at least 1, or auto\.$"):
+        chosen_strategy({"devices": devices})
