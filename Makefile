@@ -15,9 +15,10 @@ install:  ## editable install with everything a developer needs
 
 check: lint types contracts test docs wheel  ## what CI runs, word for word
 
-lint:  ## ruff: rules and format
+lint:  ## ruff: rules and format; hadolint: the Dockerfile
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	"$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/hadolint" Dockerfile
 
 types:  ## mypy, strict
 	$(PYTHON) -m mypy
