@@ -4,6 +4,7 @@ SITE ?= site
 DIST ?= dist
 ENGINE ?= docker
 UPGRADE ?=
+WORKERS ?= 2
 
 .PHONY: help install check lint types contracts test docs wheel format pins image
 
@@ -26,8 +27,8 @@ types:  ## mypy, strict
 contracts:  ## imports go down only
 	$(PYTHON) -c "import sys; from importlinter.cli import lint_imports_command; sys.argv = ['lint-imports', '--no-cache']; lint_imports_command()"
 
-test:  ## the test suite with coverage
-	$(PYTHON) -m pytest --cov --cov-report=term --cov-fail-under=90
+test:  ## the test suite with coverage, in WORKERS processes
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --cov-fail-under=90
 
 docs:  ## the documentation, strict
 	$(PYTHON) -m mkdocs build --strict --site-dir $(SITE)

@@ -16,6 +16,8 @@ from wandb_server import server  # noqa: F401 -- a fixture
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what it puts into the background deaf to Ctrl-C, and all processes of the tests would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # True of the untrained generators that most tests draw from; the tests of these warnings expect them by name. Here,
     # not in pyproject.toml: there pytest would import the package for it before coverage begins to look.
     config.addinivalue_line("filterwarnings", "ignore::lit_gan.metrics.parzen_warnings.ParzenWarning")

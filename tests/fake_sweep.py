@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import optuna
 import pytest
 import yaml
 from trainings import ENVIRON
+from waiting import wait_until
 
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_layout import SweepLayout
@@ -121,14 +121,6 @@ def processes() -> list[tuple[int, int, list[str]]]:
         if fields[0] != "Z":
             found.append((int(entry.name), int(fields[1]), words))
     return found
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
-    """Waits for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def study_of(journal: Path) -> SweepStudy:

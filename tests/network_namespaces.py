@@ -130,6 +130,9 @@ class NetworkNamespaces:
         )
 
     def _remove(self) -> None:
+        for started in self._started:  # first: one that is only just entering its namespace is not among those in it
+            started.process.kill()
+            started.process.wait()
         for name in self.names:
             if not Path("/run/netns", name).exists():
                 continue
@@ -139,8 +142,6 @@ class NetworkNamespaces:
                 except ProcessLookupError:  # ended meanwhile
                     continue
             _ip("netns", "del", name)
-        for started in self._started:
-            started.process.wait()
 
 
 def _ip(*arguments: str) -> str:

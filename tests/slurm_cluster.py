@@ -26,7 +26,8 @@ _DOWN_SECONDS = 20.0  # after KillWait Slurm itself kills what does not end
 _OVER = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
 
 # cred_expire: a requeued job may start again after 6 s instead of 121 s. config_overrides: nodes are as large as the
-# file says. FirstJobId: Lightning makes a port of the job's number, and two clusters on one machine must not share it.
+# file says. FirstJobId: Lightning makes a port of the job's number, and two clusters on one machine must not share it:
+# those of neighbouring processes stand 997 apart.
 _CONFIGURATION = """\
 ClusterName=litgan
 SlurmctldHost={host}(127.0.0.1)
@@ -119,7 +120,11 @@ class SlurmCluster:
             for node, port in zip(self._nodes, ports[1:], strict=True)
         ]
         text = _CONFIGURATION.format(
-            host=host, ports=ports, folder=self.folder, first_job=1000 + os.getpid() % 8000, nodes="\n".join(nodes)
+            host=host,
+            ports=ports,
+            folder=self.folder,
+            first_job=1000 + os.getpid() * 997 % 8000,
+            nodes="\n".join(nodes),
         )
         (self.folder / "slurm.conf").write_text(text)
 

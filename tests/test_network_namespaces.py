@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from network_namespaces import NetworkNamespaces, NoNamespacesError
+from waiting import wait_until
 
 _ALL_REDUCE = """
 import os, socket, torch, torch.distributed as dist
@@ -58,8 +59,11 @@ def test_only_the_cable_leads_from_one_host_to_the_other(two_hosts: NetworkNames
 def test_nothing_of_the_hosts_is_left(two_hosts: NetworkNamespaces, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     with NetworkNamespaces(tmp_path / "more") as more:  # beside another pair with the same addresses
-        sleeping = more.start(0, "sh", "-c", "sleep 1000 & wait", environ={"MINE": "yes"})
-    assert sleeping.process.returncode == -9
+        unheard = more.start(1, "sleep", "1000")  # it may not even have entered its host when that goes
+        sleeping = more.start(0, "sh", "-c", "sleep 1000 & echo $!; wait")
+        wait_until(lambda: sleeping.output.endswith("\n"), "the process has a child")
+    assert sleeping.process.returncode == unheard.process.returncode == -9
+    assert not Path("/proc", sleeping.output.strip(), "exe").exists()
     listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
     assert not any(name in listed for name in more.names)
     assert all(name in listed for name in two_hosts.names)

@@ -10,6 +10,7 @@ import pytest
 import slurm_cluster
 from requirements import require
 from slurm_cluster import SlurmCluster, SlurmNotUpError, what_slurm_lacks
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -112,7 +113,4 @@ def test_the_daemons_go_with_whoever_started_them(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program, tmp_path], cwd=Path(__file__).parent, check=False, timeout=60)
     cluster = SlurmCluster(tmp_path)
     assert (tmp_path / "slurm.conf").exists()
-    deadline = time.monotonic() + 10
-    while cluster.processes():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not cluster.processes(), "nothing of it is left", 10)

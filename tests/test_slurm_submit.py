@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import lit_gan
-from fake_sweep import wait_until, with_options, write
+from fake_sweep import with_options, write
 from slurm_cluster import Job, SlurmCluster
 from trainings import COMMAND, ENVIRON, ROUNDS, record, rows, wait_for_rows
+from waiting import wait_until
 
 from lit_gan.cluster.template import SITE_VARIABLE
 

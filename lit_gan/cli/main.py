@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A process of its own heeds no signal once training is over: a second SIGTERM must not change its exit code.
     with nullcontext() if arguments is None else _signals_kept():
         code = _ending(list(sys.argv[1:] if arguments is None else arguments))
-    if code != DONE and "SLURM_STEP_ID" in os.environ:
-        import_module("lit_gan.cli.srun").keep_the_exit_code()
+        if code != DONE and "SLURM_STEP_ID" in os.environ:
+            import_module("lit_gan.cli.srun").keep_the_exit_code()
     return code
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from waiting import wait_until
 
 from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.run_folder import RunFolder
@@ -16,19 +17,12 @@ def folder(tmp_path):
     folder.release()
 
 
-def _wait_for(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_the_heart_beats_while_it_is_asked_to_and_no_longer(folder):
     before = folder.read_record().heartbeat
     with Heartbeat(folder, every=0.01):
         at_start = folder.read_record().heartbeat
         assert at_start > before
-        _wait_for(lambda: folder.read_record().heartbeat > at_start)
+        wait_until(lambda: folder.read_record().heartbeat > at_start, "the heart has beaten", 10)
     after = folder.read_record().heartbeat
     time.sleep(0.05)
     assert folder.read_record().heartbeat == after
@@ -39,7 +33,7 @@ def test_a_beat_never_takes_back_what_has_been_marked(folder):
     with Heartbeat(folder, every=0.001):
         folder.mark("failed", "No space left on device")
         marked = folder.read_record().heartbeat
-        _wait_for(lambda: folder.read_record().heartbeat > marked)
+        wait_until(lambda: folder.read_record().heartbeat > marked, "the heart has beaten", 10)
     record = folder.read_record()
     assert (record.status, record.reason) == ("failed", "No space left on device")
 
@@ -53,7 +47,7 @@ def test_a_heartbeat_that_cannot_be_written_warns_once_and_goes_on(folder, monke
 
     def fill_the_disk():
         monkeypatch.setattr(folder, "beat", full)
-        _wait_for(lambda: len(beats) > 3)
+        wait_until(lambda: len(beats) > 3, "it beats on", 10)
         heart.stop()
 
     heart = Heartbeat(folder, every=0.001)

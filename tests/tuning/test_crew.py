@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from fake_sweep import wait_until
+from waiting import wait_until
 
 from lit_gan.errors import RunError, UserError
 from lit_gan.tuning.crew import Crew

@@ -24,12 +24,12 @@ from fake_sweep import (
     states,
     status,
     study_of,
-    wait_until,
     with_options,
     write,
 )
 from small_disk import fill, small_disk
 from trainings import ENVIRON
+from waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_sweep import processes, wait_until
+from fake_sweep import processes
 from trainings import ENVIRON
+from waiting import wait_until
 
 from lit_gan.errors import UserError
 from lit_gan.tracking.run_lock import RunLock
