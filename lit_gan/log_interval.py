@@ -10,5 +10,15 @@ def round_is_logged(trainer: Trainer, number: int) -> bool:
         trainer: In that round.
         number: The round's number, from 1 on.
     """
+    return trainer.is_last_batch or number == trainer.max_steps or row_is_written(trainer, number)
+
+
+def row_is_written(trainer: Trainer, number: int) -> bool:
+    """Whether the loggers write a row for a round.
+
+    Args:
+        trainer: In that round.
+        number: The round's number, from 1 on.
+    """
     interval: int = getattr(trainer, "log_every_n_steps", 1)  # set where a type checker does not see it
-    return trainer.is_last_batch or number == trainer.max_steps or (interval > 0 and number % interval == 0)
+    return interval > 0 and number % interval == 0

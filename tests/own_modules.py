@@ -104,6 +104,23 @@ class StopOnce(Callback):
             raise RuntimeError("a failure of the test's own") if self.failure else KeyboardInterrupt
 
 
+class SignalAt(Callback):
+    """A signal to this process after some rounds; the training must not outlive it by many.
+
+    Args:
+        name: Which, such as ``SIGTERM``.
+        rounds: After how many.
+    """
+
+    def __init__(self, name: str, rounds: int) -> None:
+        self.number, self.rounds = signal.Signals[name], rounds
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+        if trainer.global_step == self.rounds:
+            os.kill(os.getpid(), self.number)
+        assert trainer.global_step < self.rounds + 4, "nobody heeds the signal"
+
+
 class Preempted(Callback):
     """SIGUSR1 in the midst of an evaluation, as Slurm sends it; not again while the file `preempted` is there."""
 

@@ -3,17 +3,16 @@
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from lit_gan.callbacks.round_end import RankAgreement, round_is_settled, training_goes_on
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.callbacks.stop_signals import StopSignals, stop_of
 
 
-class GracefulStop(Checkpoint):
+class StopBetweenRounds(Callback):
     """Ends training after a round that all ranks agree on, when a signal, Ctrl-C or the tracker asks for it.
 
-    ``last.ckpt`` is written by the :class:`lit_gan.callbacks.RunCheckpoint` beside it, and
     :class:`lit_gan.errors.RunStopped` is raised on every rank: neither ``should_stop``, which would run a validation
     and end the epoch, nor a checkpoint in a signal handler, which may stand between D's update and G's. Lightning's own
     handlers of SIGTERM and SIGUSR1, and its broadcast in every round, are replaced while training runs.
@@ -71,6 +70,13 @@ class GracefulStop(Checkpoint):
             if isinstance(checkpoint, RunCheckpoint):
                 checkpoint.save_now(trainer)
         raise stop_of(self._flag)
+
+
+class GracefulStop(StopBetweenRounds, Checkpoint):
+    """Stops as :class:`StopBetweenRounds` does, with ``last.ckpt`` written by the ``RunCheckpoint`` beside it.
+
+    A ``Checkpoint`` to Lightning, which calls these after all others: what they do in the round is done.
+    """
 
 
 def _nothing() -> None:

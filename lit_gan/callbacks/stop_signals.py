@@ -68,6 +68,8 @@ class StopSignals:
     def _heed(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one is the kernel's to carry out
+            if self.flag == _INTERRUPTED:  # this is the next one: after training Lightning has put us back
+                os.kill(os.getpid(), signal.SIGINT)
             flag = _INTERRUPTED
             if os.environ.get("LOCAL_RANK", "0") == "0":
                 sys.stderr.write("\nlit-gan: stopping at the end of a round; Ctrl-C again quits at once.\n")

@@ -7,11 +7,11 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_gan.gan import GAN
-from lit_gan.log_interval import round_is_logged
+from lit_gan.log_interval import row_is_written
 
 
 class Throughput(Callback):
-    """Logs ``perf/images_per_second`` and ``perf/rounds_per_second`` since the last round that was logged.
+    """Logs ``perf/images_per_second`` and ``perf/rounds_per_second`` since the last row of rounds that was written.
 
     Images are the training examples that all ranks together have taken in: k minibatches a round. The time of
     validations does not count; that of checkpoints, grids and loggers does. These are the only numbers of a run that
@@ -47,7 +47,7 @@ class Throughput(Callback):
         self._images += len(pl_module.split_batch(batch)[0]) * trainer.world_size
         self._rounds += 1
         seconds = self._clock() - self._since
-        if seconds > 0 and round_is_logged(trainer, trainer.global_step):
+        if seconds > 0 and row_is_written(trainer, trainer.global_step):
             speeds = {"images": self._images / seconds, "rounds": self._rounds / seconds}
             pl_module.log_dict({f"perf/{name}_per_second": speed for name, speed in speeds.items()}, batch_size=1)
             self._begin()

@@ -9,7 +9,6 @@ from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.cli.parser import Parser
 from lit_gan.tracking.fingerprint import plain
-from lit_gan.tracking.wandb_mode import wandb_mode
 
 _CHECKPOINT_DEFAULTS = {
     "checkpoint.monitor": USUAL_MONITOR,
@@ -36,7 +35,11 @@ def add_run_options(parser: Parser, verb: str) -> None:
         parser: The verb's parser.
         verb: Which verb.
     """
-    parser.add_argument("--wandb", type=Literal["online", "offline", "off"] | None, help=wandb_mode.__doc__)
+    parser.add_argument(
+        "--wandb",
+        type=Literal["online", "offline", "off"] | None,
+        help="What W&B is used for; if null, what WANDB_MODE says, else online within a W&B agent, else offline.",
+    )
     parser.add_argument(
         "--tensorboard", type=bool, default=False, help="Log to tensorboard/ in the run folder as well."
     )

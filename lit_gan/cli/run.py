@@ -18,7 +18,7 @@ from torch import Tensor
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
-from lit_gan.callbacks.graceful_stop import GracefulStop
+from lit_gan.callbacks.graceful_stop import GracefulStop, StopBetweenRounds
 from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
 from lit_gan.callbacks.numeric_guard import NumericGuard
 from lit_gan.callbacks.player_monitor import PlayerMonitor
@@ -246,7 +246,7 @@ class RunCLI(LightningCLI):
             return [parzen]
         watching = [parzen, grid, interpolation, PlayerMonitor(), Throughput(), NumericGuard()]
         if given.get("enable_checkpointing") is False:
-            return watching
+            return [*watching, StopBetweenRounds(self.signals)]
         if self.run is not None and checkpoint.dirpath is None:
             checkpoint.dirpath = str(self.run.checkpoints)
         return [*watching, checkpoint, GracefulStop(self.signals)]
@@ -258,8 +258,7 @@ class RunCLI(LightningCLI):
         recording = self.recording
         assert recording is not None  # noqa: S101 -- the folder was chosen before anything was built
         run = recording.run
-        if self.trainer.checkpoint_callbacks:  # without any, a stop has nothing to save, and is an interruption
-            self.signals.listen()
+        self.signals.listen()
         if isinstance(self.trainer.strategy, DDPGANStrategy):
             self.trainer.strategy.on_loss = lambda reason: run.mark("failed", reason)
         try:

@@ -17,7 +17,7 @@ class LoggedValue:
     """One value of the metric.
 
     Args:
-        rounds: The round in which it was logged.
+        rounds: How many rounds there had been.
         value: The value.
     """
 
@@ -80,7 +80,7 @@ class TrialRun:
         if metric not in columns:
             return []
         place = columns.index(metric)
-        return [LoggedValue(int(row[0]), float(row[place])) for row in rows if row[place]]
+        return [LoggedValue(int(row[0]) + 1, float(row[place])) for row in rows if row[place]]
 
     def names(self) -> list[str]:
         """What the run logs."""

@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,17 @@ def test_ctrl_c_is_told_and_the_second_one_is_left_to_the_kernel(capsys: pytest.
     finally:
         signals.restore()
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_the_second_ctrl_c_ends_the_process_where_somebody_has_put_our_handler_back() -> None:
+    program = (
+        "import os, signal; from lit_gan.callbacks.stop_signals import StopSignals\n"
+        "signals = StopSignals(); signals.listen(); os.kill(os.getpid(), signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signals._heed); os.kill(os.getpid(), signal.SIGINT); print('alive')"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGINT, "")
+    assert ended.stderr.count("Ctrl-C again quits at once") == 1
 
 
 def test_sigterm_within_a_sweeps_agent_is_the_trackers(monkeypatch: pytest.MonkeyPatch) -> None:

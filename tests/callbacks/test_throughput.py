@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 from tiny_gan import examples, linear_gan, loader, trainer
 
@@ -34,7 +34,8 @@ class Clock(Callback):
 def rows(tmp_path: Path, data: Any, validation: Any = None, **kwargs: Any) -> list[dict[str, str]]:
     clock = Clock()
     coordination = kwargs.pop("coordination", None)
-    run = trainer(callbacks=[clock, Throughput(clock)], logger=CSVMetrics(tmp_path), num_sanity_val_steps=1, **kwargs)
+    callbacks = [clock, Throughput(clock), *kwargs.pop("also", [])]
+    run = trainer(callbacks=callbacks, logger=CSVMetrics(tmp_path), num_sanity_val_steps=1, **kwargs)
     run.fit(linear_gan(coordination=coordination), data, validation)
     return MetricsTable(tmp_path / "metrics.csv").rows()
 
@@ -59,6 +60,17 @@ def test_validation_takes_no_time(tmp_path: Path) -> None:
 def test_a_smaller_last_batch_counts_for_what_it_is(tmp_path: Path) -> None:
     logged = rows(tmp_path, loader(examples(5), batch_size=4), max_epochs=1, log_every_n_steps=2)
     assert speeds(logged, "images") == [5 / 4]
+
+
+def test_the_ends_of_epochs_begin_nothing_anew(tmp_path: Path) -> None:
+    class SlowEnd(Callback):
+        def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            trainer.callbacks[0].now += 6  # type: ignore[attr-defined]  # the clock
+
+    data = loader(examples(6), batch_size=2)  # epochs of three rounds
+    logged = rows(tmp_path, data, max_epochs=4, log_every_n_steps=4, also=[SlowEnd()])
+    # Rounds 1 to 4 have one end of an epoch among them, 5 to 8 another; 9 to 12 one, for the last one's comes after.
+    assert speeds(logged, "rounds") == pytest.approx([4 / 14] * 3)
 
 
 def test_a_clock_that_stands_still_gives_no_speed(tmp_path: Path) -> None:

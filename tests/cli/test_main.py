@@ -156,3 +156,10 @@ def test_an_error_that_is_told_out_of_its_own_causes_ends_the_command(
     if sweep is not None:
         monkeypatch.setenv(sweep, "s")
     assert lit_gan("fit").line == "lr = -1"
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
+def test_the_help_of_a_verb_is_for_its_users(verb: str) -> None:
+    text = lit_gan(verb, "--help").out
+    assert "--wandb" in text
+    assert not any(word in text for word in ("Args:", "Returns:"))

@@ -104,6 +104,23 @@ def test_without_checkpointing_there_is_none() -> None:
     assert not list(the_run().rglob("*.ckpt"))
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [("SIGTERM", 75, "preempted"), ("SIGUSR1", 75, "preempted"), ("SIGINT", 130, "interrupted")],
+)
+def test_a_training_without_checkpoints_is_stopped_like_any_other(name: str, code: int, reason: str) -> None:
+    ending = fit(
+        "--trainer.enable_checkpointing=false",
+        "--trainer.callbacks+=own_modules.SignalAt",
+        f"--trainer.callbacks.init_args.name={name}",
+        "--trainer.callbacks.init_args.rounds=2",
+    )
+    assert ending.code == code, ending.err
+    record = json.loads((the_run() / "run.json").read_text())
+    assert (record["status"], record["reason"]) == ("stopped", reason)
+    assert "the same command continues it from the start" in ending.out
+
+
 def test_loggers_and_callbacks_of_ones_own_are_added() -> None:
     ending = fit(
         "--trainer.logger=lightning.pytorch.loggers.TensorBoardLogger",

@@ -38,19 +38,19 @@ def test_the_values_of_a_table_that_a_run_writes(folder: Path) -> None:
     table.flush()
 
     first, second, third = run.values("val/v")
-    assert first == LoggedValue(9, 3.0)
-    assert (second.rounds, str(second.value)) == (29, "nan")
-    assert third == LoggedValue(39, float("-inf"))
+    assert first == LoggedValue(10, 3.0)
+    assert (second.rounds, str(second.value)) == (30, "nan")
+    assert third == LoggedValue(40, float("-inf"))
     assert run.names() == ["train/loss_d", "val/v"]
 
 
 def test_a_line_in_the_middle_of_being_written_is_left_for_later_and_left_alone(folder: Path) -> None:
     file, run = folder / "metrics.csv", TrialRun("s-1-000")
     file.write_text("step,epoch,v\n9,0,1.5\n19,0,2")
-    assert run.values("v") == [LoggedValue(9, 1.5)]
+    assert run.values("v") == [LoggedValue(10, 1.5)]
     file.write_text("step,epoch,v\n9,0,1.5\n19,0,2.5\n0,\n")
 
-    assert run.values("v") == [LoggedValue(9, 1.5), LoggedValue(19, 2.5)]
+    assert run.values("v") == [LoggedValue(10, 1.5), LoggedValue(20, 2.5)]
     assert file.read_text().endswith("\n0,\n")
 
 
