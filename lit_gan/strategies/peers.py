@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 from torch.distributed.distributed_c10d import Store
@@ -12,14 +12,13 @@ from torch.distributed.distributed_c10d import Store
 from lit_gan.errors import RunError, RunStopped
 from lit_gan.strategies.job_store import JobStore, StoreGone, held_by_torchrun
 from lit_gan.strategies.rank_loss import Place, RankLoss, may_be_a_consequence
+from lit_gan.strategies.ring import Board, Ring
 from lit_gan.strategies.time_limit import within
 
 _STORE_SECONDS = 5.0  # a call from the main thread, which has other things to do
 _CALLBACK_SECONDS = 5.0
 _SETTLING = 1.0  # an error that all ranks share reaches them within this of each other
 _LOSS, _HEARD, _LEFT = "loss", "heard", "left"
-_GONE_WELL = 1 << 40  # added to a rank's count of beats when it leaves in good order: more than it will ever beat
-_MISSED_BEATS = 3  # enough to name the lost rank, where a broken connection says that there is one
 _WHY = "it was killed (out of memory?), or its machine or the network is gone"
 
 
@@ -69,15 +68,13 @@ class PeerWatch:
         self._here, self._world = Place.here(rank), world_size
         self._on_loss, self._before_exit = on_loss, before_exit
         self._every, self._silence, self._grace, self._farewell = every, silence, grace, farewell
+        self._ring = Ring(rank, world_size, every, silence)
         self._store: JobStore | None = None
-        self._start = 0  # how often this rank has started a watch on this store: fit, then test, in one process
+        self._board = Board(0)
         self._thread = Thread(target=self._watch, name="lit-gan peers", daemon=True)
         self._lock = Lock()  # of the decision whether this watch ends well or with a loss
         self._loss: RankLoss | None = None
         self._over, self._lost, self._leaving = Event(), Event(), Event()
-        self._suspicious = False
-        self._unheard: dict[int, tuple[int, int]] = {}  # rank -> its last beat, and for how many turns it is the last
-        self._left: set[int] = set()
         self._first: Place | None = None  # rank 0, to be named after its store has gone with it
 
     @property
@@ -142,8 +139,8 @@ class PeerWatch:
             return self.loss
         self._leaving.set()
         if may_be_a_consequence(error):
-            self._suspicious = True
-            self._wait_for_a_loss((2 + _MISSED_BEATS) * self._every + 2 * _SETTLING)
+            self._ring.suspicious = True
+            self._wait_for_a_loss(self._ring.seconds_to_find_out + 2 * _SETTLING)
         if self._loss is None and not self._over.is_set():
             self._publish(self._store, RankLoss.of(error, self._here), hurry=isinstance(error, KeyboardInterrupt))
         if self._loss is not None:
@@ -160,9 +157,9 @@ class PeerWatch:
         """
 
         def tell(store: Store) -> None:
-            if store.add(self._beats_of(rank), 0) < _GONE_WELL:
-                loss = RankLoss(rank, self._here.rank, self._here.host, f"{self._name(store, rank)} {how}")
-                store.compare_set(self._key(_LOSS), "", loss.written())
+            if not self._board.has_left(store, rank):
+                loss = RankLoss(rank, self._here.rank, self._here.host, f"{self._board.name_of(store, rank)} {how}")
+                store.compare_set(self._board.key(_LOSS), "", loss.written())
 
         if self._store is not None and not self._over.is_set():
             try:
@@ -194,54 +191,31 @@ class PeerWatch:
             return self._loss_of_the_store(gone)
 
     def _turn(self, store: Store) -> RankLoss | None:
-        store.add(self._beats_of(self._here.rank), 1)
-        if store.check([self._key(_LOSS)]):
-            loss = RankLoss.read(store.get(self._key(_LOSS)))
+        self._board.beat(store, self._here.rank)
+        if store.check([self._board.key(_LOSS)]):
+            loss = RankLoss.read(store.get(self._board.key(_LOSS)))
             return None if loss.rank == loss.by == self._here.rank else loss
-        if self._first is None and store.check([self._place_of(0)]):
-            self._first = Place.read(store.get(self._place_of(0)))  # cannot be asked after the store has gone with it
-        if store.add(self._beats_of(0), 0) >= _GONE_WELL:
+        if self._first is None and store.check([self._board.place_of(0)]):
+            # Cannot be asked after the store has gone with it.
+            self._first = Place.read(store.get(self._board.place_of(0)))
+        if self._board.has_left(store, 0):
             self._end_with_the_first(store)
             return None
-        silent = self._silent_peer(store)
+        silent = self._ring.silent_peer(store, self._board)
         if silent is None:
             return None
-        told = f"{self._name(store, silent)} has not been heard of for {self._longest_silence():g} s: {_WHY}"
+        told = (
+            f"{self._board.name_of(store, silent)} has not been heard of for {self._ring.longest_silence:g} s: {_WHY}"
+        )
         loss = RankLoss(silent, self._here.rank, self._here.host, told)
-        return RankLoss.read(store.compare_set(self._key(_LOSS), "", loss.written()))
+        return RankLoss.read(store.compare_set(self._board.key(_LOSS), "", loss.written()))
 
     def _end_with_the_first(self, store: Store) -> None:
         """Rank 0 has left: no collective is to come, and its store may go at any moment. So nobody asks it any more."""
         with self._lock:
             if self._loss is None:
                 self._over.set()
-                store.add(self._key(_LEFT), 1)
-
-    def _silent_peer(self, store: Store) -> int | None:
-        """The next rank in the ring, if it is silent: whoever dies, the rank before it is alive, or dead and heard.
-
-        In suspicion any rank, so that the one whose connection broke finds out by itself.
-        """
-        for peer in self._ring():
-            beats = store.add(self._beats_of(peer), 0)
-            if beats >= _GONE_WELL:
-                self._left.add(peer)
-                continue
-            last, turns = self._unheard.get(peer, (beats, -1))
-            self._unheard[peer] = (beats, turns + 1 if beats == last else 0)
-            # One that has not begun is no loss: between two runs in one process ranks may be minutes apart.
-            if beats and self._unheard[peer][1] * self._every >= self._longest_silence():
-                return peer
-            if not self._suspicious:
-                break
-        return None
-
-    def _ring(self) -> Iterator[int]:
-        ranks = ((self._here.rank + step) % self._world for step in range(1, self._world))
-        return (rank for rank in ranks if rank not in self._left)
-
-    def _longest_silence(self) -> float:
-        return min(self._silence, _MISSED_BEATS * self._every) if self._suspicious else self._silence
+                store.add(self._board.key(_LEFT), 1)
 
     def _loss_of_the_store(self, gone: StoreGone) -> RankLoss:
         holder = "an agent of torchrun" if held_by_torchrun() else str(self._first or "rank 0")
@@ -282,9 +256,10 @@ class PeerWatch:
     # -- Talking to the others, from the main thread ----------------------------------------------------------------
 
     def _enter(self, store: Store) -> None:
-        self._start = store.add(f"starts/{self._here.rank}", 1)
-        store.set(self._place_of(self._here.rank), self._here.written())
-        store.add(self._beats_of(self._here.rank), 1)
+        # How often this rank has started a watch on this store: fit, then test, in one process.
+        self._board = Board(store.add(f"starts/{self._here.rank}", 1))
+        store.set(self._board.place_of(self._here.rank), self._here.written())
+        self._board.beat(store, self._here.rank)
 
     def _wait_for_a_loss(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -294,8 +269,8 @@ class PeerWatch:
 
     def _leave(self, job: JobStore) -> None:
         def leave(store: Store) -> None:
-            store.add(self._beats_of(self._here.rank), _GONE_WELL)
-            store.add(self._key(_LEFT), 1)
+            self._board.leave(store, self._here.rank)
+            store.add(self._board.key(_LEFT), 1)
 
         try:
             job.ask(leave, _STORE_SECONDS)
@@ -309,7 +284,8 @@ class PeerWatch:
         """Makes an error of this rank the job's loss, unless there is one already."""
         try:
             first = job.ask(
-                lambda store: RankLoss.read(store.compare_set(self._key(_LOSS), "", own.written())), _STORE_SECONDS
+                lambda store: RankLoss.read(store.compare_set(self._board.key(_LOSS), "", own.written())),
+                _STORE_SECONDS,
             )
         except StoreGone as gone:
             self._lose(self._loss_of_the_store(gone))
@@ -335,31 +311,16 @@ class PeerWatch:
     def _wait_for(self, job: JobStore, counter: str, number: int, seconds: float) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if job.ask(lambda store: store.add(self._key(counter), 0), _STORE_SECONDS) >= number:
+            if job.ask(lambda store: store.add(self._board.key(counter), 0), _STORE_SECONDS) >= number:
                 return
             time.sleep(0.05)
 
     def _acknowledge(self) -> None:
         try:
             if self._store is not None:
-                self._store.ask(lambda store: store.add(self._key(_HEARD), 1), 1.0)
+                self._store.ask(lambda store: store.add(self._board.key(_HEARD), 1), 1.0)
         except StoreGone:
             return  # nobody is left who waits for it
-
-    # -- Names ------------------------------------------------------------------------------------------------------
-
-    def _key(self, name: str) -> str:
-        return f"{self._start}/{name}"
-
-    def _beats_of(self, rank: int) -> str:
-        return self._key(f"beats/{rank}")
-
-    def _place_of(self, rank: int) -> str:
-        return self._key(f"place/{rank}")
-
-    def _name(self, store: Store, rank: int) -> str:
-        key = self._place_of(rank)
-        return str(Place.read(store.get(key))) if store.check([key]) else f"rank {rank}"
 
 
 def _print(lines: str) -> None:
