@@ -232,12 +232,7 @@ class GAN(GenerativeModule):
         """One optimiser per player, G's first, with the schedules of each."""
         check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
         optimizers = [player.build_optimizer() for player in self.players.values()]
-        schedulers = [
-            {"scheduler": scheduler, "interval": "step" if schedule.interval == "round" else "epoch"}
-            for player in self.players.values()
-            for schedule, scheduler in zip(player.schedules, player.schedulers, strict=True)
-        ]
-        return optimizers, schedulers
+        return optimizers, [each for player in self.players.values() for each in player.lightning_schedulers]
 
     def setup(self, stage: str) -> None:
         """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself."""

@@ -78,6 +78,14 @@ class Player:
         self.schedulers = [schedule.build(optimizer) for schedule in self.schedules]
         return optimizer
 
+    @property
+    def lightning_schedulers(self) -> list[dict[str, Any]]:
+        """The schedulers of :attr:`schedules`, as Lightning takes them from ``configure_optimizers``."""
+        return [
+            {"scheduler": scheduler, "interval": "step" if schedule.interval == "round" else "epoch"}
+            for schedule, scheduler in zip(self.schedules, self.schedulers, strict=True)
+        ]
+
     def step_schedules(self, interval: str) -> None:
         """Steps the schedules of ``interval`` (``"round"`` or ``"epoch"``), but those that watch a metric."""
         for schedule, scheduler in zip(self.schedules, self.schedulers, strict=True):
