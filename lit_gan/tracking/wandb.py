@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from lit_gan.errors import RunStopped
 from lit_gan.tracking.launch import is_rank_zero
+from lit_gan.tracking.wandb_id import run_id, run_name
 from lit_gan.tracking.wandb_mode import WandbMode, wandb_mode
 from lit_gan.tracking.wandb_run import PREEMPTED, RunAtWandb
 
@@ -27,8 +28,8 @@ def wandb_logger(
     """The logger of a run, or ``None`` where W&B is off.
 
     Args:
-        folder: The run folder; W&B's files go to ``wandb/`` in it, and its name is the id of the W&B run, so that a
-            run that is started again continues the same W&B run.
+        folder: The run folder; W&B's files go to ``wandb/`` in it. It keeps the id of the W&B run, so that a run that
+            is started again continues the same W&B run, and its name is what the run is called there.
         mode: See :func:`wandb_mode`.
         config: The resolved configuration, stored under the one key ``cli``: the names of a sweep's parameters stay
             free.
@@ -44,7 +45,8 @@ def wandb_logger(
         return None
     ours: dict[str, Any] = {
         "project": os.environ.get("WANDB_PROJECT", "lit-gan"),
-        "id": os.environ.get("WANDB_RUN_ID") or folder.name,
+        "id": os.environ.get("WANDB_RUN_ID") or run_id(folder),
+        "name": run_name(folder),
         "resume": "allow",
         "save_dir": str(folder),
         "offline": mode == "offline",

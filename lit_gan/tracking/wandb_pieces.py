@@ -7,6 +7,7 @@ already. So each piece begins where the delivered ones end, and those that never
 newer one has their rows.
 """
 
+import glob
 import json
 import shutil
 from collections.abc import Iterable
@@ -30,7 +31,8 @@ def pieces_of(wandb_folder: Path, run_id: str) -> list[Path]:
         wandb_folder: W&B's folder in the run folder.
         run_id: The run's id.
     """
-    found = [*wandb_folder.glob(f"run-*-{run_id}"), *wandb_folder.glob(f"offline-run-*-{run_id}")]
+    name = glob.escape(run_id)
+    found = [*wandb_folder.glob(f"run-*-{name}"), *wandb_folder.glob(f"offline-run-*-{name}")]
     return sorted(found, key=lambda piece: piece.name.removeprefix("offline-"))
 
 

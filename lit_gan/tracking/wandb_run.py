@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.wandb_checkpoints import forget_checkpoints, log_checkpoints
 from lit_gan.tracking.wandb_history import picture_file, rows_of
+from lit_gan.tracking.wandb_id import keep_run_id
 from lit_gan.tracking.wandb_pieces import delivered_round, mark_whole, pieces_of, send_media_again, set_aside
 from lit_gan.tracking.wandb_session import begin_run, finish_run, session_settings, shut_down
 
@@ -169,12 +171,27 @@ class RunAtWandb(WandbLogger):
             )
 
     def _begin(self) -> None:
-        self._earlier = pieces_of(self._wandb_folder, self._wandb_init["id"])
+        used = self._wandb_init["id"]
+        self._earlier = pieces_of(self._wandb_folder, used)
         run = self._experiment = begin_run(self._wandb_init, offline=self._offline)
+        with suppress(OSError):  # a full disk: the run goes on all the same
+            keep_run_id(self._folder, used)
         run.define_metric(_STEP)
         run.define_metric("*", step_metric=_STEP, step_sync=True)
-        self._known = delivered_round(self._earlier) if run.offline else _last_round(run)
+        self._known = delivered_round(self._earlier) if run.offline else self._known_at_the_server(run)
         self._is_up_to_date = False
+
+    def _known_at_the_server(self, run: "Run") -> int:
+        """The last round that the server has of this folder's run; nothing that another one logged counts as ours."""
+        known = _last_round(run)
+        if known < 0 or self._earlier or rows_of(self._folder):
+            return known
+        warnings.warn(
+            f"W&B has a run {run.id} already, and nothing of it is in {shown(self._folder)}: what is logged here is "
+            "added to it.",
+            stacklevel=2,
+        )
+        return -1
 
     def _bring_up_to_date(self, before: int | None = None) -> None:
         """Sends what the folder has and W&B lacks; once, and not before the folder has been put right."""

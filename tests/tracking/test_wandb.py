@@ -27,10 +27,11 @@ def _no_ids(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_ids")
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_the_run_is_named_after_its_folder_and_goes_on(mode: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "20140610-abc"
+    folder = tmp_path / "20140610-120000-1a2b3c"
     logger = wandb_logger(folder, mode, {"seed_everything": 3})
     assert logger is not None
-    assert logger._wandb_init["id"] == "20140610-abc"
+    assert logger._wandb_init["id"] == "20140610-120000-1a2b3c"
+    assert logger._wandb_init["name"] == "20140610-120000-1a2b3c"
     assert logger._wandb_init["project"] == "lit-gan"
     assert logger._wandb_init["resume"] == "allow"
     assert logger._wandb_init["config"] == {"cli": {"seed_everything": 3}}
@@ -197,6 +198,15 @@ def test_a_run_that_goes_on_gets_what_it_lacks_and_nothing_twice(
     assert run.summary["best/val/parzen_nll"] == 2.0
 
 
+def test_what_another_run_of_that_id_has_is_not_taken_for_ours(logger: RunAtWandb, run: _FakeRun) -> None:
+    run.resumed, run.summary["trainer/global_step"] = True, 3
+    with pytest.warns(UserWarning, match=r"W&B has a run run already, and nothing of it is in .*: what is logged here"):
+        logger.begin()
+    logger.log_metrics({"a": 1.0, "epoch": 0}, step=0)
+    logger.finalize("success")
+    assert [row["trainer/global_step"] for row in run.rows] == [0]
+
+
 def test_a_run_that_is_lost_begins_again_with_all_of_it(
     tmp_path: Path, logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,12 +298,12 @@ def test_the_users_own_logger_gives_its_settings_to_ours(tmp_path: Path) -> None
     ours, other = with_wandb([csv, theirs], tmp_path / "id", "online", {"seed": 1})
     assert isinstance(ours, RunAtWandb)
     assert other is csv
-    said = {name: ours._wandb_init[name] for name in ("project", "tags", "resume", "id", "dir", "config")}
+    said = {name: ours._wandb_init[name] for name in ("project", "tags", "resume", "name", "dir", "config")}
     assert said == {
         "project": "mine",
         "tags": ["a"],
         "resume": "allow",
-        "id": "id",
+        "name": "id",
         "dir": str(tmp_path / "id"),
         "config": {"cli": {"seed": 1}},
     }
