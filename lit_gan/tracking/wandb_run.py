@@ -1,7 +1,9 @@
 """A run at Weights & Biases: the same rows and pictures as in its folder, each once, however often it was resumed."""
 
 import math
+import shlex
 import warnings
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -107,11 +109,27 @@ class RunAtWandb(WandbLogger):
         else:
             self.log_metrics({key: file}, row)
 
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        """Adds hyper-parameters to the run's configuration.
+
+        Args:
+            params: As WandbLogger's.
+        """
+        log_hyperparams = super().log_hyperparams
+        self._safely(lambda: log_hyperparams(params))
+
+    @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
-        """Remembers which is the last and which the best."""
+        """Remembers which is the last and which the best.
+
+        Args:
+            checkpoint_callback: Which has written one.
+        """
         self._best_checkpoint = checkpoint_callback.best_model_path
         self._last_checkpoint = checkpoint_callback.last_model_path
-        super().after_save_checkpoint(checkpoint_callback)
+        checkpoint_logged = super().after_save_checkpoint
+        self._safely(lambda: checkpoint_logged(checkpoint_callback))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -122,7 +140,8 @@ class RunAtWandb(WandbLogger):
         """
         if status == "success" or "epoch" in self._row:
             self._send_row()
-        super().finalize(status)
+        finalize = super().finalize
+        self._safely(lambda: finalize(status))
 
     # -- The life of a run ------------------------------------------------------------------------------------------
 
@@ -166,7 +185,7 @@ class RunAtWandb(WandbLogger):
             option = "" if run.offline else "--include-online "
             warnings.warn(
                 f"W&B has not got all of this run ({fault}); everything is in its folder, and is uploaded by: "
-                f"wandb sync {option}{shown(piece)}",
+                f"wandb sync {option}{shlex.quote(shown(piece))}",
                 stacklevel=2,
             )
 
@@ -224,17 +243,20 @@ class RunAtWandb(WandbLogger):
             shown: dict[str, Any] = {
                 name: _pictures(value) if isinstance(value, Path) else value for name, value in row.items()
             }
-            named = _add_prefix(shown, self._prefix, self.LOGGER_JOIN_CHAR)
             # Where somebody else has logged to the run, W&B's step is ahead of the rounds, and must not go back.
-            run.log({**named, _STEP: step}, step=max(step, run._local_step), commit=True)  # noqa: SLF001
+            run.log({**self._named(shown), _STEP: step}, step=max(step, run._local_step), commit=True)  # noqa: SLF001
             self._sent = step
         else:
-            self._complete_summary(run, row)
+            self._complete_summary(run, self._named(row))
         for name, better in _BEST.items():
             value = row.get(name)
             if isinstance(value, float) and math.isfinite(value):
                 self._best[name] = better(value, self._best.get(name, value))
-                run.summary[f"best/{name}"] = self._best[name]
+                run.summary.update(self._named({f"best/{name}": self._best[name]}))
+
+    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values under their names at W&B: behind the prefix that the user's own logger was given."""
+        return dict(_add_prefix(values, self._prefix, self.LOGGER_JOIN_CHAR))
 
     @staticmethod
     def _complete_summary(run: "Run", row: Mapping[str, Any]) -> None:

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
+import wandb
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
-from lit_gan.errors import RunStopped
+from lit_gan.errors import RunStopped, UserError
 from lit_gan.tracking import wandb_run as tracking
 from lit_gan.tracking.wandb import finished_wandb, wandb_logger, with_wandb
 from lit_gan.tracking.wandb_run import RunAtWandb
+from lit_gan.tracking.wandb_session import session_settings
 
 
 def test_off_is_no_logger(tmp_path: Path) -> None:
@@ -332,3 +334,66 @@ def test_who_asks_for_lightnings_logger_means_online_unless_told(
 
 def test_off_is_off_for_the_users_own_logger_too(tmp_path: Path) -> None:
     assert with_wandb([WandbLogger()], tmp_path, "off", {}) == []
+
+
+@pytest.mark.parametrize("name", ["WANDB_INIT_TIMEOUT", "WANDB_FINISH_TIMEOUT"])
+@pytest.mark.parametrize("said", ["30s", "-1", "inf", "nan", " "])
+def test_a_time_that_is_no_number_of_seconds_is_the_users_to_mend(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, said)
+    with pytest.raises(UserError, match=rf"^{name}={said}: expected seconds, such as (30|45)\.$"):
+        wandb_logger(tmp_path, "offline", {})
+
+
+def test_an_empty_time_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WANDB_INIT_TIMEOUT", "WANDB_FINISH_TIMEOUT"):
+        monkeypatch.setenv(name, "")
+    settings = session_settings()
+    assert (settings["init_timeout"], settings["finish_timeout"]) == (30.0, 45.0)
+    wandb.Settings(**settings)
+
+
+def test_the_prefix_of_the_users_logger_is_everywhere(tmp_path: Path, run: _FakeRun) -> None:
+    (tmp_path / "metrics.csv").write_text("step,epoch,val/parzen_nll\n3,0,2.0\n")
+    run.resumed, run.summary["trainer/global_step"] = True, 3
+    [ours] = with_wandb([WandbLogger(prefix="p")], tmp_path, "online", {})
+    ours.log_metrics({"val/parzen_nll": 4.0}, step=7)
+    ours.finalize("success")
+    assert run.rows == [{"p-val/parzen_nll": 4.0, "trainer/global_step": 7}]
+    names = {"trainer/global_step", "p-val/parzen_nll", "p-epoch", "p-best/val/parzen_nll"}
+    assert run.summary.keys() == names
+    assert run.summary["p-best/val/parzen_nll"] == 2.0
+
+
+@pytest.mark.parametrize("call", ["after_save_checkpoint", "finalize", "log_hyperparams"])
+def test_a_server_that_is_gone_costs_lightnings_own_uploads_and_not_the_training(
+    call: str, tmp_path: Path, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(WandbLogger, call, fail)
+    monkeypatch.setattr(tracking, "shut_down", lambda: None)
+    [ours] = with_wandb([WandbLogger(log_model="all")], tmp_path, "online", {})
+    given: Any = {
+        "after_save_checkpoint": SimpleNamespace(best_model_path="best.ckpt", last_model_path="last.ckpt"),
+        "finalize": "success",
+        "log_hyperparams": {"a": 1},
+    }[call]
+    with pytest.warns(UserWarning, match="W&B") as told:
+        getattr(ours, call)(given)
+    assert [str(warning.message) for warning in told] == [
+        "W&B is lost (gone): the run goes on offline.",
+        "W&B does not take what is logged (gone).",
+    ]
+
+
+def test_the_command_that_uploads_can_be_copied_where_the_path_has_a_space(
+    logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger.begin()
+    run.settings.sync_dir = "/my run/wandb/run-1-a"
+    monkeypatch.setattr(tracking, "finish_run", lambda run, exit_code: "gone")
+    with pytest.warns(UserWarning, match="uploaded by: wandb sync --include-online '/my run/wandb/run-1-a'$"):
+        logger.close(exit_code=0)
