@@ -130,7 +130,7 @@ class Client:
 
     def run_of(self, folder: Path) -> Run:
         """What the server has of the run of a folder."""
-        return self.server.runs[(folder / "wandb" / "run-id").read_text().strip()]
+        return self.server.runs[(folder / "wandb" / "id").read_text().strip()]
 
 
 @pytest.fixture(name="client")

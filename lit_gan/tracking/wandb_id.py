@@ -8,7 +8,7 @@ from pathlib import Path
 from lit_gan.tracking.atomic_write import write_atomically
 from lit_gan.tracking.launch import is_fresh_id
 
-_KEPT = "run-id"  # in wandb/ of the run folder
+_KEPT = "id"  # in wandb/ of the run folder
 _LONGEST = 48  # characters of a name that go into an id: W&B takes 64 in all, of which nine are ours
 
 

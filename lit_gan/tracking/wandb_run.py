@@ -19,13 +19,12 @@ from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.wandb_checkpoints import forget_checkpoints, log_checkpoints
 from lit_gan.tracking.wandb_history import picture_file, rows_of
 from lit_gan.tracking.wandb_id import keep_run_id
-from lit_gan.tracking.wandb_pieces import delivered_round, mark_whole, pieces_of, send_media_again, set_aside
+from lit_gan.tracking.wandb_pieces import STEP, delivered_round, mark_whole, pieces_of, send_media_again, set_aside
 from lit_gan.tracking.wandb_session import begin_run, finish_run, session_settings, shut_down
 
 if TYPE_CHECKING:
     from wandb import Run
 
-_STEP = "trainer/global_step"  # Lightning's name of the axis: the index of a round
 PREEMPTED = 75  # the exit code of a command that wants to be given again
 _BEST = {"val/parzen_nll": min}  # what the summary has the best of, too, under best/...
 
@@ -195,8 +194,8 @@ class RunAtWandb(WandbLogger):
         run = self._experiment = begin_run(self._wandb_init, offline=self._offline)
         with suppress(OSError):  # a full disk: the run goes on all the same
             keep_run_id(self._folder, used)
-        run.define_metric(_STEP)
-        run.define_metric("*", step_metric=_STEP, step_sync=True)
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric=STEP, step_sync=True)
         self._known = delivered_round(self._earlier) if run.offline else self._known_at_the_server(run)
         self._is_up_to_date = False
 
@@ -244,7 +243,7 @@ class RunAtWandb(WandbLogger):
                 name: _pictures(value) if isinstance(value, Path) else value for name, value in row.items()
             }
             # Where somebody else has logged to the run, W&B's step is ahead of the rounds, and must not go back.
-            run.log({**self._named(shown), _STEP: step}, step=max(step, run._local_step), commit=True)  # noqa: SLF001
+            run.log({**self._named(shown), STEP: step}, step=max(step, run._local_step), commit=True)  # noqa: SLF001
             self._sent = step
         else:
             self._complete_summary(run, self._named(row))
@@ -303,7 +302,7 @@ def _settings(given: Any, on_stop: Callable[[], None] | None) -> Any:
 
 def _last_round(run: "Run") -> int:
     """The last round that the server has of a run that was resumed; -1 of a new one."""
-    known = run.summary.get(_STEP) if run.resumed else None  # type: ignore[no-untyped-call]
+    known = run.summary.get(STEP) if run.resumed else None  # type: ignore[no-untyped-call]
     return int(known) if isinstance(known, (int, float)) else -1
 
 
