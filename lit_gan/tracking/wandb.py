@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from lit_gan.errors import RunStopped
+from lit_gan.errors import RunStopped, UserError
 from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.wandb_id import run_id, run_name
 from lit_gan.tracking.wandb_mode import WandbMode, wandb_mode
@@ -40,6 +40,9 @@ def wandb_logger(
 
     Returns:
         The logger; nothing is started before the first thing is logged.
+
+    Raises:
+        UserError: If ``given`` is to upload checkpoints, and the run is tracked offline.
     """
     if mode == "off":
         return None
@@ -54,6 +57,11 @@ def wandb_logger(
     }
     if given is not None:
         ours |= _said(given)
+        if mode == "offline" and ours["log_model"]:
+            raise UserError(
+                f"WandbLogger's log_model: {str(ours['log_model']).lower()} uploads while the run trains, and this one "
+                "is tracked offline: give --wandb_checkpoints true in its place, or --wandb online."
+            )
         ours["config"] = {**dict(given._wandb_init.get("config") or {}), "cli": dict(config)}  # noqa: SLF001
     return RunAtWandb(folder, on_stop, checkpoints=checkpoints, **ours)
 
@@ -82,7 +90,16 @@ def with_wandb(
     usual: WandbMode = "offline" if given is None or given._offline else "online"  # noqa: SLF001
     mode = wandb_mode(flag, usual=usual)
     ours = wandb_logger(folder, mode, config, on_stop, given=given, checkpoints=checkpoints)
-    return [*([] if ours is None else [ours]), *(logger for logger in loggers if not isinstance(logger, WandbLogger))]
+    return [*([] if ours is None else [ours]), *without_wandb(loggers)]
+
+
+def without_wandb(loggers: list[Logger]) -> list[Logger]:
+    """The loggers that are not W&B's.
+
+    Args:
+        loggers: The user's.
+    """
+    return [logger for logger in loggers if not isinstance(logger, WandbLogger)]
 
 
 def _said(given: WandbLogger) -> dict[str, Any]:

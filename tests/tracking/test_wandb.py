@@ -397,3 +397,9 @@ def test_the_command_that_uploads_can_be_copied_where_the_path_has_a_space(
     monkeypatch.setattr(tracking, "finish_run", lambda run, exit_code: "gone")
     with pytest.warns(UserWarning, match="uploaded by: wandb sync --include-online '/my run/wandb/run-1-a'$"):
         logger.close(exit_code=0)
+
+
+@pytest.mark.parametrize(("log_model", "said"), [(True, "true"), ("all", "all")])
+def test_lightnings_way_to_upload_checkpoints_is_no_way_offline(log_model: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^WandbLogger's log_model: {said} .* give --wandb_checkpoints true"):
+        with_wandb([WandbLogger(log_model=log_model)], tmp_path, "offline", {})
