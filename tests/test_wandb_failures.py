@@ -28,20 +28,21 @@ def test_a_server_that_cannot_be_reached_at_the_start_is_told_once_and_done_with
     check_whole(client.sync(folder), folder)
 
 
-def _when_it_has_rows(client: Client, name: str, action: Callable[[], None]) -> None:
+def _when_it_has_rows(client: Client, action: Callable[[], None]) -> None:
     """Once the server has rows of a run that is held up, something happens, and the run goes on."""
+    before = set(client.server.runs)
 
     def act() -> None:
         action()
         (client.folder / "go").touch()
 
-    client.server.when(lambda: name in client.server.runs and client.server.runs[name].history, act)
+    client.server.when(lambda: any(run.history for name, run in client.server.runs.items() if name not in before), act)
 
 
 @pytest.mark.parametrize("mode", ["unavailable", "hang", "dead"])
 def test_a_server_that_fails_in_the_middle_costs_nothing_but_a_command(mode: Any, client: Client) -> None:
     server = client.server
-    _when_it_has_rows(client, mode, server.die if mode == "dead" else lambda: server.set_mode(mode))
+    _when_it_has_rows(client, server.die if mode == "dead" else lambda: server.set_mode(mode))
     with pytest.warns(UserWarning, match="W&B has not got all of this run") as told:
         ending = client.fit("--wandb=online", f"--run_dir={mode}", *HELD_UP, epochs=6)
     assert ending.code == 0, ending.err
@@ -52,8 +53,8 @@ def test_a_server_that_fails_in_the_middle_costs_nothing_but_a_command(mode: Any
     command = re.search(r"everything is in its folder, and is uploaded by: wandb (sync --include-online .+)$", warning)
     assert command, warning
     client.wandb(*command[1].split())
-    check_whole(server.runs[mode], Path(mode), repeated=True)
-    assert server.runs[mode].state == "finished"
+    check_whole(client.run_of(Path(mode)), Path(mode), repeated=True)
+    assert client.run_of(Path(mode)).state == "finished"
 
 
 def test_a_server_that_comes_back_has_everything_at_the_end(client: Client) -> None:
@@ -63,10 +64,10 @@ def test_a_server_that_comes_back_has_everything_at_the_end(client: Client) -> N
         server.die()
         server.live()
 
-    _when_it_has_rows(client, "back", go_and_come_back)
+    _when_it_has_rows(client, go_and_come_back)
     ending = client.fit("--wandb=online", "--run_dir=back", *HELD_UP, epochs=6)
     assert (ending.code, ending.err) == (0, "")
-    check_whole(server.runs["back"], Path("back"))
+    check_whole(client.run_of(Path("back")), Path("back"))
 
 
 def test_a_run_goes_on_offline_when_wandbs_own_process_dies(client: Client) -> None:

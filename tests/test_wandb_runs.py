@@ -42,17 +42,17 @@ def _check_checkpoints(client: Client, folder: Path) -> None:
 def test_a_run_that_was_killed_goes_on_where_the_server_is_ahead_of_its_checkpoint(client: Client) -> None:
     arguments = ("--wandb=online", "--checkpoint.every_n_epochs=4")
     folder = client.kill("ahead", *arguments, epochs=12, at=19, at_server=19)  # the checkpoint is that of round 16
-    client.server.runs["ahead"].files.clear()  # rows are sent before their pictures
+    client.run_of(folder).files.clear()  # rows are sent before their pictures
     assert client.fit("--run_dir=ahead", *arguments, epochs=12).code == 0
-    check_whole(client.server.runs["ahead"], folder)
+    check_whole(client.run_of(folder), folder)
 
 
 def test_a_run_that_was_killed_goes_on_where_the_server_is_behind_its_checkpoint(client: Client) -> None:
     client.environ["WANDB__FILE_STREAM_TRANSMIT_INTERVAL"] = "60"
     folder = client.kill("behind", "--wandb=online", epochs=12, at=10)
-    assert client.server.runs["behind"].history == []
+    assert client.run_of(folder).history == []
     assert client.fit("--wandb=online", "--run_dir=behind", epochs=12).code == 0
-    check_whole(client.server.runs["behind"], folder)
+    check_whole(client.run_of(folder), folder)
 
 
 def test_an_offline_run_that_was_stopped_syncs_whole_and_goes_on_after_that(client: Client) -> None:
@@ -81,6 +81,16 @@ def test_an_offline_run_goes_on_online(client: Client) -> None:
     assert client.fit("--wandb=online", *_STOPS, epochs=3).code == 0
     check_whole(client.server.runs[folder.name], folder)
     assert list((folder / "wandb").glob("offline-run-*")) == []
+
+
+def test_two_folders_of_one_name_are_two_runs_of_that_name(client: Client) -> None:
+    folders = [Path("expA/seed0"), Path("expB/seed0")]
+    for seed, folder in enumerate(folders):
+        assert client.fit("--wandb=online", f"--run_dir={folder}", f"--seed_everything={seed}", epochs=1).code == 0
+    for folder in folders:
+        check_whole(client.run_of(folder), folder)
+    assert {client.run_of(folder).shown_as for folder in folders} == {"seed0"}
+    assert len({client.run_of(folder).name for folder in folders}) == 2
 
 
 def test_lightnings_own_logger_is_the_one_run_and_goes_on(client: Client) -> None:

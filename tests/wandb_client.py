@@ -95,7 +95,7 @@ class Client:
         folder = self.folder / name
         process = self.start(f"--run_dir={name}", *arguments, epochs=epochs)
         wait_for_rows(folder, at, lambda: process.poll() is None, lambda: str(process.stderr and process.stderr.read()))
-        self.server.wait_for(lambda: not at_server or len(self.server.runs[name].history) >= at_server)
+        self.server.wait_for(lambda: not at_server or len(self.run_of(folder).history) >= at_server)
         process.kill()
         _, said = process.communicate()
         assert process.returncode == -signal.SIGKILL, said
@@ -126,7 +126,11 @@ class Client:
         [command] = [line for line in _PAGE.read_text().splitlines() if line.startswith("$ wandb sync ")]
         place = command.removeprefix("$ wandb sync ").replace("runs/quickstart/ID", str(folder))
         self.wandb("sync", *glob(place))
-        return self.server.runs[folder.name]
+        return self.run_of(folder)
+
+    def run_of(self, folder: Path) -> Run:
+        """What the server has of the run of a folder."""
+        return self.server.runs[(folder / "wandb" / "id").read_text().strip()]
 
 
 @pytest.fixture(name="client")

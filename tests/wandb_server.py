@@ -43,6 +43,7 @@ class Run:
     project: str
     sweep: str | None = None
     group: str | None = None
+    shown_as: str | None = None
     point: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, list[str]] = field(default_factory=dict)
@@ -238,6 +239,7 @@ class WandbServer:
         run = self.runs.setdefault(name, Run(name, given.get("project") or "uncategorized"))
         run.project = given.get("project") or run.project
         run.group = given.get("groupName") or run.group
+        run.shown_as = given.get("displayName") or run.shown_as
         run.config.update(json.loads(given.get("config") or "{}"))
         run.sweep = given.get("sweep") or run.sweep
         if given.get("summaryMetrics"):

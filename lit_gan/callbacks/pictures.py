@@ -97,4 +97,4 @@ def _log(logger: Logger, name: str, grid: torch.Tensor, step: int) -> None:
     if hasattr(logger, "log_image"):  # W&B's, and any that has the same
         logger.log_image(name, [grid], step=step)
     elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image(name, grid, step)
+        logger.experiment.add_image(name, grid, max(step - 1, 0))  # where the numbers of that round are

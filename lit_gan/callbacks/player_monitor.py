@@ -21,7 +21,7 @@ class PlayerMonitor(Callback):
     """
 
     def __init__(self) -> None:
-        self._numbers: dict[str, Tensor | float] = {}
+        self._numbers: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
@@ -44,7 +44,11 @@ class PlayerMonitor(Callback):
             self._numbers = {}
 
 
-def _settings(optimizer: Optimizer, player: str) -> dict[str, Tensor | float]:
-    """Of the first group of parameters: a GAN of ours gives its optimisers one."""
+def _settings(optimizer: Optimizer, player: str) -> dict[str, Tensor]:
+    """Of the first group of parameters: a GAN of ours gives its optimisers one.
+
+    In double precision, in which they are kept: Lightning makes a float a tensor of single precision, and 0.1 is none.
+    """
     group = optimizer.param_groups[0]
-    return {f"train/{name}_{player}": group[name] for name in ("lr", "momentum") if name in group}
+    names = [name for name in ("lr", "momentum") if name in group]
+    return {f"train/{name}_{player}": torch.as_tensor(group[name], dtype=torch.float64, device="cpu") for name in names}

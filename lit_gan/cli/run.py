@@ -33,7 +33,7 @@ from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.recording import Recording
-from lit_gan.cli.run_arguments import completed_arguments, from_the_root, run_folder_of
+from lit_gan.cli.run_arguments import completed_arguments, from_the_root, is_typed, run_folder_of
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import say_where_everything_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
@@ -53,8 +53,8 @@ from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
 from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.sweep_trial import sweep_of
-from lit_gan.tracking.tensorboard import tensorboard_logger
-from lit_gan.tracking.wandb import finished_wandb, with_wandb
+from lit_gan.tracking.tensorboard import RunBoard, tensorboard_logger
+from lit_gan.tracking.wandb import finished_wandb, with_wandb, without_wandb
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -92,6 +92,7 @@ class RunCLI(LightningCLI):
 
     def __init__(self, verb: str, arguments: list[str]) -> None:
         self.verb = verb
+        self.arguments = arguments
         self.run: RunFolder | None = None
         self.recording: Recording | None = None  # of a command that has a run folder of its own
         self.signals = StopSignals()
@@ -181,12 +182,24 @@ class RunCLI(LightningCLI):
             )
             self.recording = Recording(self.run, place, resumed=resumed)
         else:
+            self._check_asks_for_no_tracking()
             existing = run_folder_of(Path(self.options.ckpt_path))
             self.run = None if existing is None else RunFolder.open(existing)
 
     def _evaluates_apart(self) -> bool:
         """Whether the numbers are a run's of their own: trials of a sweep that share a checkpoint would mix theirs."""
         return self.verb in ("validate", "test") and (self.options.run_dir is not None or sweep_of() is not None)
+
+    def _check_asks_for_no_tracking(self) -> None:
+        """Where a configuration asks for it, that is the run's; what is typed for an evaluation would do nothing."""
+        wandb, tensorboard = self.options.wandb, self.options.tensorboard
+        asked = {"--wandb": wandb if wandb != "off" else None, "--tensorboard": "true" if tensorboard else None}
+        for option, value in asked.items():
+            if value is not None and self.verb != "predict" and is_typed(option, self.arguments):
+                raise UserError(
+                    f"{option} {value}: the numbers of an evaluation go to the metrics of the run that is evaluated, "
+                    "and nowhere else: give --run_dir PATH, too, for an evaluation that is tracked on its own."
+                )
 
     def _name_of_the_runs(self) -> str:
         """The ``<config>`` of ``runs/<config>/<id>``: of an evaluation that of the run it evaluates."""
@@ -232,6 +245,8 @@ class RunCLI(LightningCLI):
                 loggers, self.run.path, self.options.wandb, self.config_dump, on_stop, checkpoints=checkpoints
             )
             loggers += [tensorboard_logger(self.run.path)] if self.options.tensorboard else []
+        else:
+            loggers = without_wandb(loggers)  # it would begin a run of its own there, beside the one that is evaluated
         return [CSVMetrics(self.run.path), *loggers]
 
     def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
@@ -269,6 +284,9 @@ class RunCLI(LightningCLI):
                     check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
                 recording.begin(self.config_dump, self.options.seed_everything, kwargs["ckpt_path"])
                 recording.say_that_it_goes_on()
+                for logger in self.trainer.loggers if recording.resumed else []:
+                    if isinstance(logger, RunBoard):
+                        logger.goes_on_after(recording.first_round)
                 self.trainer.fit(model, **kwargs)
         except BaseException as error:
             ending = self._root_of(error)

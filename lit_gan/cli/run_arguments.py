@@ -89,6 +89,20 @@ def from_the_root(flags: list[str]) -> list[str]:
     return completed
 
 
+def is_typed(option: str, arguments: list[str]) -> bool:
+    """Whether an option is on the command line itself, and not only in a configuration.
+
+    Args:
+        option: With its dashes.
+        arguments: What follows the verb.
+
+    Example:
+        >>> is_typed("--wandb", ["--wandb=online"]), is_typed("--wandb", ["--wandb_checkpoints=true"])
+        (True, False)
+    """
+    return any(argument.partition("=")[0] == option for argument in arguments)
+
+
 def _split_off(arguments: list[str], options: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The values of some options, and the other arguments."""
     values, others = [], []

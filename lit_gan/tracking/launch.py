@@ -139,3 +139,16 @@ def fresh_id() -> str:
     moment = datetime.now(UTC)
     digest = hashlib.blake2b(os.urandom(16), digest_size=3).hexdigest()
     return f"{moment:%Y%m%d-%H%M%S}-{digest}"
+
+
+def is_fresh_id(name: str) -> bool:
+    """Whether a name was made by :func:`fresh_id`, so that no other run has it.
+
+    Args:
+        name: Of a run folder.
+
+    Example:
+        >>> is_fresh_id(fresh_id()), is_fresh_id("seed0")
+        (True, False)
+    """
+    return re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", name) is not None

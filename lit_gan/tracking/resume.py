@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shlex
 import time
 import warnings
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -147,7 +148,9 @@ def _resumable(group: Path, wanted: str, mine: str | None) -> Iterator[tuple[Run
         if claim is None:
             yield folder, record
         else:
-            left.append(f"{path} is left to {claim}: --resume {path} goes on with it here all the same")
+            left.append(
+                f"{path} is left to {claim}: --resume {shlex.quote(str(path))} goes on with it here all the same"
+            )
     if left:  # reached only when none was taken
         more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
         warnings.warn(f"{left[0]}{more}.", stacklevel=2)

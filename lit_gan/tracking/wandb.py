@@ -9,8 +9,9 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from lit_gan.errors import RunStopped
+from lit_gan.errors import RunStopped, UserError
 from lit_gan.tracking.launch import is_rank_zero
+from lit_gan.tracking.wandb_id import run_id, run_name
 from lit_gan.tracking.wandb_mode import WandbMode, wandb_mode
 from lit_gan.tracking.wandb_run import PREEMPTED, RunAtWandb
 
@@ -27,8 +28,8 @@ def wandb_logger(
     """The logger of a run, or ``None`` where W&B is off.
 
     Args:
-        folder: The run folder; W&B's files go to ``wandb/`` in it, and its name is the id of the W&B run, so that a
-            run that is started again continues the same W&B run.
+        folder: The run folder; W&B's files go to ``wandb/`` in it. It keeps the id of the W&B run, so that a run that
+            is started again continues the same W&B run, and its name is what the run is called there.
         mode: See :func:`wandb_mode`.
         config: The resolved configuration, stored under the one key ``cli``: the names of a sweep's parameters stay
             free.
@@ -39,12 +40,16 @@ def wandb_logger(
 
     Returns:
         The logger; nothing is started before the first thing is logged.
+
+    Raises:
+        UserError: If ``given`` is to upload checkpoints, and the run is tracked offline.
     """
     if mode == "off":
         return None
     ours: dict[str, Any] = {
         "project": os.environ.get("WANDB_PROJECT", "lit-gan"),
-        "id": os.environ.get("WANDB_RUN_ID") or folder.name,
+        "id": os.environ.get("WANDB_RUN_ID") or run_id(folder),
+        "name": run_name(folder),
         "resume": "allow",
         "save_dir": str(folder),
         "offline": mode == "offline",
@@ -52,6 +57,11 @@ def wandb_logger(
     }
     if given is not None:
         ours |= _said(given)
+        if mode == "offline" and ours["log_model"]:
+            raise UserError(
+                f"WandbLogger's log_model: {str(ours['log_model']).lower()} uploads while the run trains, and this one "
+                "is tracked offline: give --wandb_checkpoints true in its place, or --wandb online."
+            )
         ours["config"] = {**dict(given._wandb_init.get("config") or {}), "cli": dict(config)}  # noqa: SLF001
     return RunAtWandb(folder, on_stop, checkpoints=checkpoints, **ours)
 
@@ -80,7 +90,16 @@ def with_wandb(
     usual: WandbMode = "offline" if given is None or given._offline else "online"  # noqa: SLF001
     mode = wandb_mode(flag, usual=usual)
     ours = wandb_logger(folder, mode, config, on_stop, given=given, checkpoints=checkpoints)
-    return [*([] if ours is None else [ours]), *(logger for logger in loggers if not isinstance(logger, WandbLogger))]
+    return [*([] if ours is None else [ours]), *without_wandb(loggers)]
+
+
+def without_wandb(loggers: list[Logger]) -> list[Logger]:
+    """The loggers that are not W&B's.
+
+    Args:
+        loggers: The user's.
+    """
+    return [logger for logger in loggers if not isinstance(logger, WandbLogger)]
 
 
 def _said(given: WandbLogger) -> dict[str, Any]:

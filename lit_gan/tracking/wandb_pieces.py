@@ -7,6 +7,7 @@ already. So each piece begins where the delivered ones end, and those that never
 newer one has their rows.
 """
 
+import glob
 import json
 import shutil
 from collections.abc import Iterable
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lit_gan.tracking.atomic_write import write_atomically
+from lit_gan.tracking.wandb_file import last_value
 
 if TYPE_CHECKING:
     from wandb import Run
 
+STEP = "trainer/global_step"  # Lightning's name of the axis: the index of a round
 _END = "end.json"  # in a piece that is whole: how far it goes
 _ASIDE = "set-aside"
 
@@ -30,7 +33,8 @@ def pieces_of(wandb_folder: Path, run_id: str) -> list[Path]:
         wandb_folder: W&B's folder in the run folder.
         run_id: The run's id.
     """
-    found = [*wandb_folder.glob(f"run-*-{run_id}"), *wandb_folder.glob(f"offline-run-*-{run_id}")]
+    name = glob.escape(run_id)
+    found = [*wandb_folder.glob(f"run-*-{name}"), *wandb_folder.glob(f"offline-run-*-{name}")]
     return sorted(found, key=lambda piece: piece.name.removeprefix("offline-"))
 
 
@@ -90,10 +94,23 @@ def set_aside(pieces: Iterable[Path]) -> None:
 
 def _is_delivered(piece: Path) -> bool:
     is_online = not piece.name.startswith("offline-")
-    return _end(piece) is not None and (is_online or any(piece.glob("*.wandb.synced")))
+    return _is_uploaded(piece) or (is_online and _marked_end(piece) is not None)
+
+
+def _is_uploaded(piece: Path) -> bool:
+    """Whether ``wandb sync`` has marked it: as far as it goes, even if its process was killed."""
+    return any(piece.glob("*.wandb.synced"))
 
 
 def _end(piece: Path) -> int | None:
+    """The last round of a piece that is delivered."""
+    marked = _marked_end(piece)
+    if marked is not None or not _is_uploaded(piece):
+        return marked
+    return max((last_value(file, STEP) for file in piece.glob("*.wandb")), default=None)
+
+
+def _marked_end(piece: Path) -> int | None:
     """The last round of a piece that is whole; one that cannot be read is none."""
     try:
         return int(json.loads((piece / _END).read_text())["last_round"])

@@ -1,8 +1,11 @@
 """A run at Weights & Biases: the same rows and pictures as in its folder, each once, however often it was resumed."""
 
 import math
+import shlex
 import warnings
+from argparse import Namespace
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +18,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.wandb_checkpoints import forget_checkpoints, log_checkpoints
 from lit_gan.tracking.wandb_history import picture_file, rows_of
-from lit_gan.tracking.wandb_pieces import delivered_round, mark_whole, pieces_of, send_media_again, set_aside
+from lit_gan.tracking.wandb_id import keep_run_id
+from lit_gan.tracking.wandb_pieces import STEP, delivered_round, mark_whole, pieces_of, send_media_again, set_aside
 from lit_gan.tracking.wandb_session import begin_run, finish_run, session_settings, shut_down
 
 if TYPE_CHECKING:
     from wandb import Run
 
-_STEP = "trainer/global_step"  # Lightning's name of the axis: the index of a round
 PREEMPTED = 75  # the exit code of a command that wants to be given again
 _BEST = {"val/parzen_nll": min}  # what the summary has the best of, too, under best/...
 
@@ -105,11 +108,27 @@ class RunAtWandb(WandbLogger):
         else:
             self.log_metrics({key: file}, row)
 
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        """Adds hyper-parameters to the run's configuration.
+
+        Args:
+            params: As WandbLogger's.
+        """
+        log_hyperparams = super().log_hyperparams
+        self._safely(lambda: log_hyperparams(params))
+
+    @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
-        """Remembers which is the last and which the best."""
+        """Remembers which is the last and which the best.
+
+        Args:
+            checkpoint_callback: Which has written one.
+        """
         self._best_checkpoint = checkpoint_callback.best_model_path
         self._last_checkpoint = checkpoint_callback.last_model_path
-        super().after_save_checkpoint(checkpoint_callback)
+        checkpoint_logged = super().after_save_checkpoint
+        self._safely(lambda: checkpoint_logged(checkpoint_callback))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -120,7 +139,8 @@ class RunAtWandb(WandbLogger):
         """
         if status == "success" or "epoch" in self._row:
             self._send_row()
-        super().finalize(status)
+        finalize = super().finalize
+        self._safely(lambda: finalize(status))
 
     # -- The life of a run ------------------------------------------------------------------------------------------
 
@@ -164,17 +184,32 @@ class RunAtWandb(WandbLogger):
             option = "" if run.offline else "--include-online "
             warnings.warn(
                 f"W&B has not got all of this run ({fault}); everything is in its folder, and is uploaded by: "
-                f"wandb sync {option}{shown(piece)}",
+                f"wandb sync {option}{shlex.quote(shown(piece))}",
                 stacklevel=2,
             )
 
     def _begin(self) -> None:
-        self._earlier = pieces_of(self._wandb_folder, self._wandb_init["id"])
+        used = self._wandb_init["id"]
+        self._earlier = pieces_of(self._wandb_folder, used)
         run = self._experiment = begin_run(self._wandb_init, offline=self._offline)
-        run.define_metric(_STEP)
-        run.define_metric("*", step_metric=_STEP, step_sync=True)
-        self._known = delivered_round(self._earlier) if run.offline else _last_round(run)
+        with suppress(OSError):  # a full disk: the run goes on all the same
+            keep_run_id(self._folder, used)
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric=STEP, step_sync=True)
+        self._known = delivered_round(self._earlier) if run.offline else self._known_at_the_server(run)
         self._is_up_to_date = False
+
+    def _known_at_the_server(self, run: "Run") -> int:
+        """The last round that the server has of this folder's run; nothing that another one logged counts as ours."""
+        known = _last_round(run)
+        if known < 0 or self._earlier or rows_of(self._folder):
+            return known
+        warnings.warn(
+            f"W&B has a run {run.id} already, and nothing of it is in {shown(self._folder)}: what is logged here is "
+            "added to it.",
+            stacklevel=2,
+        )
+        return -1
 
     def _bring_up_to_date(self, before: int | None = None) -> None:
         """Sends what the folder has and W&B lacks; once, and not before the folder has been put right."""
@@ -207,17 +242,20 @@ class RunAtWandb(WandbLogger):
             shown: dict[str, Any] = {
                 name: _pictures(value) if isinstance(value, Path) else value for name, value in row.items()
             }
-            named = _add_prefix(shown, self._prefix, self.LOGGER_JOIN_CHAR)
             # Where somebody else has logged to the run, W&B's step is ahead of the rounds, and must not go back.
-            run.log({**named, _STEP: step}, step=max(step, run._local_step), commit=True)  # noqa: SLF001
+            run.log({**self._named(shown), STEP: step}, step=max(step, run._local_step), commit=True)  # noqa: SLF001
             self._sent = step
         else:
-            self._complete_summary(run, row)
+            self._complete_summary(run, self._named(row))
         for name, better in _BEST.items():
             value = row.get(name)
             if isinstance(value, float) and math.isfinite(value):
                 self._best[name] = better(value, self._best.get(name, value))
-                run.summary[f"best/{name}"] = self._best[name]
+                run.summary.update(self._named({f"best/{name}": self._best[name]}))
+
+    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values under their names at W&B: behind the prefix that the user's own logger was given."""
+        return dict(_add_prefix(values, self._prefix, self.LOGGER_JOIN_CHAR))
 
     @staticmethod
     def _complete_summary(run: "Run", row: Mapping[str, Any]) -> None:
@@ -264,7 +302,7 @@ def _settings(given: Any, on_stop: Callable[[], None] | None) -> Any:
 
 def _last_round(run: "Run") -> int:
     """The last round that the server has of a run that was resumed; -1 of a new one."""
-    known = run.summary.get(_STEP) if run.resumed else None  # type: ignore[no-untyped-call]
+    known = run.summary.get(STEP) if run.resumed else None  # type: ignore[no-untyped-call]
     return int(known) if isinstance(known, (int, float)) else -1
 
 

@@ -3,6 +3,7 @@
 A server that cannot be reached is waited for less than a minute, and the run is then written to its folder.
 """
 
+import math
 import os
 import re
 import shutil
@@ -31,13 +32,16 @@ def session_settings() -> dict[str, Any]:
     """W&B's settings for a run that must not wait for its server, nor talk over its progress bar.
 
     WANDB_INIT_TIMEOUT and WANDB_FINISH_TIMEOUT, in seconds, change how long the server is waited for.
+
+    Raises:
+        UserError: If one of them is no number of seconds.
     """
     return {
         "silent": True,
         "console": "off",  # the run folder holds what W&B would repeat there
         "show_warnings": False,
-        "init_timeout": float(os.environ.get("WANDB_INIT_TIMEOUT", _INIT_SECONDS)),
-        "finish_timeout": float(os.environ.get("WANDB_FINISH_TIMEOUT", _FINISH_SECONDS)),
+        "init_timeout": _seconds("WANDB_INIT_TIMEOUT", _INIT_SECONDS),
+        "finish_timeout": _seconds("WANDB_FINISH_TIMEOUT", _FINISH_SECONDS),
         "finish_timeout_raises": True,
         "x_transaction_log_flush_interval": _FLUSH_SECONDS,
     }
@@ -97,6 +101,22 @@ def finish_run(run: "Run", exit_code: int) -> str | None:
     except Exception as error:
         return _first_line(error)
     return None
+
+
+def _seconds(name: str, usual: float) -> float:
+    """What an environment variable says; W&B reads it too, and to it an empty one is a mistake."""
+    said = os.environ.get(name)
+    if said == "":
+        del os.environ[name]
+    if not said:
+        return usual
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise UserError(f"{name}={said}: expected seconds, such as {usual:g}.")
+    return seconds
 
 
 def _begun_online(arguments: dict[str, Any]) -> "Run":

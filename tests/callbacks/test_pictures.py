@@ -43,7 +43,7 @@ def test_every_logger_that_takes_images_gets_them_under_their_names(tmp_path: Pa
     run.fit(linear_gan(), loader(examples(8), batch_size=4))
     board = EventAccumulator(str(tmp_path)).Reload()
     assert sorted(board.Tags()["images"]) == ["interpolations", "samples"]
-    assert [image.step for image in board.Images("samples")] == [2, 4]
-    assert [image.step for image in board.Images("interpolations")] == [4]
+    assert [image.step for image in board.Images("samples")] == [1, 3]
+    assert [image.step for image in board.Images("interpolations")] == [3]
     with Image.open(tmp_path / "samples" / "interpolation-000004.png") as picture:
         assert picture.size == (3 * 30 + 2, 2 * 30 + 2)

@@ -154,3 +154,23 @@ def test_a_preempted_evaluation_ends_at_once_and_is_made_again(finished_run: Pat
     assert signal.getsignal(signal.SIGUSR1) == before
     assert lit_gan("validate", finished_run, *QUIET, "--wandb=off", preempted).code == 0
     assert record(own)["status"] == "finished"
+
+
+def test_an_evaluation_into_a_run_is_not_tracked_beside_it(finished_run: Path) -> None:
+    for option, value in (("--wandb", "online"), ("--wandb", "offline"), ("--tensorboard", "true")):
+        line = lit_gan("test", finished_run, *QUIET, option, value).line
+        assert line.startswith(f"{option} {value}: the numbers of an evaluation go to the metrics of the run that is")
+        assert line.endswith("give --run_dir PATH, too, for an evaluation that is tracked on its own.")
+    (finished_run / "own.yaml").write_text("wandb: online\ntensorboard: true\n")  # what a run's configuration may say
+    configs = (f"--config={finished_run / 'config.yaml'}", f"--config={finished_run / 'own.yaml'}")
+    assert lit_gan("test", finished_run, *configs, *QUIET).code == 0
+    assert not (finished_run / "tensorboard").exists()
+
+
+def test_wandbs_logger_in_a_configuration_is_the_runs_and_not_the_evaluations(finished_run: Path) -> None:
+    before = set(Path().iterdir())
+    loggers = "--trainer.logger=[{class_path: WandbLogger},{class_path: CSVLogger,init_args: {save_dir: csv}}]"
+    assert lit_gan("test", finished_run, *QUIET, loggers).code == 0
+    assert {path.name for path in set(Path().iterdir()) - before} == {"csv"}
+    assert list(Path("csv").rglob("metrics.csv"))
+    assert not (finished_run / "wandb").exists()

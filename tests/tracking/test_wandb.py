@@ -6,12 +6,14 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
+import wandb
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
-from lit_gan.errors import RunStopped
+from lit_gan.errors import RunStopped, UserError
 from lit_gan.tracking import wandb_run as tracking
 from lit_gan.tracking.wandb import finished_wandb, wandb_logger, with_wandb
 from lit_gan.tracking.wandb_run import RunAtWandb
+from lit_gan.tracking.wandb_session import session_settings
 
 
 def test_off_is_no_logger(tmp_path: Path) -> None:
@@ -27,10 +29,11 @@ def _no_ids(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_no_ids")
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_the_run_is_named_after_its_folder_and_goes_on(mode: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "20140610-abc"
+    folder = tmp_path / "20140610-120000-1a2b3c"
     logger = wandb_logger(folder, mode, {"seed_everything": 3})
     assert logger is not None
-    assert logger._wandb_init["id"] == "20140610-abc"
+    assert logger._wandb_init["id"] == "20140610-120000-1a2b3c"
+    assert logger._wandb_init["name"] == "20140610-120000-1a2b3c"
     assert logger._wandb_init["project"] == "lit-gan"
     assert logger._wandb_init["resume"] == "allow"
     assert logger._wandb_init["config"] == {"cli": {"seed_everything": 3}}
@@ -197,6 +200,15 @@ def test_a_run_that_goes_on_gets_what_it_lacks_and_nothing_twice(
     assert run.summary["best/val/parzen_nll"] == 2.0
 
 
+def test_what_another_run_of_that_id_has_is_not_taken_for_ours(logger: RunAtWandb, run: _FakeRun) -> None:
+    run.resumed, run.summary["trainer/global_step"] = True, 3
+    with pytest.warns(UserWarning, match=r"W&B has a run run already, and nothing of it is in .*: what is logged here"):
+        logger.begin()
+    logger.log_metrics({"a": 1.0, "epoch": 0}, step=0)
+    logger.finalize("success")
+    assert [row["trainer/global_step"] for row in run.rows] == [0]
+
+
 def test_a_run_that_is_lost_begins_again_with_all_of_it(
     tmp_path: Path, logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,12 +300,12 @@ def test_the_users_own_logger_gives_its_settings_to_ours(tmp_path: Path) -> None
     ours, other = with_wandb([csv, theirs], tmp_path / "id", "online", {"seed": 1})
     assert isinstance(ours, RunAtWandb)
     assert other is csv
-    said = {name: ours._wandb_init[name] for name in ("project", "tags", "resume", "id", "dir", "config")}
+    said = {name: ours._wandb_init[name] for name in ("project", "tags", "resume", "name", "dir", "config")}
     assert said == {
         "project": "mine",
         "tags": ["a"],
         "resume": "allow",
-        "id": "id",
+        "name": "id",
         "dir": str(tmp_path / "id"),
         "config": {"cli": {"seed": 1}},
     }
@@ -322,3 +334,72 @@ def test_who_asks_for_lightnings_logger_means_online_unless_told(
 
 def test_off_is_off_for_the_users_own_logger_too(tmp_path: Path) -> None:
     assert with_wandb([WandbLogger()], tmp_path, "off", {}) == []
+
+
+@pytest.mark.parametrize("name", ["WANDB_INIT_TIMEOUT", "WANDB_FINISH_TIMEOUT"])
+@pytest.mark.parametrize("said", ["30s", "-1", "inf", "nan", " "])
+def test_a_time_that_is_no_number_of_seconds_is_the_users_to_mend(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, said)
+    with pytest.raises(UserError, match=rf"^{name}={said}: expected seconds, such as (30|45)\.$"):
+        wandb_logger(tmp_path, "offline", {})
+
+
+def test_an_empty_time_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WANDB_INIT_TIMEOUT", "WANDB_FINISH_TIMEOUT"):
+        monkeypatch.setenv(name, "")
+    settings = session_settings()
+    assert (settings["init_timeout"], settings["finish_timeout"]) == (30.0, 45.0)
+    wandb.Settings(**settings)
+
+
+def test_the_prefix_of_the_users_logger_is_everywhere(tmp_path: Path, run: _FakeRun) -> None:
+    (tmp_path / "metrics.csv").write_text("step,epoch,val/parzen_nll\n3,0,2.0\n")
+    run.resumed, run.summary["trainer/global_step"] = True, 3
+    [ours] = with_wandb([WandbLogger(prefix="p")], tmp_path, "online", {})
+    ours.log_metrics({"val/parzen_nll": 4.0}, step=7)
+    ours.finalize("success")
+    assert run.rows == [{"p-val/parzen_nll": 4.0, "trainer/global_step": 7}]
+    names = {"trainer/global_step", "p-val/parzen_nll", "p-epoch", "p-best/val/parzen_nll"}
+    assert run.summary.keys() == names
+    assert run.summary["p-best/val/parzen_nll"] == 2.0
+
+
+@pytest.mark.parametrize("call", ["after_save_checkpoint", "finalize", "log_hyperparams"])
+def test_a_server_that_is_gone_costs_lightnings_own_uploads_and_not_the_training(
+    call: str, tmp_path: Path, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(WandbLogger, call, fail)
+    monkeypatch.setattr(tracking, "shut_down", lambda: None)
+    [ours] = with_wandb([WandbLogger(log_model="all")], tmp_path, "online", {})
+    given: Any = {
+        "after_save_checkpoint": SimpleNamespace(best_model_path="best.ckpt", last_model_path="last.ckpt"),
+        "finalize": "success",
+        "log_hyperparams": {"a": 1},
+    }[call]
+    with pytest.warns(UserWarning, match="W&B") as told:
+        getattr(ours, call)(given)
+    assert [str(warning.message) for warning in told] == [
+        "W&B is lost (gone): the run goes on offline.",
+        "W&B does not take what is logged (gone).",
+    ]
+
+
+def test_the_command_that_uploads_can_be_copied_where_the_path_has_a_space(
+    logger: RunAtWandb, run: _FakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger.begin()
+    run.settings.sync_dir = "/my run/wandb/run-1-a"
+    monkeypatch.setattr(tracking, "finish_run", lambda run, exit_code: "gone")
+    with pytest.warns(UserWarning, match="uploaded by: wandb sync --include-online '/my run/wandb/run-1-a'$"):
+        logger.close(exit_code=0)
+
+
+@pytest.mark.parametrize(("log_model", "said"), [(True, "true"), ("all", "all")])
+def test_lightnings_way_to_upload_checkpoints_is_no_way_offline(log_model: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^WandbLogger's log_model: {said} .* give --wandb_checkpoints true"):
+        with_wandb([WandbLogger(log_model=log_model)], tmp_path, "offline", {})

@@ -23,6 +23,12 @@ def test_the_pieces_of_a_run_are_those_that_bear_its_id_the_oldest_first(wandb_f
     assert _names(pieces_of(wandb_folder, "a")) == ["offline-run-1-a", "run-2-a", "offline-run-3-a"]
 
 
+def test_an_id_is_no_pattern(tmp_path: Path) -> None:
+    for name in ("run-1-s=[0.1]", "run-2-s=0"):
+        (tmp_path / name).mkdir()
+    assert _names(pieces_of(tmp_path, "s=[0.1]")) == ["run-1-s=[0.1]"]
+
+
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]"])
 def test_a_piece_whose_end_was_not_written_whole_is_none_that_the_server_has(wandb_folder: Path, content: str) -> None:
     _, second, _ = pieces_of(wandb_folder, "a")
