@@ -24,6 +24,14 @@ _SET_BY = {
     "signal": "--signal-seconds",
     **dict.fromkeys(("requeue", "no-requeue", "open-mode"), "a template of your own (--template)"),
 }
+# What changes how sbatch answers, or where the job runs, and what to do for it.
+_INSTEAD = {
+    "test-only": "nothing would be queued; --print shows the script, for `sbatch --test-only` to judge.",
+    "wait": "this command ends when the job is queued; --print shows the script, for `sbatch --wait` to run.",
+    "chdir": "a job runs in the folder that it is submitted from, as its paths are meant; change to that one first.",
+    "parsable": "leave it out; the number of the job is alone on the first line as it is.",
+    "quiet": "leave it out; what is told beside the number of the job is on the standard error.",
+}
 #: With any of these the site says itself which GPUs it wants.
 GPU_OPTIONS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
 _SBATCH_OPTION = re.compile(r"(?:--)?([a-z][a-z0-9-]+)(?:=(.+))?")
@@ -77,6 +85,8 @@ def _sbatch_option(text: str) -> tuple[str, str | None]:
         raise UserError(f"--sbatch {text}: expected a long option of sbatch, as in --sbatch reservation=NAME.")
     if found[1] in _SET_BY:
         raise UserError(f"--sbatch {text}: use {_SET_BY[found[1]]} for it.")
+    if found[1] in _INSTEAD:
+        raise UserError(f"--sbatch {text}: {_INSTEAD[found[1]]}")
     return found[1], found[2]
 
 

@@ -87,6 +87,20 @@ def _refused(*arguments: str) -> str:
         (("--sbatch=nodes=2", "--", *_FIT), "--sbatch nodes=2: use --nodes for it."),
         (("--sbatch=ntasks=2", "--", *_FIT), "--sbatch ntasks=2: use --nodes and --devices for it."),
         (("--sbatch=no-requeue", "--", *_FIT), "--sbatch no-requeue: use a template of your own (--template) for it."),
+        (
+            ("--sbatch=test-only", "--", *_FIT),
+            "--sbatch test-only: nothing would be queued; --print shows the script, for `sbatch --test-only` to judge.",
+        ),
+        (
+            ("--sbatch=wait", "--", *_FIT),
+            "--sbatch wait: this command ends when the job is queued; --print shows the script, for `sbatch --wait`",
+        ),
+        (
+            ("--sbatch=chdir=/tmp", "--", *_FIT),
+            "--sbatch chdir=/tmp: a job runs in the folder that it is submitted from, as its paths are meant; change",
+        ),
+        (("--sbatch=parsable", "--", *_FIT), "--sbatch parsable: leave it out; the number of the job is alone on the"),
+        (("--sbatch=quiet", "--", *_FIT), "--sbatch quiet: leave it out; what is told beside the number of the job is"),
         (("--container=no.sif", "--", *_FIT), "--container no.sif: no such file; expected an image, or docker://NAME"),
         (("--template=no.j2", "--", *_FIT), "--template no.j2: no such file; expected a Jinja2 template of a script"),
     ],
