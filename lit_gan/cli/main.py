@@ -50,9 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A process of its own heeds no signal once training is over: a second SIGTERM must not change its exit code.
     with nullcontext() if arguments is None else _signals_kept():
         code = _ending(list(sys.argv[1:] if arguments is None else arguments))
-        if code != DONE and "SLURM_STEP_ID" in os.environ:
-            import_module("lit_gan.cli.srun").keep_the_exit_code()
+        if code != DONE:
+            _keep_the_exit_code()
     return code
+
+
+def _keep_the_exit_code() -> None:
+    if "SLURM_STEP_ID" in os.environ:
+        import_module("lit_gan.cli.srun").keep_the_exit_code()
 
 
 @contextmanager
@@ -78,6 +83,7 @@ def _ending(arguments: list[str]) -> int:
         print(f"lit-gan: error{_place()}: {' '.join(str(error).split())}", file=sys.stderr)
         return _DISK_FULL_IN_A_TRIAL if _is_left_by_a_full_disk(error) else USER_ERROR
     except RunStopped as stop:
+        _keep_the_exit_code()  # on every rank: one that is killed on its way out (143) would hide what the first one says
         # One rank speaks for all: the first bad exit code makes srun and torchrun end the others at once.
         return stop.exit_code if is_rank_zero(os.environ) else DONE
     except RunError as failure:
