@@ -118,9 +118,9 @@ def _check_time(limit: str, signal_seconds: int) -> None:
 def _check_texts(options: argparse.Namespace) -> None:
     if "%" in options.logs:
         raise UserError(f"--logs {options.logs}: expected a folder: %j and its like belong to the files in it.")
-    texts = {"logs": options.logs, **sbatch_options(options)}
-    for name, value in texts.items():
-        if value is not None and not value.isprintable():
+    own = {name: getattr(options, name) for name in ("logs", "container", "template", "sweep")}
+    for name, value in {**own, **sbatch_options(options)}.items():
+        if value is not None and not (value.strip() and value.isprintable()):
             raise UserError(f"--{name} {value!r}: expected a text of one line.")
     if options.container is not None and "://" not in options.container and not Path(options.container).exists():
         raise UserError(f"--container {options.container}: no such file; expected an image, or docker://NAME:TAG.")

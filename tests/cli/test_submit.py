@@ -22,6 +22,7 @@ parameters: {seed_everything: {values: [1, 2]}}
 program: lit-gan
 command: ["${env}", "${program}", fit, --config, quickstart, --trainer.accelerator=cpu, "${args}"]
 """
+_TEXTS = ("partition", "account", "qos", "constraint", "mem", "logs", "container", "template")
 _LINE = "as in `lit-gan submit --nodes 2 --devices 4 -- fit --config mnist`"
 
 
@@ -80,6 +81,7 @@ def _refused(*arguments: str) -> str:
         ),
         (("--logs=%j", "--", *_FIT), "--logs %j: expected a folder: %j and its like belong to the files in it."),
         (("--partition=a\nb", "--", *_FIT), "--partition 'a\\nb': expected a text of one line."),
+        *((("--" + name + "=", "--", *_FIT), f"--{name} '': expected a text of one line.") for name in _TEXTS),
         (
             ("--sbatch=-N 2", "--", *_FIT),
             "--sbatch -N 2: expected a long option of sbatch, as in --sbatch reservation=",
@@ -246,6 +248,14 @@ def test_what_needs_no_torch_answers_at_once(arguments: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("sbatch")
+@pytest.mark.parametrize(("array", "log"), [(None, "'my logs/mnist-4711.out'"), ("1-3", "'my logs/mnist-4711_'*.out")])
+def test_the_command_that_follows_can_be_pasted(array: str | None, log: str) -> None:
+    options, seed = ([], "1") if array is None else ([f"--array={array}"], "%a")
+    ending = lit_gan("submit", "--logs=my logs", *options, "--", "fit", "--config=mnist", f"--seed_everything={seed}")
+    assert ending.err.splitlines()[1] == f"  follow  tail -F {log}"
+
+
+@pytest.mark.usefixtures("sbatch")
 def test_the_logs_of_an_array_are_told_together() -> None:
     ending = lit_gan("submit", "--array=1-3", "--", "fit", "--config=mnist", "--seed_everything=%a")
     assert ending.out == "4711\n"
@@ -280,6 +290,19 @@ def test_as_many_devices_as_there_are_means_those_of_the_job(devices: str) -> No
     script = _script("--devices=4", "--", "fit", "--config=mnist", f"--trainer.devices={devices}")
     assert "#SBATCH --gres=gpu:4" in script
     assert script[-1].endswith(f"--trainer.devices={devices} --trainer.num_nodes=1 --trainer.devices=4")
+
+
+@pytest.mark.parametrize(
+    ("config", "options"), [("", ("--trainer.devices=auto",)), ("", ("--trainer.devices", "-1")), ("auto", ())]
+)
+def test_as_many_devices_as_there_are_is_told_to_be_one_where_no_number_is_given(
+    config: str, options: tuple[str, ...]
+) -> None:
+    Path("mine.yaml").write_text(f"trainer: {{devices: {config or 1}}}")
+    ending = lit_gan("submit", "--print", "--", *_FIT, "--config=mine.yaml", *options)
+    told = "lit-gan: --trainer.devices auto: one device on each machine is taken; --devices N asks for more.\n"
+    assert (ending.code, ending.err) == (0, told)
+    assert ending.out.splitlines()[-1].endswith("--trainer.devices=1")
 
 
 @pytest.mark.parametrize(
