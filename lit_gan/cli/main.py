@@ -83,7 +83,7 @@ def _ending(arguments: list[str]) -> int:
         print(f"lit-gan: error{_place()}: {' '.join(str(error).split())}", file=sys.stderr)
         return _DISK_FULL_IN_A_TRIAL if _is_left_by_a_full_disk(error) else USER_ERROR
     except RunStopped as stop:
-        _keep_the_exit_code()  # on every rank: one that is killed on its way out (143) would hide what the first one says
+        _keep_the_exit_code()  # on every rank: one that is killed on its way out (143) would hide the first one's code
         # One rank speaks for all: the first bad exit code makes srun and torchrun end the others at once.
         return stop.exit_code if is_rank_zero(os.environ) else DONE
     except RunError as failure:

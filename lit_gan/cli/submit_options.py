@@ -95,6 +95,9 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value}: expected at least 1.")
+    for name in ("count", "storage"):
+        if getattr(options, name) is not None and options.sweep is None:
+            raise UserError(f"--{name} {getattr(options, name)}: that is for the trials of a sweep; give --sweep FILE.")
     if not 1 <= options.signal_seconds <= _LATEST_SIGNAL:
         raise UserError(f"--signal-seconds {options.signal_seconds}: expected 1 to {_LATEST_SIGNAL}.")
     if options.array is not None:
@@ -118,7 +121,7 @@ def _check_time(limit: str, signal_seconds: int) -> None:
 def _check_texts(options: argparse.Namespace) -> None:
     if "%" in options.logs:
         raise UserError(f"--logs {options.logs}: expected a folder: %j and its like belong to the files in it.")
-    own = {name: getattr(options, name) for name in ("logs", "container", "template", "sweep")}
+    own = {name: getattr(options, name) for name in ("logs", "container", "template", "sweep", "storage")}
     for name, value in {**own, **sbatch_options(options)}.items():
         if value is not None and not (value.strip() and value.isprintable()):
             raise UserError(f"--{name} {value!r}: expected a text of one line.")
@@ -156,6 +159,7 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     add("--array", metavar="SPEC", help="several tasks, as in 0-4: each finds its number for %%a in the command")
     add("--sweep", metavar="FILE|ID", help="trials of a sweep file, or of a sweep at W&B (ENTITY/PROJECT/ID)")
     add("--count", type=int, metavar="TOTAL", help="how many trials of a sweep file there will be in all")
+    add("--storage", metavar="FILE", help="the journal of a sweep file (default: runs/NAME.journal)")
     add("--container", metavar="IMAGE", help="run in this image: a file, or docker://NAME:TAG")
     add("--job-name", metavar="NAME", help="its name in the queue (default: the configuration)")
     add("--logs", metavar="DIR", default="runs/slurm", help="where its output goes (default: runs/slurm)")

@@ -13,6 +13,9 @@ from trainings import ENVIRON
 
 from lit_gan.cluster import torchrun
 from lit_gan.cluster.template import SITE_VARIABLE
+from lit_gan.tuning.study import SweepStudy
+from lit_gan.tuning.sweep_file import load_sweep
+from lit_gan.tuning.sweep_layout import SweepLayout
 
 _FIT = ("fit", "--config", "quickstart", "--trainer.accelerator=cpu")
 _SWEEP_ON_CPUS = """
@@ -80,6 +83,8 @@ def _refused(*arguments: str) -> str:
             "--job-name bash: Lightning takes a job of that name for a terminal; choose",
         ),
         (("--logs=%j", "--", *_FIT), "--logs %j: expected a folder: %j and its like belong to the files in it."),
+        (("--storage=a", "--", *_FIT), "--storage a: that is for the trials of a sweep; give --sweep FILE."),
+        (("--count=3", "--", *_FIT), "--count 3: that is for the trials of a sweep; give --sweep FILE."),
         (("--partition=a\nb", "--", *_FIT), "--partition 'a\\nb': expected a text of one line."),
         *((("--" + name + "=", "--", *_FIT), f"--{name} '': expected a text of one line.") for name in _TEXTS),
         (
@@ -178,6 +183,10 @@ def test_predictions_are_of_one_process(finished_run: Path) -> None:
             "--count 3: a job runs one trial of a sweep at W&B; expected as many ta",
         ),
         (
+            ("--sweep=a/b/c1b2c3d4", "--storage=x.journal"),
+            "--storage x.journal: a sweep at W&B has no journal; leave it out.",
+        ),
+        (
             ("--sweep=digits_quick", "--container=docker://x"),
             "--container with --sweep: a trial in an image can start no",
         ),
@@ -200,6 +209,26 @@ def test_how_many_trials_there_are_must_be_said_somewhere() -> None:
     told = "--count: expected how many trials there are: a random sweep has no end of its own."
     assert _refused("--sweep=own.yaml") == told
     assert _script("--sweep=own.yaml", "--count=5")[-1].endswith("--workers 1 --count 5")
+
+
+def test_the_journal_of_a_sweep_is_looked_at_before_its_workers_are_queued(sbatch: Path) -> None:
+    own = Path("own.yaml")
+    own.write_text(_SWEEP_ON_CPUS)
+    options = ("--sweep=own.yaml", "--storage=here/mine.journal")
+    assert _script(*options)[-1].endswith("sweep own.yaml --storage here/mine.journal --workers 1")
+    assert not Path("here").exists()
+
+    study = SweepStudy.begin(load_sweep(own), SweepLayout(Path("here/mine.journal")))
+    for number in range(2):
+        assert lit_gan("submit", *options).code == 0
+        sbatch.unlink()
+        study.take("me", 2, lambda _: True)
+        study.complete(number, 0.5)
+    over = "--storage here/mine.journal: all 2 trials are over; give a larger --count, or another file."
+    assert _refused(*options) == over
+    own.write_text(_SWEEP_ON_CPUS.replace("[1, 2]", "[1, 3]"))
+    assert _refused(*options).startswith("--storage here/mine.journal was begun with other parameters in own: ")
+    assert not sbatch.exists()
 
 
 def test_an_option_of_a_sweep_that_there_is_not_is_told() -> None:
