@@ -17,10 +17,9 @@ from lit_gan.cluster.sbatch import submit
 from lit_gan.cluster.task_number import with_number
 from lit_gan.cluster.work import Work
 from lit_gan.errors import RunStopped, StopReason, UserError
+from lit_gan.exit_codes import DONE
 from lit_gan.tracking.launch import fresh_id
 from lit_gan.tracking.run_record import read_record
-
-DONE = 0
 
 
 def main(verb: str, arguments: list[str]) -> int:

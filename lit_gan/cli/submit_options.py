@@ -5,8 +5,8 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from lit_gan.cli.plain_parser import PlainParser
 from lit_gan.cluster.task_number import first_task
 from lit_gan.cluster.time_limit import seconds_of
 from lit_gan.errors import UserError
@@ -36,11 +36,6 @@ _INSTEAD = {
 GPU_OPTIONS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
 _SBATCH_OPTION = re.compile(r"(?:--)?([a-z][a-z0-9-]+)(?:=(.+))?")
 _JOB_NAME = re.compile(r"[\w.:+-]+")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; `lit-gan submit --help` lists the options.")
 
 
 def parsed(verb: str, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -142,7 +137,7 @@ def check_job_name(name: str) -> None:
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = PlainParser(
         prog=f"lit-gan {verb}",
         usage=f"lit-gan {verb} [options] -- fit --config NAME ...\n       lit-gan {verb} [options] --sweep FILE|ID",
         description="Queues a job on a Slurm cluster: its number is the first line of the output.",

@@ -9,7 +9,8 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import get_args_parser, parse_args, run
 
-_DONE, _FAILED = 0, 1
+from lit_gan.exit_codes import DONE, FAILED
+
 # SIGUSR1 beside torchrun's own: it is passed on to the ranks, which save themselves, instead of ending torchrun alone.
 _SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
 # From a signal on torchrun gives the ranks 30 s, and then kills them: a validation that is under way may take longer,
@@ -41,11 +42,11 @@ def run_ranks(arguments: Sequence[str], processes: int, stopped: Callable[[], in
         run(parse_args([*torchrun_options(processes), "-m", "lit_gan", *arguments]))  # type: ignore[no-untyped-call]  # torch has no types
     except ChildFailedError as failure:
         _, first = failure.get_first_failure()
-        return first.exitcode if first.exitcode > 0 else _FAILED
+        return first.exitcode if first.exitcode > 0 else FAILED
     except SignalException as stop:
         code = stopped()
         return 128 + signal.Signals(stop.sigval).value if code is None else code
-    return _DONE
+    return DONE
 
 
 def torchrun_options(processes: int) -> list[str]:

@@ -15,7 +15,7 @@ from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli import main as main_module
 from lit_gan.cli import srun
 from lit_gan.errors import RunError, RunStopped, UserError
-from lit_gan.tuning import worker
+from lit_gan.exit_codes import DISK_FULL
 
 _ROOT = Path(package.__file__).parents[1]
 
@@ -153,7 +153,7 @@ def test_only_the_worker_that_started_a_trial_is_told_of_a_full_disk_by_another_
         monkeypatch.setenv(sweep, "s")
 
     left = sweep == "LIT_GAN_SWEEP" and reason != errno.EIO
-    assert lit_gan("fit").code == (worker.DISK_FULL if left else code)
+    assert lit_gan("fit").code == (DISK_FULL if left else code)
 
 
 @pytest.mark.parametrize("sweep", ["LIT_GAN_SWEEP", None])
