@@ -2,13 +2,15 @@
 
 from typing import Literal
 
+from lit_gan.exit_codes import DONE, INTERRUPTED, PREEMPTED
+
 #: Who asked a run to stop: Ctrl-C, a scheduler that wants its machine back, or the tracker of a sweep.
 StopReason = Literal["interrupted", "preempted", "stopped by the tracker"]
 
 _EXIT_CODES: dict[StopReason, int] = {
-    "interrupted": 130,  # 128 + SIGINT, as every shell has it
-    "preempted": 75,  # EX_TEMPFAIL of sysexits.h: try again later
-    "stopped by the tracker": 0,  # the tracker has what it wanted
+    "interrupted": INTERRUPTED,
+    "preempted": PREEMPTED,
+    "stopped by the tracker": DONE,
 }
 
 

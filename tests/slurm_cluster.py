@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -210,7 +211,8 @@ class SlurmCluster:
                 daemon.wait()
         self._daemons.clear()
         for pid in self.processes():  # of a cluster that did not come up, or would not go down
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
 
     def processes(self) -> list[int]:
         """The processes that run on the cluster, or are the cluster, by its configuration in their environment."""

@@ -85,8 +85,8 @@ def test_every_task_of_an_array_is_a_run_and_one_that_is_told_to_stop_goes_on_as
     assert [record(run)["config"]["seed_everything"] for run in runs] == [3, 4, 5]
     assert len({rows(run) for run in runs}) == 1
     for run in runs:
-        at_wandb = {path.name.split("-", maxsplit=3)[3] for path in run.glob("wandb/offline-run-*")}
-        assert at_wandb == {run.name}
+        [at_wandb] = {path.name.split("-", maxsplit=3)[3] for path in run.glob("wandb/offline-run-*")}
+        assert at_wandb.startswith(f"{run.name}-")
     assert tasks[1].shown("StdOut").endswith(f"runs/slurm/quickstart-{job.number}_4.out")
 
 

@@ -83,12 +83,17 @@ def test_a_run_goes_on_offline_when_wandbs_own_process_dies(client: Client) -> N
 
 
 def _wandb_core_of(parent: int) -> int:
-    [found] = [
-        int(entry.name)
-        for entry in Path("/proc").glob("[0-9]*")
-        if f"PPid:\t{parent}\n" in (entry / "status").read_text() and b"wandb-core" in (entry / "cmdline").read_bytes()
-    ]
+    [found] = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _is_wandb_core(entry, parent)]
     return found
+
+
+def _is_wandb_core(entry: Path, parent: int) -> bool:
+    try:
+        return (
+            f"PPid:\t{parent}\n" in (entry / "status").read_text() and b"wandb-core" in (entry / "cmdline").read_bytes()
+        )
+    except OSError:  # it has ended meanwhile
+        return False
 
 
 _NO_LOGIN = "log in with `wandb login`, set WANDB_API_KEY, or give --wandb offline."

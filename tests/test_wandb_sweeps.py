@@ -27,7 +27,8 @@ _TINY = (
 
 @pytest.fixture(autouse=True)
 def _lit_gan_on_the_path(client: Client) -> None:
-    """The `lit-gan` that agents start is that of this checkout."""
+    """The `lit-gan` that agents start is that of this checkout; the server knows nothing of the test before."""
+    client.server.runs.clear()
     script = client.folder / "bin" / "lit-gan"
     script.parent.mkdir()
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lit_gan "$@"\n')
@@ -83,7 +84,6 @@ def test_the_quick_sweep_has_four_runs_that_differ_in_what_it_asks(client: Clien
 
 def test_a_run_is_stopped_by_its_agent_and_from_its_page_on_one_device_and_on_two(client: Client) -> None:
     server = client.server
-    server.runs.clear()
     sweep = yaml.safe_load(_SWEEP.read_text()) | {"parameters": {"trainer.devices": {"values": [1, 2]}}}
     ranks: dict[int, list[tuple[str, ...]]] = {}
 
@@ -111,7 +111,6 @@ def test_a_run_is_stopped_by_its_agent_and_from_its_page_on_one_device_and_on_tw
 
 def test_a_preempted_trial_is_given_to_the_next_agent_that_asks_and_goes_on(client: Client) -> None:
     server = client.server
-    server.runs.clear()
     sweep = yaml.safe_load(_SWEEP.read_text()) | {"parameters": {"seed_everything": {"values": [3]}}}
 
     def preempt() -> None:

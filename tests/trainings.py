@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ class Training:
                 found[ranks[0] if ranks else 0] = int(entry.name)
         return found
 
-    def wait(self, seconds: float = 60.0) -> int:
+    def wait(self, seconds: float = 300.0) -> int:
         """The exit code; afterwards no process of it may be left.
 
         Args:
@@ -97,7 +98,7 @@ class Training:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             pytest.fail(f"not ended within {seconds} s; it said:\n{self.err}")
-        deadline = time.monotonic() + 10  # a rank that follows the first one out
+        deadline = time.monotonic() + 60  # a rank that follows the first one out
         while self.members():
             assert time.monotonic() < deadline, f"{self.members()} are left"
             time.sleep(0.05)
@@ -106,7 +107,8 @@ class Training:
     def kill(self) -> None:
         """Ends what is left of it, at the end of a test that failed."""
         for pid in self.members().values():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
 

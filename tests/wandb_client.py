@@ -35,7 +35,7 @@ class WaitForFile(Callback):
         self.file, self.rounds = Path(file), rounds
 
     def on_train_batch_start(self, trainer: Trainer, *arguments: Any) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while trainer.global_step == self.rounds and not self.file.exists():
             assert time.monotonic() < deadline, f"there is no {self.file}"
             time.sleep(0.01)

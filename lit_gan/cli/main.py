@@ -14,13 +14,10 @@ from importlib import import_module
 from lit_gan import __version__
 from lit_gan.cli.shipped import shipped_names
 from lit_gan.errors import RunError, RunStopped, UserError
+from lit_gan.exit_codes import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR
 from lit_gan.tracking.atomic_write import NO_SPACE
 from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.sweep_trial import is_local_trial
-
-DONE, FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
-# EX_IOERR of sysexits.h. Between a trial and the worker of `lit-gan sweep` that started it; nobody else sees it.
-_DISK_FULL_IN_A_TRIAL = 74
 
 # verb -> (module with `main(verb, arguments) -> exit code`, what it does)
 _VERBS = {
@@ -50,9 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A process of its own heeds no signal once training is over: a second SIGTERM must not change its exit code.
     with nullcontext() if arguments is None else _signals_kept():
         code = _ending(list(sys.argv[1:] if arguments is None else arguments))
-        if code != DONE and "SLURM_STEP_ID" in os.environ:
-            import_module("lit_gan.cli.srun").keep_the_exit_code()
+        if code != DONE:
+            _keep_the_exit_code()
     return code
+
+
+def _keep_the_exit_code() -> None:
+    if "SLURM_STEP_ID" in os.environ:
+        import_module("lit_gan.cli.srun").keep_the_exit_code()
 
 
 @contextmanager
@@ -76,13 +78,14 @@ def _ending(arguments: list[str]) -> int:
         return _dispatch(arguments)
     except UserError as error:
         print(f"lit-gan: error{_place()}: {' '.join(str(error).split())}", file=sys.stderr)
-        return _DISK_FULL_IN_A_TRIAL if _is_left_by_a_full_disk(error) else USER_ERROR
+        return DISK_FULL if _is_left_by_a_full_disk(error) else USER_ERROR
     except RunStopped as stop:
+        _keep_the_exit_code()  # on every rank: one that is killed on its way out (143) would hide the first one's code
         # One rank speaks for all: the first bad exit code makes srun and torchrun end the others at once.
         return stop.exit_code if is_rank_zero(os.environ) else DONE
     except RunError as failure:
         print(f"lit-gan: failed{_place()}: {' '.join(str(failure).split())}", file=sys.stderr)
-        return _DISK_FULL_IN_A_TRIAL if _is_left_by_a_full_disk(failure) else FAILED
+        return DISK_FULL if _is_left_by_a_full_disk(failure) else FAILED
     except KeyboardInterrupt:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED

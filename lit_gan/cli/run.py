@@ -40,6 +40,7 @@ from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunError, UserError
+from lit_gan.exit_codes import DONE, INTERRUPTED
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.strategies import DDPGANStrategy
@@ -55,8 +56,6 @@ from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.sweep_trial import sweep_of
 from lit_gan.tracking.tensorboard import RunBoard, tensorboard_logger
 from lit_gan.tracking.wandb import finished_wandb, with_wandb, without_wandb
-
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 _RUNS = "runs"
 

@@ -3,20 +3,15 @@
 import argparse
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 
+from lit_gan.cli.plain_parser import PlainParser
 from lit_gan.cli.samples_file import PICTURES, TENSORS, check_target, write_samples
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
 from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; `lit-gan sample --help` lists the options.")
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -58,7 +53,7 @@ def main(verb: str, arguments: list[str]) -> int:
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
-    parser = _Parser(prog=f"lit-gan {verb}", description=__doc__)
+    parser = PlainParser(prog=f"lit-gan {verb}", description=__doc__)
     parser.add_argument("checkpoint", help="a checkpoint, or a run folder")
     parser.add_argument("--num", type=int, default=100, help="how many samples (default: 100)")
     parser.add_argument("--out", default="samples.png", help="a picture, or .pt for the tensor (default: samples.png)")

@@ -17,10 +17,9 @@ from lit_gan.cluster.sbatch import submit
 from lit_gan.cluster.task_number import with_number
 from lit_gan.cluster.work import Work
 from lit_gan.errors import RunStopped, StopReason, UserError
+from lit_gan.exit_codes import DONE
 from lit_gan.tracking.launch import fresh_id
 from lit_gan.tracking.run_record import read_record
-
-DONE = 0
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -88,7 +87,8 @@ def _make_folder_of_logs(logs: Path) -> None:
 def _tell(job: Job, number: str, *, in_array: bool) -> None:
     """The number alone on the standard output, for scripts; what a person wants to know beside it."""
     print(number, flush=True)
-    log = job.log.replace("%A_%a", f"{number}_*") if in_array else job.log.replace("%j", number)
+    before, _, after = job.log.rpartition("%A_%a" if in_array else "%j")
+    log = f"{shlex.quote(f'{before}{number}_')}*{after}" if in_array else shlex.quote(f"{before}{number}{after}")
     machines = f"{job.nodes} x {job.devices} {'GPUs' if job.gpus else 'processes'}"
     print(f"lit-gan: job {number} ({job.name}, {machines}) is queued", file=sys.stderr)
     for what, command in (

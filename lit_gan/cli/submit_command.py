@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 
 from lit_gan.cli.srun import only_asks
 from lit_gan.cli.trainer_verbs import TRAINER_VERBS
@@ -44,6 +45,11 @@ def work_of_command(options: argparse.Namespace, command: list[str]) -> Work:
         )
     nodes = _agreed("--nodes", options.nodes, "--trainer.num_nodes", settings.num_nodes)
     devices = _agreed("--devices", options.devices, "--trainer.devices", settings.devices)
+    if settings.all_devices and options.devices is None:
+        print(
+            "lit-gan: --trainer.devices auto: one device on each machine is taken; --devices N asks for more.",
+            file=sys.stderr,
+        )
     if verb == _OF_ONE_PROCESS and nodes * devices > 1:
         raise UserError(f"{verb} is of one process: expected --nodes 1 and --devices 1.")
     if options.no_gpus and settings.accelerator not in ("auto", "cpu"):

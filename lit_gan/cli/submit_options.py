@@ -5,8 +5,8 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from lit_gan.cli.plain_parser import PlainParser
 from lit_gan.cluster.task_number import first_task
 from lit_gan.cluster.time_limit import seconds_of
 from lit_gan.errors import UserError
@@ -24,15 +24,18 @@ _SET_BY = {
     "signal": "--signal-seconds",
     **dict.fromkeys(("requeue", "no-requeue", "open-mode"), "a template of your own (--template)"),
 }
+# What changes how sbatch answers, or where the job runs, and what to do for it.
+_INSTEAD = {
+    "test-only": "nothing would be queued; --print shows the script, for `sbatch --test-only` to judge.",
+    "wait": "this command ends when the job is queued; --print shows the script, for `sbatch --wait` to run.",
+    "chdir": "a job runs in the folder that it is submitted from, as its paths are meant; change to that one first.",
+    "parsable": "leave it out; the number of the job is alone on the first line as it is.",
+    "quiet": "leave it out; what is told beside the number of the job is on the standard error.",
+}
 #: With any of these the site says itself which GPUs it wants.
 GPU_OPTIONS = ("gres", "gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket")
 _SBATCH_OPTION = re.compile(r"(?:--)?([a-z][a-z0-9-]+)(?:=(.+))?")
 _JOB_NAME = re.compile(r"[\w.:+-]+")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; `lit-gan submit --help` lists the options.")
 
 
 def parsed(verb: str, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -77,6 +80,8 @@ def _sbatch_option(text: str) -> tuple[str, str | None]:
         raise UserError(f"--sbatch {text}: expected a long option of sbatch, as in --sbatch reservation=NAME.")
     if found[1] in _SET_BY:
         raise UserError(f"--sbatch {text}: use {_SET_BY[found[1]]} for it.")
+    if found[1] in _INSTEAD:
+        raise UserError(f"--sbatch {text}: {_INSTEAD[found[1]]}")
     return found[1], found[2]
 
 
@@ -85,6 +90,9 @@ def _check(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value}: expected at least 1.")
+    for name in ("count", "storage"):
+        if getattr(options, name) is not None and options.sweep is None:
+            raise UserError(f"--{name} {getattr(options, name)}: that is for the trials of a sweep; give --sweep FILE.")
     if not 1 <= options.signal_seconds <= _LATEST_SIGNAL:
         raise UserError(f"--signal-seconds {options.signal_seconds}: expected 1 to {_LATEST_SIGNAL}.")
     if options.array is not None:
@@ -108,9 +116,9 @@ def _check_time(limit: str, signal_seconds: int) -> None:
 def _check_texts(options: argparse.Namespace) -> None:
     if "%" in options.logs:
         raise UserError(f"--logs {options.logs}: expected a folder: %j and its like belong to the files in it.")
-    texts = {"logs": options.logs, **sbatch_options(options)}
-    for name, value in texts.items():
-        if value is not None and not value.isprintable():
+    own = {name: getattr(options, name) for name in ("logs", "container", "template", "sweep", "storage")}
+    for name, value in {**own, **sbatch_options(options)}.items():
+        if value is not None and not (value.strip() and value.isprintable()):
             raise UserError(f"--{name} {value!r}: expected a text of one line.")
     if options.container is not None and "://" not in options.container and not Path(options.container).exists():
         raise UserError(f"--container {options.container}: no such file; expected an image, or docker://NAME:TAG.")
@@ -129,7 +137,7 @@ def check_job_name(name: str) -> None:
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = PlainParser(
         prog=f"lit-gan {verb}",
         usage=f"lit-gan {verb} [options] -- fit --config NAME ...\n       lit-gan {verb} [options] --sweep FILE|ID",
         description="Queues a job on a Slurm cluster: its number is the first line of the output.",
@@ -146,6 +154,7 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     add("--array", metavar="SPEC", help="several tasks, as in 0-4: each finds its number for %%a in the command")
     add("--sweep", metavar="FILE|ID", help="trials of a sweep file, or of a sweep at W&B (ENTITY/PROJECT/ID)")
     add("--count", type=int, metavar="TOTAL", help="how many trials of a sweep file there will be in all")
+    add("--storage", metavar="FILE", help="the journal of a sweep file (default: runs/NAME.journal)")
     add("--container", metavar="IMAGE", help="run in this image: a file, or docker://NAME:TAG")
     add("--job-name", metavar="NAME", help="its name in the queue (default: the configuration)")
     add("--logs", metavar="DIR", default="runs/slurm", help="where its output goes (default: runs/slurm)")

@@ -9,8 +9,10 @@ from pathlib import Path
 from lit_gan.cli.shipped import find, shipped_names
 from lit_gan.cluster.work import Work
 from lit_gan.errors import UserError
+from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.command import LIT_GAN
-from lit_gan.tuning.sweep_file import load_sweep
+from lit_gan.tuning.sweep_file import Sweep, load_sweep
+from lit_gan.tuning.sweep_layout import SweepLayout
 
 _AT_WANDB = re.compile(r"(?:[\w.-]+/){0,2}([a-z0-9]{8})")
 _ON_CPU = re.compile(r"--trainer\.accelerator[= ]cpu\b")
@@ -43,6 +45,8 @@ def _work_of_agent(options: argparse.Namespace) -> Work:
             f"--count {options.count}: a job runs one trial of a sweep at W&B; expected as many tasks, --array "
             f"1-{options.count}."
         )
+    if options.storage is not None:
+        raise UserError(f"--storage {options.storage}: a sweep at W&B has no journal; leave it out.")
     # One trial a job: it has the whole of the job's time, and a requeue is that trial's alone.
     arguments = ("agent", "--count", "1", "--forward-signals", options.sweep)
     return _work(options, options.sweep.rpartition("/")[2], "wandb", arguments, gpus=True)
@@ -52,16 +56,29 @@ def _work_of_worker(options: argparse.Namespace, file: Path) -> Work:
     if find_spec("optuna") is None:
         raise UserError("--sweep FILE needs Optuna, which is not installed: pip install 'lit-gan[sweep]'.")
     sweep = load_sweep(file)
-    if import_module("lit_gan.tuning.sampling").number_of_trials(sweep, options.count) is None:
+    total = import_module("lit_gan.tuning.sampling").number_of_trials(sweep, options.count)
+    if total is None:
         raise UserError(f"--count: expected how many trials there are: a {sweep.method} sweep has no end of its own.")
     if sweep.program == LIT_GAN:
         import_module("lit_gan.cli.sweep_check").check_options(sweep, options.sweep)  # imports torch
     count = () if options.count is None else ("--count", str(options.count))
-    storage = f"runs/{sweep.word}.journal"
+    storage = options.storage or f"runs/{sweep.word}.journal"
+    _check_journal(sweep, Path(storage), total)
     arguments = ("sweep", options.sweep, "--storage", storage, "--workers", "1", *count)
     constant = sweep.parameters.get("trainer.accelerator", {}).get("value")
     on_cpu = constant == "cpu" or _ON_CPU.search(" ".join(sweep.command)) is not None
     return _work(options, sweep.name, "lit_gan", arguments, gpus=not on_cpu)
+
+
+def _check_journal(sweep: Sweep, journal: Path, total: int) -> None:
+    """Refuses a journal that the worker would refuse, or have nothing to do for; one that there is not it begins."""
+    if not journal.exists():
+        return
+    study = import_module("lit_gan.tuning.study").SweepStudy.begin(sweep, SweepLayout(journal))
+    if study.is_over(total):
+        raise UserError(
+            f"--storage {shown(journal)}: all {total} trials are over; give a larger --count, or another file."
+        )
 
 
 def _work(options: argparse.Namespace, name: str, module: str, arguments: tuple[str, ...], *, gpus: bool) -> Work:

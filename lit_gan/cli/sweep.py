@@ -3,14 +3,9 @@
 import argparse
 from importlib import import_module
 from importlib.util import find_spec
-from typing import NoReturn
 
+from lit_gan.cli.plain_parser import PlainParser
 from lit_gan.errors import UserError
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; `lit-gan sweep --help` lists the options.")
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -42,7 +37,7 @@ def main(verb: str, arguments: list[str]) -> int:
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
-    parser = _Parser(prog=f"lit-gan {verb}", description=__doc__, allow_abbrev=False)
+    parser = PlainParser(prog=f"lit-gan {verb}", description=__doc__, allow_abbrev=False)
     parser.add_argument("file", metavar="FILE", help="a file as `wandb sweep` takes it, or the name of a shipped sweep")
     parser.add_argument(
         "--storage", help="the journal, shared by all workers on all machines (default: runs/NAME.journal)"

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from lit_gan.cli.shipped import find
 from lit_gan.errors import RunError, UserError
+from lit_gan.exit_codes import DONE
 from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.crew import Crew
@@ -27,8 +28,6 @@ from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.table import TrialLines, short_names, table_of
-
-DONE = 0
 
 _LOOK_SECONDS = 0.5
 _OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of the shell

@@ -9,7 +9,8 @@ from lit_gan.cli.run import RunCLI
 from lit_gan.cli.run_arguments import completed_arguments
 
 # Defaults that nobody gives: what is parsed as one of them was not asked for.
-_NOT_GIVEN = {"trainer.devices": "auto", "trainer.num_nodes": 0}
+_NO_DEVICES = "as the job has them"
+_NOT_GIVEN = {"trainer.devices": _NO_DEVICES, "trainer.num_nodes": 0}
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class TrainerSettings:
     Args:
         name: The ``<config>`` of ``runs/<config>/<id>``.
         devices: How many devices on each machine; None: that is left to others.
+        all_devices: Whether as many as there are were asked for, in so many words.
         num_nodes: How many machines; None: that is left to others.
         accelerator: ``auto``, ``cpu``, ``gpu``, ...
         run_dir: The run folder, where it is named.
@@ -27,6 +29,7 @@ class TrainerSettings:
 
     name: str
     devices: int | None
+    all_devices: bool
     num_nodes: int | None
     accelerator: str
     run_dir: str | None
@@ -70,9 +73,12 @@ class _Parsed(RunCLI):
     def settings(self) -> TrainerSettings:
         """What was asked for."""
         trainer = self.options.trainer
+        given = trainer.devices != _NO_DEVICES
+        devices = number_of_devices(trainer.devices) if given else None
         return TrainerSettings(
             name=self._name_of_the_runs(),
-            devices=number_of_devices(trainer.devices),
+            devices=devices,
+            all_devices=given and devices is None,
             num_nodes=trainer.num_nodes or None,
             accelerator=str(trainer.accelerator),
             run_dir=self.options.get("run_dir"),

@@ -22,7 +22,7 @@ def submit(script: str, environ: Mapping[str, str] | None = None) -> str:
         The number of the job.
 
     Raises:
-        UserError: If there is no ``sbatch``, or it refuses the job.
+        UserError: If there is no ``sbatch``, it refuses the job, or it does not say which number that has.
     """
     try:
         answer = subprocess.run(
@@ -41,8 +41,12 @@ def submit(script: str, environ: Mapping[str, str] | None = None) -> str:
         ) from error
     if answer.returncode != 0:
         raise UserError(f"sbatch refuses the job: {_in_one_line(answer.stderr) or f'exit code {answer.returncode}'}")
+    number = answer.stdout.strip().rpartition("\n")[2].partition(";")[0]
+    if not number.isdecimal():
+        said = _in_one_line(answer.stdout + answer.stderr) or "nothing"
+        raise UserError(f"sbatch names no job: expected its number, got {said}; squeue --me shows what is queued.")
     sys.stderr.write(answer.stderr)  # what a site tells about a job that it takes
-    return answer.stdout.strip().splitlines()[-1].partition(";")[0]
+    return number
 
 
 def environment_of_a_job(environ: Mapping[str, str]) -> dict[str, str]:

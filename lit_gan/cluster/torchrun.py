@@ -7,11 +7,17 @@ from collections.abc import Callable, Sequence
 
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.run import parse_args, run
+from torch.distributed.run import get_args_parser, parse_args, run
 
-_DONE, _FAILED = 0, 1
+from lit_gan.exit_codes import DONE, FAILED
+
 # SIGUSR1 beside torchrun's own: it is passed on to the ranks, which save themselves, instead of ending torchrun alone.
 _SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+# From a signal on torchrun gives the ranks 30 s, and then kills them: a validation that is under way may take longer,
+# and so may a large checkpoint. A week is no limit.
+_PATIENCE = ("--shutdown-timeout", 7 * 24 * 3600)
+# Each has a level of its own. They tell of every signal, and of a failed rank over many lines: the ranks have told it.
+_LOUD = ("torch.distributed.elastic", "torch.distributed.elastic.agent.server.api")
 
 
 def run_ranks(arguments: Sequence[str], processes: int, stopped: Callable[[], int | None]) -> int:
@@ -28,17 +34,28 @@ def run_ranks(arguments: Sequence[str], processes: int, stopped: Callable[[], in
         The exit code of the rank that was the first to end with another one than 0; 128 and the number of the signal,
         as a shell has it, where a signal ended the ranks otherwise.
     """
-    # Tells of every failed rank over many lines; the ranks have told it themselves.
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    options = ["--standalone", f"--nproc-per-node={processes}", f"--signals-to-handle={_SIGNALS}"]
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        run(parse_args([*options, "-m", "lit_gan", *arguments]))  # type: ignore[no-untyped-call]  # torch has no types
+        run(parse_args([*torchrun_options(processes), "-m", "lit_gan", *arguments]))  # type: ignore[no-untyped-call]  # torch has no types
     except ChildFailedError as failure:
         _, first = failure.get_first_failure()
-        return first.exitcode if first.exitcode > 0 else _FAILED
+        return first.exitcode if first.exitcode > 0 else FAILED
     except SignalException as stop:
         code = stopped()
         return 128 + signal.Signals(stop.sigval).value if code is None else code
-    return _DONE
+    return DONE
+
+
+def torchrun_options(processes: int) -> list[str]:
+    """What torchrun is told beside the command.
+
+    Args:
+        processes: How many ranks.
+    """
+    options = ["--standalone", f"--nproc-per-node={processes}", f"--signals-to-handle={_SIGNALS}"]
+    name, seconds = _PATIENCE
+    known = any(name in action.option_strings for action in get_args_parser()._actions)  # noqa: SLF001 -- no other way
+    return [*options, f"{name}={seconds}"] if known else options  # the first torch that we take did not know it

@@ -317,7 +317,7 @@ def _check_same(sweep: Sweep, study: Study, layout: SweepLayout) -> None:
     differing = [key for key in _SAME if kept is not None and kept[key] != content[key]]
     if differing:
         raise UserError(
-            f"--storage {shown(layout.journal)} was begun with another {' and '.join(differing)} in {sweep.name}: its "
+            f"--storage {shown(layout.journal)} was begun with other {' and '.join(differing)} in {sweep.name}: its "
             "trials cannot be compared; give another file, or put the sweep back as it was."
         )
     if kept != content:

@@ -10,6 +10,7 @@ from types import FrameType
 from optuna.trial import TrialState
 
 from lit_gan.errors import UserError
+from lit_gan.exit_codes import DISK_FULL, DONE, INTERRUPTED, PREEMPTED, TERMINATED, USER_ERROR
 from lit_gan.tracking.atomic_write import write_atomically
 from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.command import json_of, trial_command
@@ -19,12 +20,6 @@ from lit_gan.tuning.presence import Presence, is_alive
 from lit_gan.tuning.study import SweepStudy, Trial
 from lit_gan.tuning.trial_environment import trial_environment
 from lit_gan.tuning.trial_process import TrialProcess
-
-DONE, USER_ERROR, PREEMPTED, INTERRUPTED = 0, 2, 75, 130
-#: Of a worker that got SIGTERM, for the command that started it: 128 + 15, as a shell has it. Not the command's own.
-TERMINATED = 143
-#: Of a trial that had no room for what it writes (EX_IOERR of sysexits.h); only trials end with it.
-DISK_FULL = 74
 
 _LOOK_SECONDS = 0.25
 _IDLE_SECONDS = 0.5

@@ -13,8 +13,9 @@ from command_line import lit_gan
 import lit_gan as package
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli import main as main_module
+from lit_gan.cli import srun
 from lit_gan.errors import RunError, RunStopped, UserError
-from lit_gan.tuning import worker
+from lit_gan.exit_codes import DISK_FULL
 
 _ROOT = Path(package.__file__).parents[1]
 
@@ -63,6 +64,20 @@ def test_endings_become_exit_codes(
     monkeypatch.setattr(main_module, "_dispatch", verb)
     ending = lit_gan("fit")
     assert (ending.code, ending.err) == (code, said)
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_no_rank_of_a_preempted_run_can_be_killed_on_its_way_out(rank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def verb(arguments: list[str]) -> int:
+        raise RunStopped("preempted")
+
+    kept: list[str] = []
+    monkeypatch.setattr(main_module, "_dispatch", verb)
+    monkeypatch.setattr(srun, "keep_the_exit_code", lambda: kept.append(rank))
+    for name, value in {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_PROCID": rank}.items():
+        monkeypatch.setenv(name, value)
+    assert lit_gan("fit").code == (75 if rank == "0" else 0)
+    assert rank in kept
 
 
 def test_a_command_gives_the_signals_back_to_the_program_that_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +153,7 @@ def test_only_the_worker_that_started_a_trial_is_told_of_a_full_disk_by_another_
         monkeypatch.setenv(sweep, "s")
 
     left = sweep == "LIT_GAN_SWEEP" and reason != errno.EIO
-    assert lit_gan("fit").code == (worker.DISK_FULL if left else code)
+    assert lit_gan("fit").code == (DISK_FULL if left else code)
 
 
 @pytest.mark.parametrize("sweep", ["LIT_GAN_SWEEP", None])

@@ -13,6 +13,9 @@ from trainings import ENVIRON
 
 from lit_gan.cluster import torchrun
 from lit_gan.cluster.template import SITE_VARIABLE
+from lit_gan.tuning.study import SweepStudy
+from lit_gan.tuning.sweep_file import load_sweep
+from lit_gan.tuning.sweep_layout import SweepLayout
 
 _FIT = ("fit", "--config", "quickstart", "--trainer.accelerator=cpu")
 _SWEEP_ON_CPUS = """
@@ -22,6 +25,7 @@ parameters: {seed_everything: {values: [1, 2]}}
 program: lit-gan
 command: ["${env}", "${program}", fit, --config, quickstart, --trainer.accelerator=cpu, "${args}"]
 """
+_TEXTS = ("partition", "account", "qos", "constraint", "mem", "logs", "container", "template")
 _LINE = "as in `lit-gan submit --nodes 2 --devices 4 -- fit --config mnist`"
 
 
@@ -79,7 +83,10 @@ def _refused(*arguments: str) -> str:
             "--job-name bash: Lightning takes a job of that name for a terminal; choose",
         ),
         (("--logs=%j", "--", *_FIT), "--logs %j: expected a folder: %j and its like belong to the files in it."),
+        (("--storage=a", "--", *_FIT), "--storage a: that is for the trials of a sweep; give --sweep FILE."),
+        (("--count=3", "--", *_FIT), "--count 3: that is for the trials of a sweep; give --sweep FILE."),
         (("--partition=a\nb", "--", *_FIT), "--partition 'a\\nb': expected a text of one line."),
+        *((("--" + name + "=", "--", *_FIT), f"--{name} '': expected a text of one line.") for name in _TEXTS),
         (
             ("--sbatch=-N 2", "--", *_FIT),
             "--sbatch -N 2: expected a long option of sbatch, as in --sbatch reservation=",
@@ -87,6 +94,20 @@ def _refused(*arguments: str) -> str:
         (("--sbatch=nodes=2", "--", *_FIT), "--sbatch nodes=2: use --nodes for it."),
         (("--sbatch=ntasks=2", "--", *_FIT), "--sbatch ntasks=2: use --nodes and --devices for it."),
         (("--sbatch=no-requeue", "--", *_FIT), "--sbatch no-requeue: use a template of your own (--template) for it."),
+        (
+            ("--sbatch=test-only", "--", *_FIT),
+            "--sbatch test-only: nothing would be queued; --print shows the script, for `sbatch --test-only` to judge.",
+        ),
+        (
+            ("--sbatch=wait", "--", *_FIT),
+            "--sbatch wait: this command ends when the job is queued; --print shows the script, for `sbatch --wait`",
+        ),
+        (
+            ("--sbatch=chdir=/tmp", "--", *_FIT),
+            "--sbatch chdir=/tmp: a job runs in the folder that it is submitted from, as its paths are meant; change",
+        ),
+        (("--sbatch=parsable", "--", *_FIT), "--sbatch parsable: leave it out; the number of the job is alone on the"),
+        (("--sbatch=quiet", "--", *_FIT), "--sbatch quiet: leave it out; what is told beside the number of the job is"),
         (("--container=no.sif", "--", *_FIT), "--container no.sif: no such file; expected an image, or docker://NAME"),
         (("--template=no.j2", "--", *_FIT), "--template no.j2: no such file; expected a Jinja2 template of a script"),
     ],
@@ -162,6 +183,10 @@ def test_predictions_are_of_one_process(finished_run: Path) -> None:
             "--count 3: a job runs one trial of a sweep at W&B; expected as many ta",
         ),
         (
+            ("--sweep=a/b/c1b2c3d4", "--storage=x.journal"),
+            "--storage x.journal: a sweep at W&B has no journal; leave it out.",
+        ),
+        (
             ("--sweep=digits_quick", "--container=docker://x"),
             "--container with --sweep: a trial in an image can start no",
         ),
@@ -184,6 +209,26 @@ def test_how_many_trials_there_are_must_be_said_somewhere() -> None:
     told = "--count: expected how many trials there are: a random sweep has no end of its own."
     assert _refused("--sweep=own.yaml") == told
     assert _script("--sweep=own.yaml", "--count=5")[-1].endswith("--workers 1 --count 5")
+
+
+def test_the_journal_of_a_sweep_is_looked_at_before_its_workers_are_queued(sbatch: Path) -> None:
+    own = Path("own.yaml")
+    own.write_text(_SWEEP_ON_CPUS)
+    options = ("--sweep=own.yaml", "--storage=here/mine.journal")
+    assert _script(*options)[-1].endswith("sweep own.yaml --storage here/mine.journal --workers 1")
+    assert not Path("here").exists()
+
+    study = SweepStudy.begin(load_sweep(own), SweepLayout(Path("here/mine.journal")))
+    for number in range(2):
+        assert lit_gan("submit", *options).code == 0
+        sbatch.unlink()
+        study.take("me", 2, lambda _: True)
+        study.complete(number, 0.5)
+    over = "--storage here/mine.journal: all 2 trials are over; give a larger --count, or another file."
+    assert _refused(*options) == over
+    own.write_text(_SWEEP_ON_CPUS.replace("[1, 2]", "[1, 3]"))
+    assert _refused(*options).startswith("--storage here/mine.journal was begun with other parameters in own: ")
+    assert not sbatch.exists()
 
 
 def test_an_option_of_a_sweep_that_there_is_not_is_told() -> None:
@@ -232,6 +277,14 @@ def test_what_needs_no_torch_answers_at_once(arguments: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("sbatch")
+@pytest.mark.parametrize(("array", "log"), [(None, "'my logs/mnist-4711.out'"), ("1-3", "'my logs/mnist-4711_'*.out")])
+def test_the_command_that_follows_can_be_pasted(array: str | None, log: str) -> None:
+    options, seed = ([], "1") if array is None else ([f"--array={array}"], "%a")
+    ending = lit_gan("submit", "--logs=my logs", *options, "--", "fit", "--config=mnist", f"--seed_everything={seed}")
+    assert ending.err.splitlines()[1] == f"  follow  tail -F {log}"
+
+
+@pytest.mark.usefixtures("sbatch")
 def test_the_logs_of_an_array_are_told_together() -> None:
     ending = lit_gan("submit", "--array=1-3", "--", "fit", "--config=mnist", "--seed_everything=%a")
     assert ending.out == "4711\n"
@@ -266,6 +319,19 @@ def test_as_many_devices_as_there_are_means_those_of_the_job(devices: str) -> No
     script = _script("--devices=4", "--", "fit", "--config=mnist", f"--trainer.devices={devices}")
     assert "#SBATCH --gres=gpu:4" in script
     assert script[-1].endswith(f"--trainer.devices={devices} --trainer.num_nodes=1 --trainer.devices=4")
+
+
+@pytest.mark.parametrize(
+    ("config", "options"), [("", ("--trainer.devices=auto",)), ("", ("--trainer.devices", "-1")), ("auto", ())]
+)
+def test_as_many_devices_as_there_are_is_told_to_be_one_where_no_number_is_given(
+    config: str, options: tuple[str, ...]
+) -> None:
+    Path("mine.yaml").write_text(f"trainer: {{devices: {config or 1}}}")
+    ending = lit_gan("submit", "--print", "--", *_FIT, "--config=mine.yaml", *options)
+    told = "lit-gan: --trainer.devices auto: one device on each machine is taken; --devices N asks for more.\n"
+    assert (ending.code, ending.err) == (0, told)
+    assert ending.out.splitlines()[-1].endswith("--trainer.devices=1")
 
 
 @pytest.mark.parametrize(

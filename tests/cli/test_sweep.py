@@ -112,7 +112,7 @@ def test_the_journal_of_another_sweep_is_told() -> None:
     assert lit_gan("sweep", "s.yaml").code == 0
     write(Path("s.yaml"), parameters={"x": {"values": [0.6]}})
 
-    assert lit_gan("sweep", "s.yaml").line.startswith("--storage runs/s.journal was begun with another parameters in s")
+    assert lit_gan("sweep", "s.yaml").line.startswith("--storage runs/s.journal was begun with other parameters in s")
 
 
 def test_a_sweep_of_which_nothing_is_left_is_a_failure() -> None:

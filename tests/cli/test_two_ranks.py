@@ -89,7 +89,7 @@ def test_a_rank_that_fails_takes_the_other_down_with_its_error_shown(start: Call
     training.wait_for_rows(_SOON - 1)
     begin = time.monotonic()
     assert training.wait() == 1, training.err
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 60
     _check_the_loss_is_told(training, "failed: ZeroDivisionError: integer division or modulo by zero")
     # Rank 1's own traceback stands above; rank 0's broken connection is nobody's business.
     assert training.err.count("Traceback (most recent call last)") == 1
@@ -102,7 +102,7 @@ def test_a_rank_that_is_killed_takes_the_other_down_with_its_end_told(start: Cal
     begin = time.monotonic()
     os.kill(training.members()[1], signal.SIGKILL)
     assert training.wait() == 1, training.err
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 60
     _check_the_loss_is_told(training, r"was killed by SIGKILL \(out of memory\?\)")
     assert "Traceback" not in training.err
 

@@ -46,6 +46,26 @@ def test_a_refusal_is_told_in_one_line(sbatch: Path, says: str, told: str) -> No
     assert str(refusal.value) == f"sbatch refuses the job: {told}"
 
 
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ('echo "sbatch: Job 9 to start at noon" >&2', "sbatch: Job 9 to start at noon"),
+        ("echo Welcome.", "Welcome."),
+        ("true", "nothing"),
+    ],
+)
+def test_an_answer_without_a_number_is_told(
+    sbatch: Path, capsys: pytest.CaptureFixture[str], says: str, told: str
+) -> None:
+    sbatch.write_text(f"#!/bin/sh\n{says}\n")
+    with pytest.raises(UserError) as refusal:
+        submit("#!/bin/sh\n")
+    assert str(refusal.value) == (
+        f"sbatch names no job: expected its number, got {told}; squeue --me shows what is queued."
+    )
+    assert capsys.readouterr().err == ""
+
+
 def test_without_sbatch_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"^sbatch cannot be run \(No such file or directory\).*--print shows.*--local"):

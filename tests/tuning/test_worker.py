@@ -13,13 +13,14 @@ from fake_sweep import content, folder_of, rows, starts, states, status, with_op
 from small_disk import fill, small_disk
 
 from lit_gan.errors import UserError
+from lit_gan.exit_codes import DONE, INTERRUPTED, PREEMPTED, TERMINATED
 from lit_gan.tracking.run_record import RunRecord
 from lit_gan.tuning.study import SweepStudy, error_of
 from lit_gan.tuning.sweep_file import read_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.trial_environment import trial_environment
 from lit_gan.tuning.trial_process import TrialProcess
-from lit_gan.tuning.worker import DONE, INTERRUPTED, PREEMPTED, TERMINATED, Worker
+from lit_gan.tuning.worker import Worker
 
 ONE = {"x": {"values": [0.5]}}
 _NUMBERS = itertools.count()  # no two workers have the same name
