@@ -162,20 +162,22 @@ class Worker:
         """Tells the journal how a trial ended."""
         study, status = self._study, run.status
         # A program that keeps no record of its own has finished where it ends well and nobody has stopped it.
-        undisturbed = status is None and code == DONE and not pruned and self._asked is None
+        undisturbed = status is None and code == DONE and not pruned and self._stop_asked is None
         if status == "finished" or undisturbed:
             self._complete(trial, run)
         elif pruned:
             study.prune(trial.number)
-        elif self._asked is not None or code == DONE:  # stopped by us, or by somebody who knows its process
+        elif self._stop_asked is not None:
             study.give_back(trial.number)
+        elif status == "stopped" and code == DONE:  # by somebody else: on its page at W&B, or by its process
+            study.prune(trial.number)
         elif code in (PREEMPTED, INTERRUPTED, -signal.SIGINT):
             study.give_back(trial.number)
             self._asked = signal.SIGUSR1 if code == PREEMPTED else signal.SIGINT
         elif code == DISK_FULL:
             study.give_back(trial.number)
             raise UserError(f"trial {trial.number} is left as it is: {_told(process)} ({self._where(trial)}).")
-        elif code == USER_ERROR and run.is_written:  # by another machine, which was believed to be lost
+        elif code in (DONE, USER_ERROR) and run.is_written:  # by another machine, which was believed to be lost
             study.give_back(trial.number)
         elif code == USER_ERROR:
             self._refused(trial, _told(process))

@@ -250,6 +250,36 @@ def test_a_second_interruption_does_not_wait(monkeypatch: pytest.MonkeyPatch) ->
     assert states(study) == ["RUNNING"]
 
 
+def test_a_trial_that_somebody_else_stopped_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = begin(parameters=ONE, command=with_options("--gate=go"))
+    wait, left = TrialProcess.wait, [signal.SIGTERM]
+
+    def wait_and_stop(process: TrialProcess, seconds: float) -> int | None:
+        if left and len(rows(study, 0)) == 1:
+            os.kill(int(folder_of(study, 0).joinpath("starts.txt").read_text().split()[0]), left.pop())
+        return wait(process, min(seconds, 0.02))
+
+    monkeypatch.setattr(TrialProcess, "wait", wait_and_stop)
+
+    assert work(study, total=1) == DONE
+    assert (states(study), status(study, 0), starts(study, 0)) == (["PRUNED"], "stopped", 1)
+    assert study.trials()[0].value == 1.5
+    assert study.best() is None
+
+
+@pytest.mark.parametrize("left", ["running", "failed"])
+def test_a_trial_that_says_it_ended_well_and_did_not_is_not_started_again(left: str) -> None:
+    script = f"""
+        mkdir -p runs/fake/$WANDB_RUN_ID; echo . >> runs/fake/$WANDB_RUN_ID/starts.txt
+        echo '{{"status": "{left}"}}' > runs/fake/$WANDB_RUN_ID/run.json
+    """
+    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", script, "${args}"])
+
+    assert work(study, total=1) == DONE
+    assert (states(study), starts(study, 0)) == (["FAIL"], 1)
+    assert error_of(study.trials()[0]) == "exit code 0"
+
+
 def test_a_trial_that_was_preempted_itself_takes_the_worker_along() -> None:
     study = begin(command=with_options("--code=75", "--error=preempted"))
 
