@@ -190,10 +190,11 @@ class Worker:
         if not values:
             self._study.give_back(trial.number)
             raise UserError(f"metric: trial {trial.number} never logged {metric}; {_logged(run)}.")
-        if math.isnan(values[-1].value):
-            self._fail(trial, f"its last {metric} is NaN")
-        else:
-            self._study.complete(trial.number, values[-1].value)
+        last = values[-1].value
+        if math.isfinite(last):
+            self._study.complete(trial.number, last)
+        else:  # minus infinity would be the best of all
+            self._fail(trial, f"its last {metric} is {'NaN' if math.isnan(last) else last}")
 
     def _refused(self, trial: Trial, told: str) -> None:
         """Ends the sweep where its command is wrong, and no more than the trial where its command has worked."""

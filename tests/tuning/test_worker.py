@@ -172,13 +172,14 @@ def test_a_program_that_leaves_no_run_folder_is_told_where_one_is_looked_for() -
         work(study)
 
 
-def test_a_last_value_that_is_not_a_number_is_a_failure() -> None:
-    study = begin(parameters={"x": {"values": ["nan", 0.5]}})
+@pytest.mark.parametrize(("last", "said"), [("nan", "NaN"), ("-inf", "-inf"), ("inf", "inf")])
+def test_a_last_value_that_is_no_finite_number_is_a_failure(last: str, said: str) -> None:
+    study = begin(parameters={"x": {"values": [last, 0.5]}})
 
     assert work(study, total=2) == DONE
 
     assert sorted(states(study)) == ["COMPLETE", "FAIL"]
-    assert {error_of(trial) for trial in study.trials()} == {"", "its last val/score is NaN"}
+    assert {error_of(trial) for trial in study.trials()} == {"", f"its last val/score is {said}"}
 
 
 def test_the_json_file_of_a_trial_is_there() -> None:
