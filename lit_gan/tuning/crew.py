@@ -36,7 +36,7 @@ class _Member:
         environ = dict(os.environ) if devices is None else {**os.environ, "CUDA_VISIBLE_DEVICES": devices}
         with told_of_the_disk(layout.workers), self.err.open("wb") as err:
             self.process = subprocess.Popen(  # noqa: S603 -- this very package
-                [sys.executable, "-m", "lit_gan.tuning", str(layout.journal), self.name, str(total)],
+                [sys.executable, "-m", "lit_gan.tuning", str(layout.journal), self.name, str(total), str(os.getpid())],
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=err,

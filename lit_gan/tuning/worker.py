@@ -39,15 +39,17 @@ class Worker:
         study: The journal.
         name: Of this worker.
         total: How many trials the sweep has.
+        starter: The process that started it, which may be gone before this one has imported anything; None: whichever
+            has it now.
     """
 
-    def __init__(self, study: SweepStudy, name: str, total: int) -> None:
+    def __init__(self, study: SweepStudy, name: str, total: int, starter: int | None = None) -> None:
         self._study = study
         self._name = name
         self._total = total
         self._presence = Presence(study.layout.workers, name)
         self._is_alive = partial(is_alive, study.layout.workers)
-        self._starter = os.getppid()
+        self._starter = os.getppid() if starter is None else starter
         self._asked: signal.Signals | None = None
         self._at_once = False
 

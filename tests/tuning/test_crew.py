@@ -1,5 +1,6 @@
 """What becomes of workers that end, with programs in their place that do nothing else."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ def test_workers_that_are_done_leave_nothing(monkeypatch: pytest.MonkeyPatch) ->
     watch(crew)
 
     assert (crew.code, crew.requeue, list(Path("s.workers").iterdir())) == (0, False, [])
+
+
+def test_a_worker_is_told_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(crew_of('echo "$@" > $PPID.txt', monkeypatch))
+
+    words = Path(f"{os.getpid()}.txt").read_text().split()
+    assert words[-2:] == ["3", str(os.getpid())]
 
 
 def test_what_a_worker_says_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

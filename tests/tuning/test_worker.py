@@ -238,6 +238,13 @@ def test_a_worker_that_is_stopped_gives_its_trial_back_and_the_next_goes_on_with
     assert study.trials()[0].value == 0.75
 
 
+def test_a_worker_whose_command_was_killed_before_it_began_takes_no_trial() -> None:
+    study = begin(parameters=ONE)
+
+    assert Worker(study, "host-orphan", 1, starter=os.getpid()).run() == TERMINATED  # its parent is another
+    assert states(study) == []
+
+
 def test_a_second_interruption_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     stubborn = """
         trap '' TERM; mkdir -p runs/fake/$WANDB_RUN_ID; cd runs/fake/$WANDB_RUN_ID
