@@ -51,7 +51,7 @@ class Worker:
         self._is_alive = partial(is_alive, study.layout.workers)
         self._starter = os.getppid() if starter is None else starter
         self._asked: signal.Signals | None = None
-        self._at_once = False
+        self._interruptions = 0
 
     def run(self) -> int:
         """Works until there is nothing left to do.
@@ -85,11 +85,15 @@ class Worker:
     # -- Signals ----------------------------------------------------------------------------------------------------
 
     def _heed(self, number: int, frame: FrameType | None) -> None:
-        if self._asked == number == signal.SIGINT:
-            self._at_once = True
+        self._interruptions += number == signal.SIGINT
         # Being queued again is the stronger wish: SIGUSR1 is followed by SIGTERM when the time is over.
         if self._asked != signal.SIGUSR1:
             self._asked = signal.Signals(number)
+
+    @property
+    def _at_once(self) -> bool:
+        """Whether the trial is not to be waited for: after the second Ctrl-C, whatever came before or between."""
+        return self._interruptions > 1
 
     @property
     def _stop_asked(self) -> signal.Signals | None:
@@ -132,9 +136,16 @@ class Worker:
             if not pruned:
                 self._report(trial, run, reported)
         except BaseException:  # nothing can be written down any more: the trial is left as the next worker finds it
-            _end(process)
+            self._end(process)
             raise
         self._conclude(trial, run, process, code, pruned)
+
+    def _end(self, process: TrialProcess) -> None:
+        """Stops a trial in good order, when this worker has to leave."""
+        process.stop(signal.SIGTERM)
+        while process.wait(_LOOK_SECONDS) is None:
+            if self._at_once:
+                process.kill()
 
     def _start(self, trial: Trial) -> TrialProcess:
         layout, sweep = self._study.layout, self._study.sweep
@@ -217,13 +228,6 @@ class Worker:
 
     def _where(self, trial: Trial) -> str:
         return f"what it printed is in {shown(self._study.layout.errors(trial.number))}"
-
-
-def _end(process: TrialProcess) -> None:
-    """Stops a trial in good order, when its worker has to leave."""
-    process.stop(signal.SIGTERM)
-    while process.wait(_LOOK_SECONDS) is None:
-        pass
 
 
 def _told(process: TrialProcess) -> str:

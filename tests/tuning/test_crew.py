@@ -1,6 +1,7 @@
 """What becomes of workers that end, with programs in their place that do nothing else."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_what_a_worker_says_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(UserError, match=r"^metric: never logged$"):
         watch(crew)
-    crew.close()
+    crew.close([])
     assert not list(Path("s.workers").iterdir())
 
 
@@ -57,9 +58,27 @@ def test_a_worker_that_breaks_is_told_with_where_the_rest_is(monkeypatch: pytest
         RunError, match=r"^worker \S+ ended with exit code 1: KeyError: x \(see s\.workers/\S+\.err\)\.$"
     ):
         watch(crew)
-    crew.close()
+    crew.close([])
     [kept] = Path("s.workers").iterdir()
     assert kept.read_text() == "Traceback\nKeyError: x\n"
+
+
+def test_what_is_asked_while_it_closes_is_handed_on_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = """
+        trap 'echo TERM >> $$.heard' TERM
+        trap 'echo INT >> $$.heard; [ $(grep -c INT $$.heard) = 2 ] && exit 1' INT
+        touch $$.heard; while :; do sleep 0.01; done
+    """
+    crew = crew_of(script, monkeypatch)
+    heard = [Path(f"{member.process.pid}.heard") for member in crew.members]
+    wait_until(lambda: all(path.exists() for path in heard), "both run")
+    asked = [signal.SIGINT, signal.SIGINT]
+
+    crew.close(asked)
+
+    assert asked == []
+    assert [sorted(path.read_text().split()) for path in heard] == [["INT", "INT", "TERM"]] * 2
+    assert not list(Path("s.workers").iterdir())
 
 
 @pytest.mark.parametrize(

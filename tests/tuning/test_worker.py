@@ -245,16 +245,46 @@ def test_a_worker_whose_command_was_killed_before_it_began_takes_no_trial() -> N
     assert states(study) == []
 
 
-def test_a_second_interruption_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    stubborn = """
-        trap '' TERM; mkdir -p runs/fake/$WANDB_RUN_ID; cd runs/fake/$WANDB_RUN_ID
-        printf 'step,epoch\\n1,1\\n' > metrics.csv
-        while :; do sleep 0.05; done
-    """
-    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", stubborn, "${args}"])
-    _Signalled(monkeypatch, study, signal.SIGINT, signal.SIGINT)
+_STUBBORN = """
+    trap '' TERM USR1; mkdir -p runs/fake/$WANDB_RUN_ID; cd runs/fake/$WANDB_RUN_ID
+    printf 'step,epoch,val/score\\n1,1,0.5\\n' > metrics.csv
+    while :; do sleep 0.05; done
+"""
 
-    assert work(study, total=1) == INTERRUPTED
+
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [
+        ([signal.SIGINT, signal.SIGINT], INTERRUPTED),
+        ([signal.SIGTERM, signal.SIGINT, signal.SIGINT], INTERRUPTED),
+        ([signal.SIGINT, signal.SIGTERM, signal.SIGINT], INTERRUPTED),
+        ([signal.SIGUSR1, signal.SIGINT, signal.SIGINT], PREEMPTED),
+    ],
+    ids=["INT INT", "TERM INT INT", "INT TERM INT", "USR1 INT INT"],
+)
+def test_a_second_interruption_does_not_wait(
+    numbers: list[signal.Signals], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", _STUBBORN, "${args}"])
+    _Signalled(monkeypatch, study, *numbers)
+
+    assert work(study, total=1) == code
+    assert states(study) == ["RUNNING"]
+
+
+def test_a_second_interruption_does_not_wait_when_the_worker_has_to_leave_anyway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", _STUBBORN, "${args}"])
+
+    def report(*_: object) -> bool:
+        _Signalled(monkeypatch, study, signal.SIGINT, signal.SIGINT)
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(SweepStudy, "report", report)
+
+    with pytest.raises(UserError, match=r"^the disk is full$"):
+        work(study, total=1)
     assert states(study) == ["RUNNING"]
 
 
