@@ -93,13 +93,17 @@ class _Search:
                         show(crew.notes)
                         time.sleep(_LOOK_SECONDS)
                     show(crew.notes)
+            except (UserError, RunError) as error:
+                if crew.members:  # it is told at the very end, too, which may be minutes from now
+                    print(f"lit-gan: the other trials stop at the end of a round: {error}", flush=True)
+                raise
             finally:
-                crew.close()
+                crew.close(asked)
         return crew.code, crew.requeue
 
     def _look(self, crew: Crew, asked: list[signal.Signals]) -> bool:
         """Whether any worker works on; what was asked of this command comes before what they were told themselves."""
-        while asked:
+        if asked:  # one at a time: two of a kind that come together are one for who gets them
             crew.stop(asked.pop(0))
         return crew.look(self._ended())
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -16,6 +17,7 @@ from lit_gan.tuning.sweep_layout import SweepLayout
 
 # A machine that has too little memory would kill worker after worker.
 _KILLED_IN_A_ROW = 5
+_LOOK_SECONDS = 0.1
 # What a worker was told that ends with one of these.
 _SIGNALS = {INTERRUPTED: signal.SIGINT, TERMINATED: signal.SIGTERM, PREEMPTED: signal.SIGUSR1}
 
@@ -36,7 +38,7 @@ class _Member:
         environ = dict(os.environ) if devices is None else {**os.environ, "CUDA_VISIBLE_DEVICES": devices}
         with told_of_the_disk(layout.workers), self.err.open("wb") as err:
             self.process = subprocess.Popen(  # noqa: S603 -- this very package
-                [sys.executable, "-m", "lit_gan.tuning", str(layout.journal), self.name, str(total)],
+                [sys.executable, "-m", "lit_gan.tuning", str(layout.journal), self.name, str(total), str(os.getpid())],
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=err,
@@ -111,17 +113,31 @@ class Crew:
         self._stopping = True
         self.code = INTERRUPTED if number == signal.SIGINT else PREEMPTED
         self.requeue |= number == signal.SIGUSR1  # SIGTERM may be `scancel`
+        self._send(number)
+
+    def close(self, asked: list[signal.Signals]) -> None:
+        """Stops what still runs, in good order, and waits for it.
+
+        Args:
+            asked: The signals that this command gets meanwhile; each is taken out and handed on.
+        """
+        self._send(signal.SIGTERM)
+        while self._forget_ended():
+            if asked:  # one at a time: two of a kind that come together are one for who gets them
+                self._send(asked.pop(0))
+            time.sleep(_LOOK_SECONDS)
+
+    def _forget_ended(self) -> bool:
+        """Whether any runs on; what those say that do not is of no interest any more."""
+        for member in list(self.members):
+            if member.process.poll() is not None:
+                self.members.remove(member)
+                member.forget()
+        return bool(self.members)
+
+    def _send(self, number: signal.Signals) -> None:
         for member in self.members:
             member.send(number)
-
-    def close(self) -> None:
-        """Stops what still runs, in good order, and waits for it."""
-        for member in self.members:
-            member.send(signal.SIGTERM)
-        for member in self.members:
-            member.process.wait()
-            member.forget()
-        self.members = []
 
     def _heed(self, member: _Member, code: int, ended: int) -> None:
         line = member.last_line

@@ -14,6 +14,7 @@ from lit_gan.errors import UserError
 from lit_gan.tracking.atomic_write import NO_SPACE, write_all
 
 _BLOCK = 65536
+_HEAD = b'{"op_code":'  # of every line that Optuna writes
 
 
 class SweepJournal(JournalFileBackend):
@@ -81,15 +82,13 @@ def open_journal(path: Path) -> JournalStorage:
         raise UserError(f"--storage {path} is a folder: expected a file, as in runs/NAME.journal.")
     try:
         with told_of_the_disk(path):
+            _check_head(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(SweepJournal(path))
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(
-            f"--storage {path} is no journal of Optuna's, or is damaged ({type(error).__name__}: {error}): give "
-            "another file, or put it back as it was."
-        ) from error
+        raise _no_journal(path, f"{type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -109,6 +108,23 @@ def told_of_the_disk(path: Path, done: str = "written") -> Iterator[None]:
                 "goes on."
             ) from error
         raise UserError(f"{error.filename or path} cannot be {done} ({error.strerror}).") from error
+
+
+def _check_head(path: Path) -> None:
+    """Refuses a file of another kind, whose one line without an end would pass for one that a killed writer left."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        head = file.read(len(_HEAD))
+    if not _HEAD.startswith(head):
+        raise _no_journal(path, f"it begins with {head!r}")
+
+
+def _no_journal(path: Path, why: str) -> UserError:
+    return UserError(
+        f"--storage {path} is no journal of Optuna's, or is damaged ({why}): give another file, or put it back as it "
+        "was."
+    )
 
 
 def _append(path: Path, data: bytes) -> None:

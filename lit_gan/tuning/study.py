@@ -29,7 +29,7 @@ from lit_gan.tuning.sweep_layout import SweepLayout
 _SWEEP, _TOKEN = "sweep", "token"  # of the study
 _WORKER, _ROUND, _PRUNED, _ERROR = "worker", "round", "pruned", "error"  # of a trial
 
-# What makes two files the same sweep; `early_terminate` and `run_cap` may be changed between two starts.
+# What makes two files the same sweep; `run_cap` may be changed between two starts.
 _SAME = ("method", "metric", "goal", "parameters", "program", "command")
 _PAUSE_SECONDS = 0.05
 
@@ -315,6 +315,10 @@ def _check_same(sweep: Sweep, study: Study, layout: SweepLayout) -> None:
     kept = study.user_attrs.get(_SWEEP)
     content = _plain(sweep)
     differing = [key for key in _SAME if kept is not None and kept[key] != content[key]]
+    # The trials so far were compared at the old numbers of values, and Optuna would take these for the new ones. One
+    # that never had any may have them now.
+    if kept is not None and kept["hyperband"] not in (None, content["hyperband"]) and study.get_trials(deepcopy=False):
+        differing.append("early_terminate")
     if differing:
         raise UserError(
             f"--storage {shown(layout.journal)} was begun with other {' and '.join(differing)} in {sweep.name}: its "

@@ -34,17 +34,19 @@ class Worker:
         study: The journal.
         name: Of this worker.
         total: How many trials the sweep has.
+        starter: The process that started it, which may be gone before this one has imported anything; None: whichever
+            has it now.
     """
 
-    def __init__(self, study: SweepStudy, name: str, total: int) -> None:
+    def __init__(self, study: SweepStudy, name: str, total: int, starter: int | None = None) -> None:
         self._study = study
         self._name = name
         self._total = total
         self._presence = Presence(study.layout.workers, name)
         self._is_alive = partial(is_alive, study.layout.workers)
-        self._starter = os.getppid()
+        self._starter = os.getppid() if starter is None else starter
         self._asked: signal.Signals | None = None
-        self._at_once = False
+        self._interruptions = 0
 
     def run(self) -> int:
         """Works until there is nothing left to do.
@@ -78,11 +80,15 @@ class Worker:
     # -- Signals ----------------------------------------------------------------------------------------------------
 
     def _heed(self, number: int, frame: FrameType | None) -> None:
-        if self._asked == number == signal.SIGINT:
-            self._at_once = True
+        self._interruptions += number == signal.SIGINT
         # Being queued again is the stronger wish: SIGUSR1 is followed by SIGTERM when the time is over.
         if self._asked != signal.SIGUSR1:
             self._asked = signal.Signals(number)
+
+    @property
+    def _at_once(self) -> bool:
+        """Whether the trial is not to be waited for: after the second Ctrl-C, whatever came before or between."""
+        return self._interruptions > 1
 
     @property
     def _stop_asked(self) -> signal.Signals | None:
@@ -125,9 +131,16 @@ class Worker:
             if not pruned:
                 self._report(trial, run, reported)
         except BaseException:  # nothing can be written down any more: the trial is left as the next worker finds it
-            _end(process)
+            self._end(process)
             raise
         self._conclude(trial, run, process, code, pruned)
+
+    def _end(self, process: TrialProcess) -> None:
+        """Stops a trial in good order, when this worker has to leave."""
+        process.stop(signal.SIGTERM)
+        while process.wait(_LOOK_SECONDS) is None:
+            if self._at_once:
+                process.kill()
 
     def _start(self, trial: Trial) -> TrialProcess:
         layout, sweep = self._study.layout, self._study.sweep
@@ -157,20 +170,22 @@ class Worker:
         """Tells the journal how a trial ended."""
         study, status = self._study, run.status
         # A program that keeps no record of its own has finished where it ends well and nobody has stopped it.
-        undisturbed = status is None and code == DONE and not pruned and self._asked is None
+        undisturbed = status is None and code == DONE and not pruned and self._stop_asked is None
         if status == "finished" or undisturbed:
             self._complete(trial, run)
         elif pruned:
             study.prune(trial.number)
-        elif self._asked is not None or code == DONE:  # stopped by us, or by somebody who knows its process
+        elif self._stop_asked is not None:
             study.give_back(trial.number)
+        elif status == "stopped" and code == DONE:  # by somebody else: on its page at W&B, or by its process
+            study.prune(trial.number)
         elif code in (PREEMPTED, INTERRUPTED, -signal.SIGINT):
             study.give_back(trial.number)
             self._asked = signal.SIGUSR1 if code == PREEMPTED else signal.SIGINT
         elif code == DISK_FULL:
             study.give_back(trial.number)
             raise UserError(f"trial {trial.number} is left as it is: {_told(process)} ({self._where(trial)}).")
-        elif code == USER_ERROR and run.is_written:  # by another machine, which was believed to be lost
+        elif code in (DONE, USER_ERROR) and run.is_written:  # by another machine, which was believed to be lost
             study.give_back(trial.number)
         elif code == USER_ERROR:
             self._refused(trial, _told(process))
@@ -183,10 +198,11 @@ class Worker:
         if not values:
             self._study.give_back(trial.number)
             raise UserError(f"metric: trial {trial.number} never logged {metric}; {_logged(run)}.")
-        if math.isnan(values[-1].value):
-            self._fail(trial, f"its last {metric} is NaN")
-        else:
-            self._study.complete(trial.number, values[-1].value)
+        last = values[-1].value
+        if math.isfinite(last):
+            self._study.complete(trial.number, last)
+        else:  # minus infinity would be the best of all
+            self._fail(trial, f"its last {metric} is {'NaN' if math.isnan(last) else last}")
 
     def _refused(self, trial: Trial, told: str) -> None:
         """Ends the sweep where its command is wrong, and no more than the trial where its command has worked."""
@@ -207,13 +223,6 @@ class Worker:
 
     def _where(self, trial: Trial) -> str:
         return f"what it printed is in {shown(self._study.layout.errors(trial.number))}"
-
-
-def _end(process: TrialProcess) -> None:
-    """Stops a trial in good order, when its worker has to leave."""
-    process.stop(signal.SIGTERM)
-    while process.wait(_LOOK_SECONDS) is None:
-        pass
 
 
 def _told(process: TrialProcess) -> str:

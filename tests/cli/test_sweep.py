@@ -165,7 +165,7 @@ def test_what_this_command_is_told_comes_before_what_its_workers_were_told(monke
         def stop(self, number: signal.Signals) -> None:
             calls.append(number)
 
-        def close(self) -> None:
+        def close(self, asked: list[signal.Signals]) -> None:
             """There is nothing to close."""
 
     monkeypatch.setattr("lit_gan.cli.sweep_run.Crew", Told)

@@ -1,5 +1,7 @@
 """What becomes of workers that end, with programs in their place that do nothing else."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -33,12 +35,19 @@ def test_workers_that_are_done_leave_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert (crew.code, crew.requeue, list(Path("s.workers").iterdir())) == (0, False, [])
 
 
+def test_a_worker_is_told_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch(crew_of('echo "$@" > $PPID.txt', monkeypatch))
+
+    words = Path(f"{os.getpid()}.txt").read_text().split()
+    assert words[-2:] == ["3", str(os.getpid())]
+
+
 def test_what_a_worker_says_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     crew = crew_of("echo noise >&2; echo metric: never logged >&2; exit 2", monkeypatch)
 
     with pytest.raises(UserError, match=r"^metric: never logged$"):
         watch(crew)
-    crew.close()
+    crew.close([])
     assert not list(Path("s.workers").iterdir())
 
 
@@ -49,9 +58,27 @@ def test_a_worker_that_breaks_is_told_with_where_the_rest_is(monkeypatch: pytest
         RunError, match=r"^worker \S+ ended with exit code 1: KeyError: x \(see s\.workers/\S+\.err\)\.$"
     ):
         watch(crew)
-    crew.close()
+    crew.close([])
     [kept] = Path("s.workers").iterdir()
     assert kept.read_text() == "Traceback\nKeyError: x\n"
+
+
+def test_what_is_asked_while_it_closes_is_handed_on_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = """
+        trap 'echo TERM >> $$.heard' TERM
+        trap 'echo INT >> $$.heard; [ $(grep -c INT $$.heard) = 2 ] && exit 1' INT
+        touch $$.heard; while :; do sleep 0.01; done
+    """
+    crew = crew_of(script, monkeypatch)
+    heard = [Path(f"{member.process.pid}.heard") for member in crew.members]
+    wait_until(lambda: all(path.exists() for path in heard), "both run")
+    asked = [signal.SIGINT, signal.SIGINT]
+
+    crew.close(asked)
+
+    assert asked == []
+    assert [sorted(path.read_text().split()) for path in heard] == [["INT", "INT", "TERM"]] * 2
+    assert not list(Path("s.workers").iterdir())
 
 
 @pytest.mark.parametrize(

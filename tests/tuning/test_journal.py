@@ -82,7 +82,13 @@ def test_several_processes_append_without_losing_a_line(tmp_path: Path) -> None:
         assert [line["number"] for line in lines if line["from"] == name] == list(range(30))
 
 
-@pytest.mark.parametrize("text", ["no journal\n\n", "step,epoch\n1,2\n", '{"a": 1}\n', "[1]\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("no journal\n\n", "step,epoch\n1,2\n", '{"a": 1}\n', "[1]\n", '{"op_code":0}\n'),
+        *('{"a": 1}', "notes", "first line\nlast line"),  # as json.dump leaves it: without a last line's end
+    ],
+)
 def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, text: str) -> None:
     file = tmp_path / "s.journal"
     file.write_text(text)
@@ -91,6 +97,16 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, 
         open_journal(file)
 
     assert file.read_text() == text
+
+
+@pytest.mark.parametrize("left", [b"", b'{"op', b'{"op_code":0,"wor'], ids=["nothing", "less", "more"])
+def test_a_journal_whose_first_line_was_cut_short_is_begun_anew(tmp_path: Path, left: bytes) -> None:
+    file = tmp_path / "s.journal"
+    file.write_bytes(left)
+
+    study = optuna.create_study(storage=open_journal(file))
+
+    assert optuna.load_study(study_name=study.study_name, storage=open_journal(file)).trials == []
 
 
 def test_a_folder_is_no_journal(tmp_path: Path) -> None:

@@ -394,10 +394,23 @@ def test_the_journal_of_a_sweep_of_another_name_is_refused() -> None:
         SweepStudy.begin(read_sweep("t", content()), SweepLayout(LAYOUT))
 
 
-def test_early_termination_may_change() -> None:
-    begin()
+@pytest.mark.parametrize("changed", [{**HYPERBAND, "min_iter": 3}, {**HYPERBAND, "eta": 3}, None], ids=str)
+def test_early_termination_may_not_change_once_there_are_trials(changed: dict[str, Any] | None) -> None:
+    begin(early_terminate={**HYPERBAND, "min_iter": 5})
+    take(begin(early_terminate=HYPERBAND))
+    before = LAYOUT.read_bytes()
 
-    assert begin(early_terminate=HYPERBAND).sweep.hyperband == study_of(LAYOUT).sweep.hyperband
+    with pytest.raises(UserError, match=r"s\.journal was begun with another early_terminate in s: its trials"):
+        begin(early_terminate=changed)
+
+    assert LAYOUT.read_bytes() == before
+    assert begin(early_terminate=HYPERBAND).sweep.hyperband is not None
+
+
+def test_a_sweep_without_early_termination_may_be_given_one() -> None:
+    take(begin())
+
+    assert begin(early_terminate=HYPERBAND).sweep.hyperband == study_of(LAYOUT).sweep.hyperband is not None
 
 
 def test_a_study_whose_beginning_was_killed_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -183,6 +184,28 @@ def test_what_a_worker_says_of_the_sweep_ends_it_in_one_line() -> None:
     assert code == 2
     assert err.startswith("lit-gan: error: metric: trial ")
     assert err.endswith("never logged val/score; it logs train/loss_d, val/scor.\n")
+
+
+def test_what_ends_it_is_told_before_the_other_trials_are_waited_for_and_ctrl_c_ends_them_at_once() -> None:
+    script = """
+        trap '' TERM; mkdir running 2> /dev/null && while :; do sleep 0.05; done
+        echo 'lit-gan: error: no.' >&2; exit 2
+    """
+    file = write(Path("s.yaml"), program="/bin/sh", command=["${program}", "-c", script, "${args}"])
+    with started(file, "--workers=2") as command:
+        assert command.process.stdout is not None
+        assert command.process.stderr is not None
+        told = next(line for line in command.process.stdout if "the other trials stop" in line)
+        for _ in range(2):
+            command.process.send_signal(signal.SIGINT)
+            assert command.process.stderr.readline() == "\n"
+            assert "Ctrl-C again ends them at once" in command.process.stderr.readline()
+        code, _, err = command.wait()
+
+    assert code == 2
+    line = err.removeprefix("lit-gan: error: ")
+    assert re.match(r"trial \d was refused: no \(what it printed is in", line)
+    assert told == f"lit-gan: the other trials stop at the end of a round: {line}"
 
 
 def test_the_gpus_are_shared_out() -> None:

@@ -173,13 +173,14 @@ def test_a_program_that_leaves_no_run_folder_is_told_where_one_is_looked_for() -
         work(study)
 
 
-def test_a_last_value_that_is_not_a_number_is_a_failure() -> None:
-    study = begin(parameters={"x": {"values": ["nan", 0.5]}})
+@pytest.mark.parametrize(("last", "said"), [("nan", "NaN"), ("-inf", "-inf"), ("inf", "inf")])
+def test_a_last_value_that_is_no_finite_number_is_a_failure(last: str, said: str) -> None:
+    study = begin(parameters={"x": {"values": [last, 0.5]}})
 
     assert work(study, total=2) == DONE
 
     assert sorted(states(study)) == ["COMPLETE", "FAIL"]
-    assert {error_of(trial) for trial in study.trials()} == {"", "its last val/score is NaN"}
+    assert {error_of(trial) for trial in study.trials()} == {"", f"its last val/score is {said}"}
 
 
 def test_the_json_file_of_a_trial_is_there() -> None:
@@ -238,17 +239,84 @@ def test_a_worker_that_is_stopped_gives_its_trial_back_and_the_next_goes_on_with
     assert study.trials()[0].value == 0.75
 
 
-def test_a_second_interruption_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    stubborn = """
-        trap '' TERM; mkdir -p runs/fake/$WANDB_RUN_ID; cd runs/fake/$WANDB_RUN_ID
-        printf 'step,epoch\\n1,1\\n' > metrics.csv
-        while :; do sleep 0.05; done
-    """
-    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", stubborn, "${args}"])
-    _Signalled(monkeypatch, study, signal.SIGINT, signal.SIGINT)
+def test_a_worker_whose_command_was_killed_before_it_began_takes_no_trial() -> None:
+    study = begin(parameters=ONE)
 
-    assert work(study, total=1) == INTERRUPTED
+    assert Worker(study, "host-orphan", 1, starter=os.getpid()).run() == TERMINATED  # its parent is another
+    assert states(study) == []
+
+
+_STUBBORN = """
+    trap '' TERM USR1; mkdir -p runs/fake/$WANDB_RUN_ID; cd runs/fake/$WANDB_RUN_ID
+    printf 'step,epoch,val/score\\n1,1,0.5\\n' > metrics.csv
+    while :; do sleep 0.05; done
+"""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [
+        ([signal.SIGINT, signal.SIGINT], INTERRUPTED),
+        ([signal.SIGTERM, signal.SIGINT, signal.SIGINT], INTERRUPTED),
+        ([signal.SIGINT, signal.SIGTERM, signal.SIGINT], INTERRUPTED),
+        ([signal.SIGUSR1, signal.SIGINT, signal.SIGINT], PREEMPTED),
+    ],
+    ids=["INT INT", "TERM INT INT", "INT TERM INT", "USR1 INT INT"],
+)
+def test_a_second_interruption_does_not_wait(
+    numbers: list[signal.Signals], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", _STUBBORN, "${args}"])
+    _Signalled(monkeypatch, study, *numbers)
+
+    assert work(study, total=1) == code
     assert states(study) == ["RUNNING"]
+
+
+def test_a_second_interruption_does_not_wait_when_the_worker_has_to_leave_anyway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", _STUBBORN, "${args}"])
+
+    def report(*_: object) -> bool:
+        _Signalled(monkeypatch, study, signal.SIGINT, signal.SIGINT)
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr(SweepStudy, "report", report)
+
+    with pytest.raises(UserError, match=r"^the disk is full$"):
+        work(study, total=1)
+    assert states(study) == ["RUNNING"]
+
+
+def test_a_trial_that_somebody_else_stopped_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = begin(parameters=ONE, command=with_options("--gate=go"))
+    wait, left = TrialProcess.wait, [signal.SIGTERM]
+
+    def wait_and_stop(process: TrialProcess, seconds: float) -> int | None:
+        if left and len(rows(study, 0)) == 1:
+            os.kill(int(folder_of(study, 0).joinpath("starts.txt").read_text().split()[0]), left.pop())
+        return wait(process, min(seconds, 0.02))
+
+    monkeypatch.setattr(TrialProcess, "wait", wait_and_stop)
+
+    assert work(study, total=1) == DONE
+    assert (states(study), status(study, 0), starts(study, 0)) == (["PRUNED"], "stopped", 1)
+    assert study.trials()[0].value == 1.5
+    assert study.best() is None
+
+
+@pytest.mark.parametrize("left", ["running", "failed"])
+def test_a_trial_that_says_it_ended_well_and_did_not_is_not_started_again(left: str) -> None:
+    script = f"""
+        mkdir -p runs/fake/$WANDB_RUN_ID; echo . >> runs/fake/$WANDB_RUN_ID/starts.txt
+        echo '{{"status": "{left}"}}' > runs/fake/$WANDB_RUN_ID/run.json
+    """
+    study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", script, "${args}"])
+
+    assert work(study, total=1) == DONE
+    assert (states(study), starts(study, 0)) == (["FAIL"], 1)
+    assert error_of(study.trials()[0]) == "exit code 0"
 
 
 def test_a_trial_that_was_preempted_itself_takes_the_worker_along() -> None:
