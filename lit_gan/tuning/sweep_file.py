@@ -91,7 +91,7 @@ def load_sweep(path: Path) -> Sweep:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # the second: no UTF-8, no date, too many digits
         raise UserError(f"{path} is no YAML: {_heart_of(error)}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected the keys of a sweep (method, metric, parameters, command).")
@@ -160,8 +160,10 @@ def _parameters(entry: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(entry, Mapping) or not entry:
         raise UserError("parameters: expected the options to be varied under it, each with its values.")
     for name, parameter in entry.items():
+        if not isinstance(name, str):
+            raise UserError(f"parameters.{name}: expected the name of an option, got {name!r}; put a name in quotes.")
         check_parameter(f"parameters.{name}", parameter)
-    return {str(name): dict(parameter) for name, parameter in entry.items()}
+    return {name: dict(parameter) for name, parameter in entry.items()}
 
 
 def _check_grid(parameters: Mapping[str, Mapping[str, Any]]) -> None:
