@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +13,9 @@ from types import FrameType
 
 from optuna import logging
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from lit_gan.cli.shipped import find
+from lit_gan.cli.sweep_display import shown_trials
 from lit_gan.errors import RunError, UserError
 from lit_gan.exit_codes import DONE
 from lit_gan.tracking.shown_path import shown
@@ -27,10 +26,9 @@ from lit_gan.tuning.sampling import number_of_trials
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
-from lit_gan.tuning.table import TrialLines, short_names, table_of
+from lit_gan.tuning.table import short_names
 
 _LOOK_SECONDS = 0.5
-_OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of the shell
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,7 +64,6 @@ class _Search:
         self._study, self._workers, self._total = study, workers, total
         self._sweep, self._layout = study.sweep, study.layout
         self._names = short_names(list(study.sweep.parameters))
-        self._console = Console()
 
     def run(self) -> int:
         """Works until all trials are over, or until it is told to stop."""
@@ -88,7 +85,7 @@ class _Search:
         with _heard(asked):
             crew = Crew(self._layout, self._total, shares_of_devices(_devices(self._workers), self._workers))
             try:
-                with self._shown_trials() as show:
+                with shown_trials(self._study, self._names, Console()) as show:
                     while self._look(crew, asked):
                         show(crew.notes)
                         time.sleep(_LOOK_SECONDS)
@@ -102,35 +99,6 @@ class _Search:
         while asked:
             crew.stop(asked.pop(0))
         return crew.look(self._ended())
-
-    @contextmanager
-    def _shown_trials(self) -> Iterator[Callable[[list[str]], None]]:
-        """What shows the trials as they stand: a table on a terminal, and lines elsewhere."""
-        if not self._console.is_terminal:
-            lines = TrialLines(self._console, self._names, self._sweep.metric)
-
-            def say(notes: list[str]) -> None:
-                lines.say(self._study.trials())
-                while notes:
-                    print(f"lit-gan: {notes.pop(0)}.", flush=True)
-
-            yield say
-            return
-        with Live(console=self._console, auto_refresh=False) as live:
-
-            def draw(notes: list[str]) -> None:
-                while notes:
-                    live.console.print(f"lit-gan: {notes.pop(0)}.", markup=False, highlight=False)
-                live.update(self._trials_table(), refresh=True)
-
-            yield draw
-
-    def _trials_table(self) -> Table:
-        best, trials = self._study.best(), self._study.trials()
-        number = None if best is None else best.number
-        rows = max(self._console.height - _OTHER_LINES, 1)  # what does not fit would push the newest out of sight
-        shown_trials = [trial for trial in trials if trial.number == number or trial.number >= len(trials) - rows]
-        return table_of(shown_trials, self._names, self._sweep.metric, number)
 
     def _say_results(self, code: int) -> None:
         """Writes and names what there is at the end; also at the end of a part of it."""
