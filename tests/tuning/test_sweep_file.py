@@ -28,7 +28,8 @@ def test_every_shipped_sweep_is_read(file: Path) -> None:
 
 
 def test_what_only_wandb_reads_is_passed_over(tmp_path: Path) -> None:
-    file = write(tmp_path / "lr.yaml", project="p", entity="e", description="d", name="n", run_cap=7)
+    metric = {"name": "val/score", "impute": "worst", "impute_while_running": "latest"}
+    file = write(tmp_path / "lr.yaml", project="p", entity="e", description="d", name="n", run_cap=7, metric=metric)
 
     sweep = load_sweep(file)
 
@@ -97,6 +98,7 @@ def test_both_forms_of_hyperband(entry: dict[str, Any], expected: Hyperband) -> 
         (parameter(parameters={"lr": {"value": 1}}), "write the keys in full, as in model.lr.KEY."),
         ({"parameters": {"lr": 0.1}}, "parameters.lr: expected value, values, or min and max under it, got 0.1."),
         ({"parameters": {"lr": _RANGE}}, "parameters.lr: uniform is continuous, and a grid has points: give values"),
+        ({"parameters": {"a": {"min": 1, "max": 10**7}, "b": {"values": [1, 2]}}}, "a grid of 2e+07 points: expected"),
         ({"early_terminate": {"type": "envelope"}}, "early_terminate.type: expected hyperband, got 'envelope'."),
         ({"early_terminate": {"type": "hyperband"}}, "early_terminate: expected either min_iter or max_iter (with s)."),
         ({"early_terminate": {"type": "hyperband", "min_iter": 3, "eta": 1.5}}, "eta: expected a whole number"),
