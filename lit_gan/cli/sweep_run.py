@@ -1,6 +1,7 @@
 """One `lit-gan sweep` from the journal to the plots."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -41,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         The exit code.
     """
     logging.set_verbosity(logging.ERROR)
+    _print_what_cannot_be_encoded()
     sweep = load_sweep(find(options.file, "sweeps"))
     total = number_of_trials(sweep, options.count)
     if total is None:
@@ -49,6 +51,13 @@ def run(options: argparse.Namespace) -> int:
         import_module("lit_gan.cli.sweep_check").check_options(sweep, options.file)  # imports torch
     layout = SweepLayout(Path(options.storage or f"runs/{sweep.word}.journal"))
     return _Search(SweepStudy.begin(sweep, layout), options.workers, total).run()
+
+
+def _print_what_cannot_be_encoded() -> None:
+    """Lets an output of few letters, as `LC_ALL=C` may give one, show any value instead of ending the sweep."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a program that calls the command may have put another there
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Search:

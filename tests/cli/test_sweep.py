@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.text import Text
 from trainings import ENVIRON, record, rows
 
 from lit_gan.cli import sweep as sweep_command
+from lit_gan.cli.main import main
 from lit_gan.cli.shipped import find
 from lit_gan.cli.sweep_check import check_options, points_to_check
 from lit_gan.cli.sweep_display import shown_trials
@@ -168,6 +170,17 @@ def test_a_terminal_gets_a_table_if_it_can_draw_one(width: int, terminal: str, e
     plain = Text.from_ansi(shown.getvalue()).plain
     assert expected in plain
     assert ("┃ trial" in plain) == (expected[0] == "│")
+
+
+def test_an_output_that_cannot_encode_a_value_ends_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    write(Path("s.yaml"), parameters={"x": {"values": [0.5]}, "name": {"value": "é"}})
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+
+    code = main(["sweep", "s.yaml"])
+
+    shown.seek(0)
+    assert (code, "name=\\xe9" in shown.read()) == (0, True)
 
 
 def test_no_more_than_eight_points_are_parsed() -> None:
