@@ -1,11 +1,12 @@
 """One `lit-gan sweep` from the journal to the plots."""
 
 import argparse
+import io
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -13,10 +14,9 @@ from types import FrameType
 
 from optuna import logging
 from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
 from lit_gan.cli.shipped import find
+from lit_gan.cli.sweep_display import shown_trials
 from lit_gan.errors import RunError, UserError
 from lit_gan.exit_codes import DONE
 from lit_gan.tracking.shown_path import shown
@@ -27,10 +27,9 @@ from lit_gan.tuning.sampling import number_of_trials
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
-from lit_gan.tuning.table import TrialLines, short_names, table_of
+from lit_gan.tuning.table import short_names
 
 _LOOK_SECONDS = 0.5
-_OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of the shell
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         The exit code.
     """
     logging.set_verbosity(logging.ERROR)
+    _print_what_cannot_be_encoded()
     sweep = load_sweep(find(options.file, "sweeps"))
     total = number_of_trials(sweep, options.count)
     if total is None:
@@ -51,6 +51,13 @@ def run(options: argparse.Namespace) -> int:
         import_module("lit_gan.cli.sweep_check").check_options(sweep, options.file)  # imports torch
     layout = SweepLayout(Path(options.storage or f"runs/{sweep.word}.journal"))
     return _Search(SweepStudy.begin(sweep, layout), options.workers, total).run()
+
+
+def _print_what_cannot_be_encoded() -> None:
+    """Lets an output of few letters, as `LC_ALL=C` may give one, show any value instead of ending the sweep."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a program that calls the command may have put another there
+            stream.reconfigure(errors="backslashreplace")
 
 
 class _Search:
@@ -66,7 +73,6 @@ class _Search:
         self._study, self._workers, self._total = study, workers, total
         self._sweep, self._layout = study.sweep, study.layout
         self._names = short_names(list(study.sweep.parameters))
-        self._console = Console()
 
     def run(self) -> int:
         """Works until all trials are over, or until it is told to stop."""
@@ -88,7 +94,7 @@ class _Search:
         with _heard(asked):
             crew = Crew(self._layout, self._total, shares_of_devices(_devices(self._workers), self._workers))
             try:
-                with self._shown_trials() as show:
+                with shown_trials(self._study, self._names, Console()) as show:
                     while self._look(crew, asked):
                         show(crew.notes)
                         time.sleep(_LOOK_SECONDS)
@@ -106,35 +112,6 @@ class _Search:
         if asked:  # one at a time: two of a kind that come together are one for who gets them
             crew.stop(asked.pop(0))
         return crew.look(self._ended())
-
-    @contextmanager
-    def _shown_trials(self) -> Iterator[Callable[[list[str]], None]]:
-        """What shows the trials as they stand: a table on a terminal, and lines elsewhere."""
-        if not self._console.is_terminal:
-            lines = TrialLines(self._console, self._names, self._sweep.metric)
-
-            def say(notes: list[str]) -> None:
-                lines.say(self._study.trials())
-                while notes:
-                    print(f"lit-gan: {notes.pop(0)}.", flush=True)
-
-            yield say
-            return
-        with Live(console=self._console, auto_refresh=False) as live:
-
-            def draw(notes: list[str]) -> None:
-                while notes:
-                    live.console.print(f"lit-gan: {notes.pop(0)}.", markup=False, highlight=False)
-                live.update(self._trials_table(), refresh=True)
-
-            yield draw
-
-    def _trials_table(self) -> Table:
-        best, trials = self._study.best(), self._study.trials()
-        number = None if best is None else best.number
-        rows = max(self._console.height - _OTHER_LINES, 1)  # what does not fit would push the newest out of sight
-        shown_trials = [trial for trial in trials if trial.number == number or trial.number >= len(trials) - rows]
-        return table_of(shown_trials, self._names, self._sweep.metric, number)
 
     def _say_results(self, code: int) -> None:
         """Writes and names what there is at the end; also at the end of a part of it."""

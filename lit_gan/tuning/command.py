@@ -31,7 +31,8 @@ def check_command(command: Any, program: Any) -> None:
         program: What stands under ``program:``; None if nothing does.
 
     Raises:
-        UserError: If it is no list of words, has a macro that there is not, or passes no parameters on.
+        UserError: If it is no list of words, has a macro that there is not, or passes no parameters on; or if the
+            program is no name.
     """
     if not isinstance(command, list) or not command:
         raise UserError(f"command: expected a list of words, got {command!r}.")
@@ -40,7 +41,9 @@ def check_command(command: Any, program: Any) -> None:
         _check_word(word)
     if not any(word == f"${{{name}}}" for word in words for name in _ARGUMENTS):
         raise UserError("command: no ${args} in it, so that every trial would be the same; add it as the last word.")
-    if "${program}" in words and not isinstance(program, str):
+    if program is not None and not isinstance(program, str):
+        raise UserError(f"program: expected a name, as in program: lit-gan, got {program!r}.")
+    if "${program}" in words and program is None:
         raise UserError("program: missing, and command has ${program}; expected its name, as in program: lit-gan.")
     if program == LIT_GAN and "${interpreter}" in words:
         raise UserError(

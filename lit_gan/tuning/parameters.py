@@ -25,6 +25,7 @@ WITHOUT_COUNTERPART = (
 )
 
 _KEYS = ("value", "values", "min", "max", "q", "distribution")
+_LARGEST_WHOLE = 2**53  # Optuna keeps whole numbers as floats
 # YAML 1.1, which W&B reads as well, wants a dot in a number with an exponent.
 _NUMBER_READ_AS_TEXT = re.compile(r"[-+]?\d[\d_]*[eE][-+]?\d+")
 
@@ -47,26 +48,21 @@ def check_parameter(place: str, entry: Any) -> None:
         )
     if "probabilities" in entry:
         raise UserError(f"{place}: probabilities have no counterpart in Optuna; leave them out.")
-    distribution = entry.get("distribution")
-    if distribution in WITHOUT_COUNTERPART:
-        raise UserError(
-            f"{place}: the distribution {distribution} has no counterpart in Optuna: expected one of "
-            f"{', '.join(DISTRIBUTIONS)}."
-        )
-    if distribution is not None and distribution not in DISTRIBUTIONS:
-        raise UserError(f"{place}: there is no distribution {distribution}{nearest(str(distribution), DISTRIBUTIONS)}")
+    _check_distribution(place, entry.get("distribution"))
     check_keys(place, entry, _KEYS)
     if "value" in entry and "values" in entry:
         raise UserError(f"{place}: value and values exclude each other; give one of them.")
-    missing = [key for key in DISTRIBUTIONS[distribution_of(entry)] if key not in entry]
+    distribution = distribution_of(entry)
+    missing = [key for key in DISTRIBUTIONS[distribution] if key not in entry]
     if missing:
         raise UserError(f"{place}: {' and '.join(missing)} missing: expected value, values, or min and max.")
-    if "value" in entry:
+    _check_nothing_is_passed_over(place, entry, distribution)
+    if distribution == "constant":
         _check_choices(f"{place}.value", [entry["value"]])
-    elif "values" in entry:
+    elif distribution == "categorical":
         _check_choices(f"{place}.values", entry["values"])
     else:
-        _check_range(place, entry, distribution_of(entry))
+        _check_range(place, entry, distribution)
 
 
 def distribution_of(entry: Mapping[str, Any]) -> str:
@@ -81,7 +77,7 @@ def distribution_of(entry: Mapping[str, Any]) -> str:
     """
     if "value" in entry:
         return "constant"
-    if "distribution" in entry:
+    if entry.get("distribution") is not None:
         return str(entry["distribution"])
     if "values" in entry:
         return "categorical"
@@ -145,8 +141,32 @@ def check_number(place: str, number: Any) -> None:
         UserError: If it is none; with what to write where YAML took a number for a text.
     """
     _refuse_number_as_text(place, number)
+    if is_whole(number) and abs(number) > _LARGEST_WHOLE:
+        digits = len(str(abs(number)))
+        raise UserError(
+            f"{place}: got a whole number of {digits} digits: expected one of at most {_LARGEST_WHOLE}, or one with a "
+            "dot, as in 1.0e+20."
+        )
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
         raise UserError(f"{place}: expected a number, got {number!r}.")
+
+
+def _check_distribution(place: str, distribution: Any) -> None:
+    if distribution in WITHOUT_COUNTERPART:
+        raise UserError(
+            f"{place}: the distribution {distribution} has no counterpart in Optuna: expected one of "
+            f"{', '.join(DISTRIBUTIONS)}."
+        )
+    if distribution is not None and distribution not in tuple(DISTRIBUTIONS):  # a list has no hash
+        raise UserError(f"{place}: there is no distribution {distribution}{nearest(str(distribution), DISTRIBUTIONS)}")
+
+
+def _check_nothing_is_passed_over(place: str, entry: Mapping[str, Any], distribution: str) -> None:
+    if "q" in entry and not distribution.startswith("q_"):
+        raise UserError(f"{place}: q belongs to q_uniform and q_log_uniform_values, not to {distribution}.")
+    for key in entry:
+        if key not in ("distribution", "q", *DISTRIBUTIONS[distribution]):
+            raise UserError(f"{place}: {key} says nothing beside {distribution}; leave it out.")
 
 
 def _check_choices(place: str, choices: Any) -> None:
@@ -173,10 +193,10 @@ def _check_range(place: str, entry: Mapping[str, Any], distribution: str) -> Non
         raise UserError(f"{place}: int_uniform expects whole numbers, got min {low} and max {high}.")
     if "log" in distribution and low <= 0:
         raise UserError(f"{place}: {distribution} expects min above 0, got {low}.")
-    if "q" in entry and not distribution.startswith("q_"):
-        raise UserError(f"{place}: q belongs to q_uniform and q_log_uniform_values, not to {distribution}.")
     if step <= 0:
         raise UserError(f"{place}: q {step}: expected a step above 0.")
+    if not math.isfinite((float(high) - float(low)) / step):
+        raise UserError(f"{place}: from min {low} to max {high} in steps of {step} are more than can be counted.")
 
 
 def _refuse_number_as_text(place: str, value: Any) -> None:

@@ -1,23 +1,66 @@
 """Which point a trial gets, and which trials are stopped early: Optuna's samplers and its pruner."""
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from lit_gan.tuning.search_space import grid
 from lit_gan.tuning.sweep_file import Hyperband, Sweep
 
 
-class Grid(GridSampler):
-    """Optuna's grid, whose last point stops nothing: the number of trials does."""
+class Grid(BaseSampler):
+    """The point of one trial of a grid.
 
-    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Nothing; Optuna would stop an ``optimize`` that does not run."""
+    The points are in the order of Optuna's ``GridSampler`` with seed 0, which draws them up all anew for every sampler.
+    A trial needs one of them, which its number tells: that of a place in the shuffled order, and this the place on each
+    axis, the last name's fastest.
+
+    Args:
+        axes: The values of each parameter.
+        number: The trial's; after the last point comes the first.
+    """
+
+    def __init__(self, axes: Mapping[str, Sequence[Any]], number: int) -> None:
+        size = math.prod(map(len, axes.values()))
+        rest = int(_shuffled(size)[number % size])
+        self._point = {}
+        for name in sorted(axes, reverse=True):
+            rest, place = divmod(rest, len(axes[name]))
+            self._point[name] = axes[name][place]
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Nothing: each parameter is asked for alone."""
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """The point's value of one parameter."""
+        return self._point[param_name]
+
+
+@lru_cache(maxsize=1)
+def _shuffled(size: int) -> npt.NDArray[np.int64]:
+    order = np.arange(size)
+    np.random.RandomState(0).shuffle(order)
+    return order
 
 
 def sampler_for(sweep: Sweep, number: int, place: int = 0) -> BaseSampler:
@@ -34,7 +77,7 @@ def sampler_for(sweep: Sweep, number: int, place: int = 0) -> BaseSampler:
     """
     seed = number * len(sweep.parameters) + place
     if sweep.method == "grid":
-        return Grid(grid(sweep.parameters), seed=0)  # the order of its points; the same for every trial
+        return Grid(grid(sweep.parameters), number)
     if sweep.method == "random":
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
@@ -67,8 +110,5 @@ def number_of_trials(sweep: Sweep, count: int | None) -> int | None:
     """
     bounds = [bound for bound in (count, sweep.run_cap) if bound is not None]
     if sweep.method == "grid":
-        size = 1
-        for points in grid(sweep.parameters).values():
-            size *= len(points)
-        bounds.append(size)
+        bounds.append(math.prod(map(len, grid(sweep.parameters).values())))
     return min(bounds, default=None)

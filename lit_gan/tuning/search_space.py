@@ -1,8 +1,8 @@
 """W&B's distributions as Optuna's, the way W&B itself maps them, and the points of a grid."""
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import Trial
@@ -28,15 +28,15 @@ def search_space(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, BaseD
         return {name: _distribution(entry) for name, entry in parameters.items()}
 
 
-def grid(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The values of each parameter of a grid.
+def grid(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
+    """The values of each parameter of a grid; those of a range are worked out when they are asked for.
 
     Args:
         parameters: Those of a sweep file, checked to have points only.
 
     Example:
         >>> grid({"k": {"min": 1, "max": 3}, "name": {"value": "x"}})
-        {'k': [1, 2, 3], 'name': ['x']}
+        {'k': range(1, 4), 'name': ['x']}
     """
     return {name: _points(distribution) for name, distribution in search_space(parameters).items()}
 
@@ -75,15 +75,32 @@ def _distribution(entry: Mapping[str, Any]) -> BaseDistribution:
     return FloatDistribution(low, high, log=True)  # Optuna has no steps on a logarithmic scale
 
 
-def _points(distribution: BaseDistribution) -> list[Any]:
+def _points(distribution: BaseDistribution) -> Sequence[Any]:
     if isinstance(distribution, CategoricalDistribution):
         return list(distribution.choices)
     if isinstance(distribution, IntDistribution):
-        return list(range(distribution.low, distribution.high + 1, distribution.step))
+        return range(distribution.low, distribution.high + 1, distribution.step)
     assert isinstance(distribution, FloatDistribution)  # noqa: S101 -- there are three
-    assert distribution.step is not None  # noqa: S101 -- a grid has no continuous parameters
-    number = round((distribution.high - distribution.low) / distribution.step) + 1
-    points = (
-        round(distribution.low + index * distribution.step, 12) for index in range(number)
-    )  # not 0.30000000000000004
-    return [min(point, distribution.high) for point in points]
+    return _Steps(distribution)
+
+
+class _Steps(Sequence[float]):
+    """What ``range`` is to whole numbers."""
+
+    def __init__(self, distribution: FloatDistribution) -> None:
+        assert distribution.step is not None  # noqa: S101 -- a grid has no continuous parameters
+        self._low, self._high, self._step = distribution.low, distribution.high, distribution.step
+
+    def __len__(self) -> int:
+        return round((self._high - self._low) / self._step) + 1
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[float]: ...
+    def __getitem__(self, index: int | slice) -> float | list[float]:
+        place = range(len(self))[index]
+        return self._point(place) if isinstance(place, int) else [self._point(one) for one in place]
+
+    def _point(self, place: int) -> float:
+        return min(round(self._low + place * self._step, 12), self._high)  # not 0.30000000000000004

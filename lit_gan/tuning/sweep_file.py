@@ -1,5 +1,6 @@
 """A sweep file: the YAML that ``wandb sweep`` takes, read and checked before anything starts."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,9 +22,12 @@ _KEYS = (
     *("program", "command", "method", "metric", "parameters", "early_terminate", "run_cap"),
     *("name", "description", "project", "entity"),  # read by W&B alone
 )
+# What W&B's server takes a trial without a value for; here it counts as none.
+_OF_WANDB_METRICS = ("impute", "impute_while_running")
 # Of W&B's server, or of another scheduler: what they ask for cannot be had here.
 _ELSEWHERE = ("controller", "imageuri", "image_uri", "job", "metrics", "prior_runs", "scheduler", "settings")
 _STEPPED = ("constant", "categorical", "int_uniform", "q_uniform")
+_LARGEST_GRID = 10_000_000  # its order is kept in memory
 _HYPERBAND_KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 _ETA = 3  # W&B's default
 
@@ -91,7 +95,7 @@ def load_sweep(path: Path) -> Sweep:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # the second: no UTF-8, no date, too many digits
         raise UserError(f"{path} is no YAML: {_heart_of(error)}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected the keys of a sweep (method, metric, parameters, command).")
@@ -149,7 +153,7 @@ def _metric(entry: Any) -> tuple[str, Goal]:
         raise UserError("metric: expected a name and a goal under it: they say which trial is the best.")
     if "target" in entry:
         raise UserError("metric.target: only W&B's own server stops at a target; leave it out.")
-    check_keys("metric", entry, ("name", "goal"))
+    check_keys("metric", entry, ("name", "goal", *_OF_WANDB_METRICS))
     goal = entry.get("goal", "minimize")
     if goal not in GOALS:
         raise UserError(f"metric.goal: there is no {goal!r}{nearest(str(goal), GOALS)}")
@@ -160,8 +164,10 @@ def _parameters(entry: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(entry, Mapping) or not entry:
         raise UserError("parameters: expected the options to be varied under it, each with its values.")
     for name, parameter in entry.items():
+        if not isinstance(name, str):
+            raise UserError(f"parameters.{name}: expected the name of an option, got {name!r}; put a name in quotes.")
         check_parameter(f"parameters.{name}", parameter)
-    return {str(name): dict(parameter) for name, parameter in entry.items()}
+    return {name: dict(parameter) for name, parameter in entry.items()}
 
 
 def _check_grid(parameters: Mapping[str, Mapping[str, Any]]) -> None:
@@ -172,6 +178,21 @@ def _check_grid(parameters: Mapping[str, Mapping[str, Any]]) -> None:
                 f"parameters.{name}: {distribution} is continuous, and a grid has points: give values, or another "
                 "method (random, bayes)."
             )
+    size = math.prod(map(_number_of_points, parameters.values()))
+    if size > _LARGEST_GRID:
+        raise UserError(
+            f"parameters: a grid of {size:.3g} points: expected at most {_LARGEST_GRID}; give fewer values, or another "
+            "method (random, bayes)."
+        )
+
+
+def _number_of_points(entry: Mapping[str, Any]) -> int:
+    distribution = distribution_of(entry)
+    if distribution == "constant":
+        return 1
+    if distribution == "categorical":
+        return len(entry["values"])
+    return int((entry["max"] - entry["min"]) / entry.get("q", 1)) + 1
 
 
 def _hyperband(entry: Any) -> Hyperband | None:

@@ -1,11 +1,12 @@
 """The trials of a sweep as they stand, in a table that is drawn anew or as lines where nothing can be drawn anew."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import isnan
 
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,9 @@ _STATES = {
     TrialState.FAIL: ("failed", "red"),
     TrialState.WAITING: ("waiting", "dim"),
 }
+# Columns by what they show: a parameter may have the name of another column.
+_TRIAL, _STATE, _VALUE, _ROUNDS, _TIME, _WORKER = "trial", "state", "value", "rounds", "time", "worker"
+_PARAMETER = "parameter "
 _NAMELESS = ("init_args", "class_path")
 
 
@@ -46,31 +50,66 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def table_of(trials: Sequence[FrozenTrial], names: Mapping[str, str], metric: str, best: int | None) -> Table:
-    """All trials as a table.
+def table_of(
+    trials: Sequence[FrozenTrial], names: Mapping[str, str], metric: str, best: int | None, console: Console
+) -> Table | None:
+    """All trials as a table, one line each, with as many columns as fit.
+
+    The worker goes first, then the time, then the parameters from the right, then the rounds.
 
     Args:
         trials: They.
         names: The short name by each parameter's.
         metric: What is compared.
         best: The number of the best trial; None if there is none.
+        console: Where it is to be drawn.
+
+    Returns:
+        None where not even a trial's number, state and value fit.
     """
+    columns = _columns(trials, names, metric, best)
+    droppable = [_WORKER, _TIME, *(_PARAMETER + name for name in reversed(list(names))), _ROUNDS]
+    table = _drawn(trials, columns, best)
+    # A measure ends at the width that it is told, and the natural one is asked for.
+    unbounded = console.options.update(max_width=sys.maxsize)
+    while console.measure(table, options=unbounded).maximum > console.width:
+        if not droppable:
+            return None
+        del columns[droppable.pop(0)]
+        table = _drawn(trials, columns, best)
+    return table
+
+
+def _columns(
+    trials: Sequence[FrozenTrial], names: Mapping[str, str], metric: str, best: int | None
+) -> dict[str, tuple[str, list[Text]]]:
+    """The heads and the cells of all columns, from left to right.
+
+    They are Text, since a string would be read as markup: `[relu]` would vanish, and `[/x]` would be an error.
+    """
+    columns = {
+        _TRIAL: ("trial", [Text(f"{trial.number}{' *' if trial.number == best else ''}") for trial in trials]),
+        _STATE: ("state", [_coloured_state(trial) for trial in trials]),
+    }
+    for name, short in names.items():
+        columns[_PARAMETER + name] = (short, [Text(_in_one_line(_text(trial.params.get(name)))) for trial in trials])
+    return {
+        **columns,
+        _VALUE: (metric, [Text(_value(trial)) for trial in trials]),
+        _ROUNDS: ("rounds", [Text(str(rounds_of(trial))) for trial in trials]),
+        _TIME: ("time", [Text(_duration(trial)) for trial in trials]),
+        _WORKER: ("worker", [Text(worker_of(trial)) for trial in trials]),
+    }
+
+
+def _drawn(trials: Sequence[FrozenTrial], columns: Mapping[str, tuple[str, list[Text]]], best: int | None) -> Table:
     table = Table()
-    for column in ("trial", "state", *names.values(), metric, "rounds", "time", "worker"):
-        # Text, since a string would be read as markup: `[relu]` would vanish, and `[/x]` would be an error.
-        table.add_column(Text(column), justify="left" if column in ("state", "worker") else "right", overflow="fold")
-    for trial in trials:
-        state, colour = _STATES[trial.state]
-        table.add_row(
-            f"{trial.number}{' *' if trial.number == best else ''}",
-            Text(_state(trial, state), colour),
-            *(Text(_text(trial.params.get(name))) for name in names),
-            _value(trial),
-            str(rounds_of(trial)),
-            _duration(trial),
-            Text(worker_of(trial)),
-            style="bold" if trial.number == best else None,
-        )
+    for column, (head, _) in columns.items():
+        justify: JustifyMethod = "left" if column in (_STATE, _WORKER) else "right"
+        table.add_column(Text(head), justify=justify, no_wrap=True, overflow="ellipsis")
+    for row, trial in enumerate(trials):
+        cells = (cells[row] for _, cells in columns.values())
+        table.add_row(*cells, style="bold" if trial.number == best else None)
     return table
 
 
@@ -113,6 +152,15 @@ class TrialLines:
 
 def _state(trial: FrozenTrial, state: str) -> str:
     return "left" if trial.state == TrialState.RUNNING and worker_of(trial) == "" else state
+
+
+def _coloured_state(trial: FrozenTrial) -> Text:
+    state, colour = _STATES[trial.state]
+    return Text(_state(trial, state), colour)
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.splitlines())
 
 
 def _text(value: object) -> str:

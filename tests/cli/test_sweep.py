@@ -1,7 +1,9 @@
 """`lit-gan sweep` on the command line: what is refused before anything starts, and a real sweep of real trainings."""
 
+import io
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,20 @@ import yaml
 from command_line import SHORT, checkpoint, fit, lit_gan, metrics
 from documents import ROOT, blocks, commands
 from fake_sweep import started, states, study_of, with_options, write
+from rich.console import Console
+from rich.text import Text
 from trainings import ENVIRON, record, rows
 
 from lit_gan.cli import sweep as sweep_command
+from lit_gan.cli.main import main
 from lit_gan.cli.shipped import find
 from lit_gan.cli.sweep_check import check_options, points_to_check
+from lit_gan.cli.sweep_display import shown_trials
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.search_space import search_space
+from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
+from lit_gan.tuning.sweep_layout import SweepLayout
 
 JOURNAL = Path("runs/s.journal")
 _PAGE = ROOT / "docs" / "how-to" / "sweeps.md"
@@ -136,6 +144,43 @@ def test_a_sweep_that_is_over_says_so_again_and_a_larger_count_goes_on() -> None
     assert again.out.endswith(first.out[first.out.index("lit-gan: the best of 2 trials") :])
     assert "lit-gan: the best of 3 trials" in more.out
     assert {path.name for path in Path().glob("*.yaml")} == {"s.yaml", "best.yaml", "here.best.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("width", "terminal", "expected"),
+    [
+        (100, "xterm", "│   0 * │ complete │ 0.5 │"),
+        (20, "xterm", "trial 0 complete: x=0.5: val/score 0.5"),
+        (100, "dumb", "trial 0 complete: x=0.5: val/score 0.5"),
+        (100, "unknown", "trial 0 complete: x=0.5: val/score 0.5"),
+    ],
+)
+def test_a_terminal_gets_a_table_if_it_can_draw_one(width: int, terminal: str, expected: str) -> None:
+    layout = SweepLayout(JOURNAL)
+    study = SweepStudy.begin(load_sweep(write(Path("s.yaml"), parameters={"x": {"values": [0.5]}})), layout)
+    trial = study.take("host-1", 1, lambda worker: True)
+    assert trial is not None
+    study.complete(trial.number, 0.5)
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=width, height=25, _environ={"TERM": terminal})
+
+    with shown_trials(study, {"x": "x"}, console) as show:
+        show([])
+
+    plain = Text.from_ansi(shown.getvalue()).plain
+    assert expected in plain
+    assert ("┃ trial" in plain) == (expected[0] == "│")
+
+
+def test_an_output_that_cannot_encode_a_value_ends_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    write(Path("s.yaml"), parameters={"x": {"values": [0.5]}, "name": {"value": "é"}})
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+
+    code = main(["sweep", "s.yaml"])
+
+    shown.seek(0)
+    assert (code, "name=\\xe9" in shown.read()) == (0, True)
 
 
 def test_no_more_than_eight_points_are_parsed() -> None:

@@ -65,14 +65,21 @@ def test_every_shipped_sweep_has_the_search_space_that_wandb_gives_it(file: Path
 
 
 def test_a_range_that_is_no_multiple_of_its_step_ends_at_the_last_one() -> None:
-    assert grid({"x": {"distribution": "q_uniform", "min": 0.0, "max": 1.0, "q": 0.3}}) == {"x": [0.0, 0.3, 0.6, 0.9]}
+    [points] = grid({"x": {"distribution": "q_uniform", "min": 0.0, "max": 1.0, "q": 0.3}}).values()
+
+    assert list(points) == points[:] == [0.0, 0.3, 0.6, 0.9]
 
 
 def test_a_grid_has_the_points_of_all_its_parameters() -> None:
     parameters = {"a": {"value": 5}, "b": {"values": ["x", None]}, "c": {"min": 3, "max": 5},
                   "d": {"distribution": "q_uniform", "min": 2, "max": 6, "q": 2}}  # fmt: skip
 
-    assert grid(parameters) == {"a": [5], "b": ["x", None], "c": [3, 4, 5], "d": [2, 4, 6]}
+    assert {name: list(points) for name, points in grid(parameters).items()} == {
+        "a": [5],
+        "b": ["x", None],
+        "c": [3, 4, 5],
+        "d": [2, 4, 6],
+    }
 
 
 @pytest.mark.parametrize("entry", [*ENTRIES, *WITHOUT_STEP], ids=str)

@@ -28,7 +28,8 @@ def test_every_shipped_sweep_is_read(file: Path) -> None:
 
 
 def test_what_only_wandb_reads_is_passed_over(tmp_path: Path) -> None:
-    file = write(tmp_path / "lr.yaml", project="p", entity="e", description="d", name="n", run_cap=7)
+    metric = {"name": "val/score", "impute": "worst", "impute_while_running": "latest"}
+    file = write(tmp_path / "lr.yaml", project="p", entity="e", description="d", name="n", run_cap=7, metric=metric)
 
     sweep = load_sweep(file)
 
@@ -84,9 +85,20 @@ def test_both_forms_of_hyperband(entry: dict[str, Any], expected: Hyperband) -> 
         (parameter(distribution="normal", mu=0, sigma=1), "the distribution normal has no counterpart in Optuna"),
         (parameter(distribution="log_uniform", **_RANGE), "the distribution log_uniform has no counterpart in Optuna"),
         (parameter(values=[1, 2], probabilities=[0.9, 0.1]), "probabilities have no counterpart in Optuna"),
+        (parameter(distribution=["uniform"], min=0, max=1), "model.lr: there is no distribution ['uniform']; did you"),
+        (parameter(distribution="uniform", values=[1], min=5, max=1), "model.lr: values says nothing beside uniform;"),
+        (parameter(distribution="uniform", min=5, max=1), "parameters.model.lr: min 5 lies above max 1."),
+        (parameter(distribution=None, value=1, max=1), "model.lr: max says nothing beside constant; leave it out."),
+        (parameter(values=[1], min=5, max=1), "parameters.model.lr: min says nothing beside categorical; leave it out"),
+        (parameter(min=1, max=10**400), "model.lr.max: got a whole number of 401 digits: expected one of at most 9007"),
+        (parameter(distribution="q_uniform", min=-1.5e308, max=1.5e308), "are more than can be counted."),
+        ({"parameters": {1: {"value": 1}, "1": {"value": 2}}}, "parameters.1: expected the name of an option, got 1;"),
+        ({"program": ["a"]}, "program: expected a name, as in program: lit-gan, got ['a']."),
+        ({"program": ["a"], "command": ["echo", "${args}"]}, "program: expected a name, as in program: lit-gan, got"),
         (parameter(parameters={"lr": {"value": 1}}), "write the keys in full, as in model.lr.KEY."),
         ({"parameters": {"lr": 0.1}}, "parameters.lr: expected value, values, or min and max under it, got 0.1."),
         ({"parameters": {"lr": _RANGE}}, "parameters.lr: uniform is continuous, and a grid has points: give values"),
+        ({"parameters": {"a": {"min": 1, "max": 10**7}, "b": {"values": [1, 2]}}}, "a grid of 2e+07 points: expected"),
         ({"early_terminate": {"type": "envelope"}}, "early_terminate.type: expected hyperband, got 'envelope'."),
         ({"early_terminate": {"type": "hyperband"}}, "early_terminate: expected either min_iter or max_iter (with s)."),
         ({"early_terminate": {"type": "hyperband", "min_iter": 3, "eta": 1.5}}, "eta: expected a whole number"),
@@ -117,6 +129,8 @@ def test_what_cannot_be_run_is_told_with_the_place(tmp_path: Path, changes: dict
     ("text", "message"),
     [
         ("method: grid\n  x: [", "is no YAML: line 2: mapping values are not allowed here."),
+        ("run_cap: 2026-13-45", "is no YAML: month must be in 1..12."),
+        ("run_cap: " + 5000 * "1", "is no YAML: Exceeds the limit (4300 digits) for integer string conversion"),
         ("", "expected the keys of a sweep (method, metric, parameters, command)."),
         ("- 1", "expected the keys of a sweep"),
     ],

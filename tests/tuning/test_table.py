@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.console import Console
@@ -27,7 +28,7 @@ def trial(number: int, state: TrialState, value: float | None = None, **attribut
 
 def shown(trials: Sequence[FrozenTrial], best: int | None = None) -> str:
     console = Console(file=io.StringIO(), width=120)
-    console.print(table_of(trials, NAMES, "val/score", best))
+    console.print(table_of(trials, NAMES, "val/score", best, console))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -59,11 +60,49 @@ def test_nothing_in_a_table_is_read_as_markup() -> None:
         user_attrs={"worker": "[host]"},
     )
     console = Console(file=io.StringIO(), width=120)
-    console.print(table_of([made], names, "val[/y]", None))
+    console.print(table_of([made], names, "val[/y]", None, console))
     table = console.file.getvalue()  # type: ignore[attr-defined]
 
     for text in ("net[/]", "act[bold]", "val[/y]", "[relu]", "[/x]", "[host]"):
         assert f" {text} " in table
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (100, ["trial", "state", "lr", "latent", "val/score", "rounds", "time", "worker"]),
+        (60, ["trial", "state", "lr", "latent", "val/score", "rounds"]),
+        (45, ["trial", "state", "val/score", "rounds"]),
+        (33, ["trial", "state", "val/score"]),
+    ],
+)
+def test_a_trial_stays_one_line_on_a_narrow_terminal(width: int, columns: list[str]) -> None:
+    console = Console(record=True, file=io.StringIO(), width=width)
+    trials = [trial(number, TrialState.RUNNING, worker="a-machine-1-4711") for number in range(12)]
+    table = table_of(trials, NAMES, "val/score", None, console)
+    assert table is not None
+
+    console.print(table)
+
+    lines = console.export_text().splitlines()
+    assert len(lines) == 12 + 4
+    assert lines[1].replace("┃", " ").split() == columns
+    assert all(f"│ {number:>5} │ running " in line for number, line in enumerate(lines[3:-1]))
+
+
+def test_there_is_no_table_where_nothing_fits() -> None:
+    console = Console(file=io.StringIO(), width=30)
+
+    assert table_of([trial(0, TrialState.COMPLETE, 0.25)], NAMES, "val/score", None, console) is None
+
+
+def test_a_value_of_several_lines_is_one_line_of_the_table() -> None:
+    name = "model.init_args.lr"
+    made = create_trial(
+        state=TrialState.RUNNING, params={name: "a\nb"}, distributions={name: CategoricalDistribution(["a\nb"])}
+    )
+
+    assert " a b │" in shown([made])
 
 
 def test_a_line_is_said_for_each_change() -> None:
