@@ -33,7 +33,7 @@ from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.recording import Recording
-from lit_gan.cli.run_arguments import completed_arguments, from_the_root, is_typed, run_folder_of
+from lit_gan.cli.run_arguments import check_asks_for_no_tracking, completed_arguments, from_the_root, run_folder_of
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import say_where_everything_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
@@ -181,24 +181,14 @@ class RunCLI(LightningCLI):
             )
             self.recording = Recording(self.run, place, resumed=resumed)
         else:
-            self._check_asks_for_no_tracking()
+            if self.verb != "predict":
+                check_asks_for_no_tracking(self.options.wandb, self.options.tensorboard, self.arguments)
             existing = run_folder_of(Path(self.options.ckpt_path))
             self.run = None if existing is None else RunFolder.open(existing)
 
     def _evaluates_apart(self) -> bool:
         """Whether the numbers are a run's of their own: trials of a sweep that share a checkpoint would mix theirs."""
         return self.verb in ("validate", "test") and (self.options.run_dir is not None or sweep_of() is not None)
-
-    def _check_asks_for_no_tracking(self) -> None:
-        """Where a configuration asks for it, that is the run's; what is typed for an evaluation would do nothing."""
-        wandb, tensorboard = self.options.wandb, self.options.tensorboard
-        asked = {"--wandb": wandb if wandb != "off" else None, "--tensorboard": "true" if tensorboard else None}
-        for option, value in asked.items():
-            if value is not None and self.verb != "predict" and is_typed(option, self.arguments):
-                raise UserError(
-                    f"{option} {value}: the numbers of an evaluation go to the metrics of the run that is evaluated, "
-                    "and nowhere else: give --run_dir PATH, too, for an evaluation that is tracked on its own."
-                )
 
     def _name_of_the_runs(self) -> str:
         """The ``<config>`` of ``runs/<config>/<id>``: of an evaluation that of the run it evaluates."""

@@ -103,6 +103,26 @@ def is_typed(option: str, arguments: list[str]) -> bool:
     return any(argument.partition("=")[0] == option for argument in arguments)
 
 
+def check_asks_for_no_tracking(wandb: str | None, tensorboard: bool, arguments: list[str]) -> None:
+    """What is typed for an evaluation without a folder of its own would do nothing; in a configuration it is the run's.
+
+    Args:
+        wandb: What ``--wandb`` is, typed or not.
+        tensorboard: What ``--tensorboard`` is.
+        arguments: What follows the verb.
+
+    Raises:
+        UserError: If tracking is asked for on the command line.
+    """
+    asked = {"--wandb": wandb if wandb != "off" else None, "--tensorboard": "true" if tensorboard else None}
+    for option, value in asked.items():
+        if value is not None and is_typed(option, arguments):
+            raise UserError(
+                f"{option} {value}: the numbers of an evaluation go to the metrics of the run that is evaluated, "
+                "and nowhere else: give --run_dir PATH, too, for an evaluation that is tracked on its own."
+            )
+
+
 def _split_off(arguments: list[str], options: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The values of some options, and the other arguments."""
     values, others = [], []

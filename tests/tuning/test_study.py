@@ -400,7 +400,7 @@ def test_early_termination_may_not_change_once_there_are_trials(changed: dict[st
     take(begin(early_terminate=HYPERBAND))
     before = LAYOUT.read_bytes()
 
-    with pytest.raises(UserError, match=r"s\.journal was begun with another early_terminate in s: its trials"):
+    with pytest.raises(UserError, match=r"s\.journal was begun with other early_terminate in s: its trials"):
         begin(early_terminate=changed)
 
     assert LAYOUT.read_bytes() == before
