@@ -89,7 +89,19 @@ class GenerativeModule(LoadableModule):
     def sample_data(
         self, num: int, *, rng: int | torch.Generator | None = None, condition: Tensor | None = None
     ) -> Tensor:
-        """Draws samples as :meth:`sample` does, but leaves them in data space, where metrics compare them."""
+        """Draws samples as :meth:`sample` does, but leaves them in data space, where metrics compare them.
+
+        Args:
+            num: How many, at least 1.
+            rng: As :meth:`sample`'s.
+            condition: As :meth:`sample`'s.
+
+        Returns:
+            A tensor ``(num, C, H, W)``.
+
+        Raises:
+            UserError: If ``num`` is less than 1, or the condition has another number of rows.
+        """
         if num < 1:
             raise UserError(f"num = {num}: expected at least 1 sample.")
         condition = self.sample_condition(num) if condition is None else condition

@@ -107,7 +107,11 @@ def srun_command(arguments: Sequence[str], environ: Mapping[str, str]) -> list[s
 
 
 def only_asks(arguments: Sequence[str]) -> bool:
-    """Whether the command only asks, as in `--help`, `--model.help CLASS` and `--print_config=skip_null`."""
+    """Whether the command only asks, as in `--help`, `--model.help CLASS` and `--print_config=skip_null`.
+
+    Args:
+        arguments: What follows `lit-gan`.
+    """
     options = [argument.partition("=")[0] for argument in arguments]
     return any(option in ("-h", "--print_config") or option.endswith(("--help", ".help")) for option in options)
 

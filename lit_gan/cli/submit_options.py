@@ -129,6 +129,9 @@ def check_job_name(name: str) -> None:
 
     Args:
         name: The name.
+
+    Raises:
+        UserError: If it has letters that are not for names, or Lightning would take the job for a terminal.
     """
     if not _JOB_NAME.fullmatch(name):
         raise UserError(f"--job-name {name}: expected letters, digits and '.', '_', '-', '+', ':'.")

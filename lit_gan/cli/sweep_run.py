@@ -40,6 +40,9 @@ def run(options: argparse.Namespace) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        UserError: Whatever is wrong with the sweep file, its parameters or the journal.
     """
     logging.set_verbosity(logging.ERROR)
     _print_what_cannot_be_encoded()

@@ -48,7 +48,18 @@ class ConditionalGAN(GAN):
         return self.generator(z, self._one_hot(labels))  # type: ignore[no-any-return]
 
     def discriminate(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Logits that ``x`` are examples of the classes ``condition`` ``(N,)``."""
+        """Logits that ``x`` are examples of the classes ``condition``.
+
+        Args:
+            x: ``(N, C, H, W)`` in data space.
+            condition: The classes, ``(N,)``.
+
+        Returns:
+            A tensor ``(N, 1)``.
+
+        Raises:
+            UserError: Without classes.
+        """
         if condition is None:
             raise UserError("a conditional discriminator needs the class of each example: expected condition=labels.")
         return self.discriminator(x, self._one_hot(condition))  # type: ignore[no-any-return]

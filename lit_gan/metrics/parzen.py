@@ -174,6 +174,9 @@ class ParzenNLL(Metric):
         """``(N,)`` float64, one per test row, after ``compute()``.
 
         Their order depends on the test rows alone, so those of two models on the same data go together.
+
+        Raises:
+            UserError: Before ``compute()``.
         """
         if self._log_likelihoods is None:
             raise UserError("log_likelihoods are not known yet: expected compute() first.")

@@ -46,6 +46,9 @@ def activation(name: str, value: str) -> nn.Module:
 def output_range(value: str) -> tuple[float, float] | None:
     """The interval that the activation ``value`` maps into, or None where it is not bounded.
 
+    Args:
+        value: The activation's name.
+
     Example:
         >>> output_range("sigmoid"), output_range("linear")
         ((0.0, 1.0), None)

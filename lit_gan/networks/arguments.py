@@ -12,6 +12,11 @@ T = TypeVar("T")
 def whole_number(name: str, value: object, minimum: int = 1) -> int:
     """``value`` itself, where it is an integer of at least ``minimum``.
 
+    Args:
+        name: The argument's name, for the error.
+        value: What the user wrote.
+        minimum: The least that it may be.
+
     Raises:
         UserError: If it is not.
 
@@ -29,6 +34,11 @@ def whole_number(name: str, value: object, minimum: int = 1) -> int:
 def whole_numbers(name: str, values: object, minimum: int = 1) -> tuple[int, ...]:
     """The sequence ``values`` as a tuple, where all are integers of at least ``minimum``.
 
+    Args:
+        name: The argument's name, for the error.
+        values: What the user wrote.
+        minimum: The least that each may be.
+
     Raises:
         UserError: If ``values`` is no sequence, or for the first element that does not fit.
     """
@@ -39,6 +49,10 @@ def whole_numbers(name: str, values: object, minimum: int = 1) -> tuple[int, ...
 
 def shape(name: str, value: object) -> tuple[int, int, int]:
     """A shape ``(C, H, W)`` as a tuple.
+
+    Args:
+        name: The argument's name, for the error.
+        value: What the user wrote.
 
     Raises:
         UserError: Unless it is three whole numbers of at least 1.
@@ -53,6 +67,10 @@ def shape(name: str, value: object) -> tuple[int, int, int]:
 def finite(name: str, value: object) -> float:
     """``value`` as a float, where it is a finite number.
 
+    Args:
+        name: The argument's name, for the error.
+        value: What the user wrote.
+
     Raises:
         UserError: If it is not.
     """
@@ -63,6 +81,10 @@ def finite(name: str, value: object) -> float:
 
 def non_negative(name: str, value: object) -> float:
     """``value`` as a float, where it is finite and at least 0.
+
+    Args:
+        name: The argument's name, for the error.
+        value: What the user wrote.
 
     Raises:
         UserError: If it is not.
@@ -75,6 +97,10 @@ def non_negative(name: str, value: object) -> float:
 def keep_probability(name: str, value: object) -> float:
     """``value`` as a float in (0, 1].
 
+    Args:
+        name: The argument's name, for the error.
+        value: What the user wrote.
+
     Raises:
         UserError: If it is not there.
     """
@@ -85,6 +111,10 @@ def keep_probability(name: str, value: object) -> float:
 
 def norm_limit(name: str, value: object) -> float | None:
     """``value`` as a positive float, or None where there is no limit.
+
+    Args:
+        name: The argument's name, for the error.
+        value: What the user wrote.
 
     Raises:
         UserError: If it is neither.

@@ -65,7 +65,14 @@ class Discriminator(nn.Module, ABC):
         return logits
 
     def check_images(self, x: Tensor) -> None:
-        """Raise a UserError unless ``x`` is ``(N, *image_shape)``."""
+        """Refuses images of another shape.
+
+        Args:
+            x: ``(N, *image_shape)``.
+
+        Raises:
+            UserError: If it is not.
+        """
         if x.ndim != 4 or tuple(x.shape[1:]) != self.image_shape:
             sizes = ", ".join(map(str, self.image_shape))
             raise UserError(

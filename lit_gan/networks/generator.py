@@ -70,7 +70,18 @@ class Generator(nn.Module, ABC):
         """
 
     def inputs(self, z: Tensor, condition: Tensor | None) -> Tensor:
-        """The checked latents with the condition's columns after their own, ``(N, latent_size + condition_size)``."""
+        """The checked latents with the condition's columns after their own.
+
+        Args:
+            z: ``(N, latent_size)``.
+            condition: ``(N, condition_size)``, or ``None`` for a generator without one.
+
+        Returns:
+            A tensor ``(N, latent_size + condition_size)``.
+
+        Raises:
+            UserError: If either has another shape.
+        """
         if z.ndim != 2 or z.shape[1] != self.latent_size:
             raise UserError(
                 f"got latents of shape {tuple(z.shape)}: expected (N, latent_size) = (N, {self.latent_size})."

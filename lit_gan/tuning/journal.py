@@ -98,6 +98,9 @@ def told_of_the_disk(path: Path, done: str = "written") -> Iterator[None]:
     Args:
         path: What is written, or read.
         done: Which of the two.
+
+    Raises:
+        UserError: In place of an ``OSError``.
     """
     try:
         yield
