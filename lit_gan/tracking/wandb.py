@@ -10,10 +10,11 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, WandbLogger
 
 from lit_gan.errors import RunStopped, UserError
+from lit_gan.exit_codes import PREEMPTED
 from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.wandb_id import run_id, run_name
 from lit_gan.tracking.wandb_mode import WandbMode, wandb_mode
-from lit_gan.tracking.wandb_run import PREEMPTED, RunAtWandb
+from lit_gan.tracking.wandb_run import RunAtWandb
 
 
 def wandb_logger(

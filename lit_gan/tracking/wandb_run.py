@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lit_gan.exit_codes import PREEMPTED
 from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.wandb_checkpoints import forget_checkpoints, log_checkpoints
 from lit_gan.tracking.wandb_history import picture_file, rows_of
@@ -25,7 +26,6 @@ from lit_gan.tracking.wandb_session import begin_run, finish_run, session_settin
 if TYPE_CHECKING:
     from wandb import Run
 
-PREEMPTED = 75  # the exit code of a command that wants to be given again
 _BEST = {"val/parzen_nll": min}  # what the summary has the best of, too, under best/...
 
 
@@ -158,7 +158,7 @@ class RunAtWandb(WandbLogger):
         """Ends the run; afterwards everything is at the server, or told how it gets there.
 
         Args:
-            exit_code: 0 is well, :data:`PREEMPTED` that it will be gone on with (W&B gives a trial of a sweep to the
+            exit_code: 0 is well, ``PREEMPTED`` (75) that it will be gone on with (W&B gives a trial of a sweep to the
                 next agent that asks), any other a failure.
         """
         if self._experiment is None or self._experiment.disabled:
