@@ -15,6 +15,7 @@ import lit_gan.data  # noqa: F401 -- short class names in YAML resolve among wha
 from lit_gan.callbacks.evaluation_images import EvaluationImages, folds_of
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.parzen_score import ParzenScore, load_scores, over_folds, protocol_key, save_scores
+from lit_gan.cli.interpolation import interpolated
 from lit_gan.cli.parser import Parser, ShippedConfigFile
 from lit_gan.errors import UserError
 from lit_gan.metrics.baselines import baseline_centres
@@ -48,7 +49,8 @@ def main(verb: str, arguments: list[str]) -> int:
     """
     parser = _parser(verb)
     try:
-        built = parser.instantiate_classes(parser.parse_args(arguments))
+        with interpolated(parser, arguments) as values:
+            built = parser.instantiate_classes(parser.parse_args(values))
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     data, parzen = built.data, built.parzen
@@ -106,7 +108,7 @@ def show(scores: Mapping[str, ParzenScore], against: str | None = None) -> None:
 
 
 def _parser(verb: str) -> Parser:
-    parser = Parser(prog=f"lit-gan {verb}", description=__doc__, parser_mode="omegaconf+", allow_abbrev=False)
+    parser = Parser(prog=f"lit-gan {verb}", description=__doc__, parser_mode="yaml", allow_abbrev=False)
     parser.add_argument("-c", "--config", action=ShippedConfigFile)
     parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
     parser.add_class_arguments(ParzenEvaluation, "parzen")
