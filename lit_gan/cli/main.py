@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
@@ -89,6 +90,12 @@ def _ending(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        failures = import_module("lit_gan.cli.failures")
+        if os.environ.get(failures.VARIABLE) == "1":
+            traceback.print_exception(error)
+        print(f"lit-gan: failed{_place()}: {failures.failure(error)}", file=sys.stderr)
+        return FAILED
 
 
 def _is_left_by_a_full_disk(error: BaseException) -> bool:

@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from lit_gan.cli.failures import keep_traceback
 from lit_gan.cli.interpolation import escaped
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import queue_again, say_how_to_go_on
 from lit_gan.cli.unused_run import UnusedRun
-from lit_gan.errors import RunStopped, UserError
+from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.tracking.checkpoint_files import load_checkpoint
 from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.launch import is_rank_zero
@@ -77,6 +78,8 @@ class Recording:
     def _mark(self, ending: BaseException, *, stopped: bool) -> None:
         reason = "interrupted" if isinstance(ending, (KeyboardInterrupt, SystemExit)) else f"{ending}"
         with suppress(OSError):  # a full disk, which is told: then the free lock says that nothing runs any more
+            if not stopped and self._speaks and not isinstance(ending, (UserError, RunError)):
+                keep_traceback(ending, self.run.path)
             self.run.mark("stopped" if stopped else "failed", reason)
         self.run.release()
 

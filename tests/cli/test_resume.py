@@ -115,9 +115,12 @@ def test_stopped_before_its_first_checkpoint_a_run_starts_from_its_beginning() -
 
 def test_a_failed_run_goes_on_too() -> None:
     failing = (*_STOPS, "--trainer.callbacks.init_args.failure=true")
-    with pytest.raises(RuntimeError, match="a failure of the test's own"):
-        fit(*failing, epochs=3)
+    ending = fit(*failing, epochs=3)
     run = the_run()
+    assert ending.code == 1
+    assert ending.err.startswith("lit-gan: failed: RuntimeError: a failure of the test's own (")
+    assert ending.err.endswith(f"in on_train_batch_end); the whole traceback is in {run / 'traceback.txt'}.\n")
+    assert (run / "traceback.txt").read_text().startswith("Traceback (most recent call last):")
     assert json.loads((run / "run.json").read_text())["reason"] == "a failure of the test's own"
     assert fit(*failing, epochs=3).code == 0
     assert _status(run) == "finished"
