@@ -131,8 +131,8 @@ def _check_given_levels(kind: Kind, group: list[DeepLevels], levels: tuple[float
     low, high = min(picture.low for picture in group), max(picture.high for picture in group)
     if 0 < (high - low) * 255 < white - black:
         raise UserError(
-            f"{group[0].path}: {_KINDS[kind]}, from {low:.6g} to {high:.6g} in all of the folder, which {typed} make one "
-            "shade: give the levels that are black and white in these files."
+            f"{group[0].path}: {_KINDS[kind]}, from {low:.6g} to {high:.6g} in all of the folder, which {typed} make "
+            "one shade: give the levels that are black and white in these files."
         )
     for picture in group:
         if picture.low < black or picture.high > white:
