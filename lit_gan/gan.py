@@ -245,6 +245,7 @@ class GAN(GenerativeModule):
         resume_between_epochs(self.trainer)
         data = getattr(self.trainer, "datamodule", None)
         self.take_value_range(getattr(data, "value_range", None))
+        self.class_names = tuple(str(name) for name in getattr(data, "class_names", None) or self.class_names)
         begin_training = getattr(self.generator, "begin_training", None)
         if begin_training is not None and not self.has_begun:
             begin_training(getattr(data, "pixel_means", _no_pixel_means))

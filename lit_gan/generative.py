@@ -37,6 +37,7 @@ class GenerativeModule(LoadableModule):
         self.latent = _latent_for(generator, latent)
         self.has_begun = False
         self.value_range: tuple[float, float] | None = getattr(generator, "output_range", None)
+        self.class_names: tuple[str, ...] = ()  # of what the model is conditioned on, where the data say them
         # An average of the generator's weights by parameter name, where a callback keeps one; never trained on.
         self.generator_average: dict[str, Tensor] | None = None
         self._seed: int | None = None
@@ -223,10 +224,11 @@ class GenerativeModule(LoadableModule):
         return self._seed
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what a GAN needs beside its weights: its run's seed, the range for showing, the average of G."""
+        """Adds what a GAN needs beside its weights: its run's seed, how to show samples, the average of G."""
         checkpoint["lit_gan"] = {
             "seed": self.seed,
             "value_range": self.value_range,
+            "class_names": self.class_names,
             "has_begun": self.has_begun,
             "generator_average": self.generator_average,
         }
@@ -241,6 +243,7 @@ class GenerativeModule(LoadableModule):
         self._seed = saved.get("seed", self._seed)
         self.has_begun = saved.get("has_begun", True)
         self.generator_average = saved.get("generator_average")
+        self.class_names = tuple(saved.get("class_names", self.class_names))
         value_range = saved.get("value_range")
         self.value_range = self.value_range if value_range is None else tuple(value_range)
 

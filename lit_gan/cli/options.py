@@ -69,7 +69,11 @@ def add_run_options(parser: Parser, verb: str) -> None:
         )
     if verb == "predict":
         parser.add_argument("--num_samples", type=int, default=1000, help="How many samples are written.")
-        parser.add_argument("--out", type=str | None, help="The .pt file; samples.pt in the run folder if null.")
+        parser.add_argument(
+            "--out",
+            type=str | None,
+            help="The .pt file; if null, samples.pt in the run folder, or samples-2.pt, ... where there is one.",
+        )
 
 
 def link_data_to_model(parser: Parser) -> None:

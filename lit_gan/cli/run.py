@@ -37,7 +37,7 @@ from lit_gan.cli.recording import Recording
 from lit_gan.cli.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import say_where_everything_is
-from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
+from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunError, UserError
@@ -53,7 +53,6 @@ from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
-from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.sweep_trial import sweep_of
 from lit_gan.tracking.tensorboard import RunBoard, tensorboard_logger
 from lit_gan.tracking.wandb import finished_wandb, with_wandb, without_wandb
@@ -253,6 +252,9 @@ class RunCLI(LightningCLI):
         parzen, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
         if self.verb != "fit":
             return [parzen]
+        for pictures in (grid, interpolation):
+            if self.run is not None and pictures.folder is None:
+                pictures.folder = str(self.run.path / "samples")
         watching = [parzen, grid, interpolation, PlayerMonitor(), Throughput(), NumericGuard()]
         if given.get("enable_checkpointing") is False:
             return [*watching, StopBetweenRounds(self.signals)]
@@ -334,12 +336,16 @@ class RunCLI(LightningCLI):
             raise UserError(f"--num_samples {num}: expected at least 1.")
         if out is None and self.run is None:
             raise UserError("--out: expected a file for the samples, since the checkpoint lies in no run folder.")
-        target = Path(out) if out is not None else self.run.path / "samples.pt"  # type: ignore[union-attr]  # checked
-        check_target(target, TENSORS)
+        if out is not None:
+            check_target(Path(out), TENSORS)
         with told_to_the_user(checkpoint):
             pieces = self.trainer.predict(model, Rows(num), ckpt_path=checkpoint, weights_only=True)
-        write_samples(target, torch.cat(cast(list[Tensor], pieces)))
-        print(f"lit-gan: wrote {num} samples to {shown(target)}")
+        samples = torch.cat(cast(list[Tensor], pieces))
+        if out is not None:
+            where = replace_by_samples(Path(out), samples)
+        else:
+            where = write_beside(self.run.path / "samples.pt", samples)  # type: ignore[union-attr]  # checked above
+        print(f"lit-gan: wrote {num} samples to {where}")
 
 
 def _plugins(given: Mapping[str, Any]) -> list[Any]:

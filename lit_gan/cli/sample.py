@@ -6,8 +6,11 @@ from pathlib import Path
 
 import torch
 
+from lit_gan.callbacks.row_labels import class_labels, described
+from lit_gan.cli.class_number import class_number
 from lit_gan.cli.plain_parser import PlainParser
-from lit_gan.cli.samples_file import PICTURES, TENSORS, check_target, write_samples
+from lit_gan.cli.run_arguments import run_folder_of
+from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
@@ -31,8 +34,8 @@ def main(verb: str, arguments: list[str]) -> int:
         options = _parser(verb).parse_args(arguments)
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
-    target = Path(options.out)
-    check_target(target, (*PICTURES, *TENSORS))
+    if options.out is not None:
+        check_target(Path(options.out), (*PICTURES, *TENSORS))
     if options.columns < 1:
         raise UserError(f"--columns {options.columns}: expected at least 1.")
     if not abs(options.seed) < 2**63:
@@ -41,14 +44,21 @@ def main(verb: str, arguments: list[str]) -> int:
     _import_class_of(checkpoint)
     gan = GAN.load_from_checkpoint(checkpoint, map_location="cpu")
     condition = _condition(gan, options.condition, options.num)
+    if condition is None and options.num > 0:
+        condition = gan.sample_condition(options.num)
     try:
         samples = gan.sample(options.num, rng=options.seed, condition=condition)
     except RuntimeError as error:
         if "allocate memory" not in str(error):
             raise
         raise UserError(f"--num {options.num}: so many samples do not fit into memory; draw fewer.") from error
-    write_samples(target, samples, options.columns)
-    print(f"lit-gan: wrote {options.num} samples to {target}")
+    labels = class_labels(gan, condition)
+    grid = Grid(options.columns, labels, described(options.num, options.columns, labels))
+    if options.out is not None:
+        where = replace_by_samples(Path(options.out), samples, grid)
+    else:
+        where = write_beside((run_folder_of(checkpoint) or Path()) / "samples.png", samples, grid)
+    print(f"lit-gan: wrote {options.num} samples to {where}")
     return 0
 
 
@@ -56,10 +66,16 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     parser = PlainParser(prog=f"lit-gan {verb}", description=__doc__)
     parser.add_argument("checkpoint", help="a checkpoint, or a run folder")
     parser.add_argument("--num", type=int, default=100, help="how many samples (default: 100)")
-    parser.add_argument("--out", default="samples.png", help="a picture, or .pt for the tensor (default: samples.png)")
+    parser.add_argument(
+        "--out",
+        help="a picture, or .pt for the tensor; a file that is there is replaced (default: samples.png in the run "
+        "folder, or samples-2.png, ... where there is one)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal samples (default: 0)")
     parser.add_argument("--columns", type=int, default=10, help="pictures per row (default: 10)")
-    parser.add_argument("--condition", type=int, help="the class, for a conditional GAN (default: each in turn)")
+    parser.add_argument(
+        "--condition", help="the class by its name or number, for a conditional GAN (default: each in turn)"
+    )
     return parser
 
 
@@ -78,11 +94,9 @@ def _import_class_of(checkpoint: Path) -> None:
         ) from error
 
 
-def _condition(gan: GAN, condition: int | None, num: int) -> torch.Tensor | None:
-    if condition is None:
+def _condition(gan: GAN, given: str | None, num: int) -> torch.Tensor | None:
+    if given is None:
         return None
     if not isinstance(gan, ConditionalGAN):
-        raise UserError(f"--condition {condition}: the checkpoint holds a {type(gan).__name__}, which takes none.")
-    if not 0 <= condition < gan.num_classes:
-        raise UserError(f"--condition {condition}: expected a class from 0 to {gan.num_classes - 1}.")
-    return torch.full((max(num, 0),), condition)
+        raise UserError(f"--condition {given}: the checkpoint holds a {type(gan).__name__}, which takes none.")
+    return torch.full((max(num, 0),), class_number(given, gan.class_names, gan.num_classes))
