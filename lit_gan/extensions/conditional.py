@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_gan.engine.batches import examples_of, labels_of
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 
@@ -35,8 +36,23 @@ class ConditionalGAN(GAN):
         self.num_classes = num_classes
 
     def split_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
-        """Images and labels ``(N,)``."""
-        return batch[0], batch[1]
+        """Images and labels ``(N,)``, told by their places or by their usual names, such as ``image`` and ``label``.
+
+        Raises:
+            UserError: If the batch lacks one of the two, or more than one thing in it could be that.
+        """
+        labels = labels_of(batch)
+        if self._contracts.closely:
+            self._check_labels(labels)
+        return examples_of(batch), labels
+
+    def _check_labels(self, labels: Tensor) -> None:
+        low, high = torch.stack(labels.aminmax()).tolist() if len(labels) else (0, 0)
+        if low < 0 or high >= self.num_classes:
+            raise UserError(
+                f"the labels of a batch run from {low} to {high}: expected 0 to {self.num_classes - 1}, for "
+                f"num_classes = {self.num_classes}."
+            )
 
     def sample_condition(self, num: int) -> Tensor:
         """Every class in its turn, each with its equal share of the ``num`` samples."""
