@@ -358,7 +358,14 @@ class GAN(GenerativeModule):
             self._contracts.tell(error, self._contracts.discriminator, f"images {tuple(x.shape)}")
             raise
         self._contracts.check_logits(logits, len(x))
+        if self._contracts.closely and self._judges_by_logits:
+            self._contracts.look_for_a_sigmoid(logits)
         return at_least_float32(logits)
+
+    @property
+    def _judges_by_logits(self) -> bool:
+        """Whether probabilities would be a mistake: what these two objectives ask of D may well be bounded."""
+        return not isinstance(self.objective, (LeastSquares, Wasserstein))
 
     def _loss(self, name: Literal["loss_d", "loss_g"], *logits: Tensor) -> Tensor:
         whose = f"the objective's {name} ({name_of(self.objective)})"
@@ -414,8 +421,8 @@ class GAN(GenerativeModule):
 
     @torch.no_grad()
     def _log_round(self, verdict: Verdict, loss_g: Tensor) -> None:
-        if not isinstance(self.objective, (LeastSquares, Wasserstein)):  # whose D may well be bounded
-            self._contracts.look_for_probabilities(verdict.real_logits, verdict.fake_logits)
+        if self._judges_by_logits:
+            self._contracts.look_for_probabilities(verdict.real_logits, verdict.fake_logits, self.global_step)
         numbers = {"loss_d": verdict.loss, "loss_g": loss_g, **verdict.quantities()}
         # One reduction for all of them: what is logged is of the whole round, not of this rank's part of it.
         means = self.trainer.strategy.reduce(torch.stack(list(numbers.values())), reduce_op="mean")

@@ -34,6 +34,16 @@ _FAR = 0.05  # what is certainly no rounding, where nobody has declared a range
 _HARDLY_USED = 0.02  # of the declared range: as if 255 had been divided by twice
 _ENOUGH = 100  # numbers in a batch from which on their range says something
 _LONGEST = 400  # characters of somebody else's message; a compiler's hold pages
+_SETTLED = 20  # rounds after which a D's logits say something of it
+_TOLD_APART = 0.2  # a probability on examples begins at a half and rises
+#: Names of torch's graph: what changes the form of a tensor or its type, and no value.
+_PASSING = tuple(
+    f"{name}Backward"
+    for name in (
+        *("View", "UnsafeView", "ReshapeAlias", "Alias", "Squeeze", "Unsqueeze", "Expand", "Permute", "Transpose", "T"),
+        *("Slice", "Select", "Clone", "ToCopy", "_DDPSink"),
+    )
+)
 _OURS = ("torch", "lightning", "lightning_utilities", __name__.partition(".")[0])
 
 
@@ -408,23 +418,34 @@ class Contracts:
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             raise UserError(f"{whose} gives {described(loss)}: expected a scalar, as by .mean().")
 
-    def look_for_probabilities(self, real_logits: Tensor, fake_logits: Tensor) -> None:
+    def look_for_a_sigmoid(self, logits: Tensor) -> None:
+        """Warns, once, of a D whose last operation makes probabilities: by the graph, at no cost and without a wait.
+
+        Args:
+            logits: What D has said.
+        """
+        operation = _last_operation(logits)
+        if operation is not None and not self._told_of_probabilities:
+            self._told_of_probabilities = True
+            warn(_expected_logits(self.discriminator, operation))
+
+    def look_for_probabilities(self, real_logits: Tensor, fake_logits: Tensor, rounds: int) -> None:
         """Warns, once, of a D all of whose logits lie in [0, 1]; in a round that is logged, for it reads them.
 
         Args:
             real_logits: On examples.
             fake_logits: On samples.
+            rounds: How many there have been. Small logits of an untrained D may all be positive: it is given some time.
         """
-        if self._told_of_probabilities:
+        if self._told_of_probabilities or rounds < _SETTLED:
             return
         self._told_of_probabilities = True
         lows, highs = zip(real_logits.aminmax(), fake_logits.aminmax(), strict=True)
         low, high, mean = torch.stack([torch.stack(lows).min(), torch.stack(highs).max(), real_logits.mean()]).tolist()
-        # Small logits of an untrained D may all be positive; a probability on examples begins at a half and rises.
-        if low >= 0 and high <= 1 and mean >= 0.2:
+        if low >= 0 and high <= 1 and mean >= _TOLD_APART:
             warn(
-                f"all logits of {self.discriminator} lie in [0, 1], as probabilities do: expected logits; leave out "
-                "the sigmoid at its end, which the objective has already."
+                f"all logits of {self.discriminator} lie in [0, 1] after {rounds} rounds, as probabilities do: "
+                "expected logits; leave out what makes probabilities of them, for the objectives apply the sigmoid themselves."
             )
 
 
@@ -451,14 +472,26 @@ def warn_of_probabilities(discriminator: nn.Module) -> None:
         discriminator: D.
     """
     if ends_in_probabilities(discriminator):
-        kind = type(last_layer(discriminator)).__name__
         warn(
-            f"the discriminator ({name_of(discriminator)}) ends in a {kind}: expected logits, for the objective "
-            f"applies the sigmoid itself; leave the {kind} out."
+            _expected_logits(f"the discriminator ({name_of(discriminator)})", type(last_layer(discriminator)).__name__)
         )
 
 
 # -- Words ------------------------------------------------------------------------------------------------------------
+
+
+def _expected_logits(who: str, last: str) -> str:
+    way = f"leave the {last} out, for the objectives apply the sigmoid themselves"
+    return f"{who} ends in a {last}: expected logits; {way}."
+
+
+def _last_operation(logits: Tensor) -> str | None:
+    """The name of the last operation where it makes probabilities; what only changes the form is passed over."""
+    node = logits.grad_fn
+    while node is not None and node.name().rstrip("0123456789") in _PASSING and node.next_functions:
+        node = node.next_functions[0][0]
+    name = "" if node is None else node.name().rstrip("0123456789").removesuffix("Backward").lstrip("_")
+    return name if name in ("Sigmoid", "Hardsigmoid", "Softmax", "LogSoftmax", "LogSigmoid") else None
 
 
 def _extent(x: Tensor) -> Range | None:
