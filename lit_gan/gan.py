@@ -339,6 +339,7 @@ class GAN(GenerativeModule):
             raise
         x, condition = self._contracts.check_parts(parts, type(self).__name__)
         self._contracts.check_examples(x, self._float_dtype)
+        self._contracts.check_classes(condition, getattr(self, "num_classes", None))
         return x, condition
 
     def _generated(self, z: Tensor, condition: Tensor | None, x: Tensor) -> Tensor:

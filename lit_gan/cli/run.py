@@ -39,7 +39,6 @@ from lit_gan.cli.run_messages import say_where_everything_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
-from lit_gan.engine.value_ranges import check_declared_ranges
 from lit_gan.errors import RunError, UserError
 from lit_gan.exit_codes import DONE, INTERRUPTED
 from lit_gan.gan import GAN
@@ -201,8 +200,6 @@ class RunCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """A trainer whose root is the run folder, with our loggers and callbacks beside the user's own."""
-        if isinstance(self.model, GenerativeModule):
-            check_declared_ranges(self.model.generator, self.datamodule)
         self._choose_run_folder()  # only now: model and data could be built, so there is something to run
         try:
             with told_of_the_trainer():

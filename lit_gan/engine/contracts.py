@@ -184,6 +184,27 @@ class Contracts:
             )
         return x, condition
 
+    def check_classes(self, condition: Tensor | None, num_classes: int | None) -> None:
+        """What class numbers must be; a condition of another kind is the subclass's own.
+
+        Args:
+            condition: What the examples are conditioned on.
+            num_classes: How many classes the GAN knows, if it knows any.
+
+        Raises:
+            UserError: If a class is none of them.
+        """
+        if condition is None or num_classes is None or not self.closely:
+            return
+        if condition.ndim != 1 or condition.is_floating_point() or not len(condition):
+            return
+        low, high = torch.stack(condition.aminmax()).tolist()
+        if low < 0 or high >= num_classes:
+            raise UserError(
+                f"the labels of a batch of the {self._where} data run from {low} to {high}: expected 0 to "
+                f"{num_classes - 1}, for num_classes = {num_classes}."
+            )
+
     def check_examples(self, x: Tensor, dtype: torch.dtype) -> None:
         """What a batch must be for the networks.
 
@@ -445,7 +466,8 @@ class Contracts:
         if low >= 0 and high <= 1 and mean >= _TOLD_APART:
             warn(
                 f"all logits of {self.discriminator} lie in [0, 1] after {rounds} rounds, as probabilities do: "
-                "expected logits; leave out what makes probabilities of them, for the objectives apply the sigmoid themselves."
+                "expected logits; leave out what makes probabilities of them, for the objectives apply the sigmoid "
+                "themselves."
             )
 
 

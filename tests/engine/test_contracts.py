@@ -187,7 +187,11 @@ def test_a_batch_that_is_taken_apart_wrongly_is_told(split: Any, message: str) -
     ("classes", "form", "message"),
     [
         (3, "", "without labels: expected images with the class of each"),
-        (2, "pair", r"the labels of a batch run from 0 to 2: expected 0 to 1, for num_classes = 2"),
+        (
+            2,
+            "pair",
+            r"the labels of a batch of the training data run from 0 to 2: expected 0 to 1, for num_classes = 2",
+        ),
         (2, "image", "run from 0 to 2"),
     ],
 )
