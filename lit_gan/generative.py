@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from lit_gan.checkpointing import LoadableModule
+from lit_gan.engine.batches import num_rows
+from lit_gan.engine.contracts import Contracts
+from lit_gan.engine.value_ranges import check_same_range
 from lit_gan.errors import UserError
 from lit_gan.functional.display import to_display_range
 from lit_gan.latent_table import LatentTable
@@ -35,6 +38,7 @@ class GenerativeModule(LoadableModule):
         self.save_construction()
         self.generator = generator
         self.latent = _latent_for(generator, latent)
+        self._contracts = Contracts(generator)
         self.has_begun = False
         self.value_range: tuple[float, float] | None = getattr(generator, "output_range", None)
         self.class_names: tuple[str, ...] = ()  # of what the model is conditioned on, where the data say them
@@ -135,10 +139,19 @@ class GenerativeModule(LoadableModule):
         self.generator.eval()
         try:
             with self.averaged(), torch.autocast(self.device.type, enabled=False):
-                return torch.cat([self.generate(z[i], None if condition is None else condition[i]) for i in pieces])
+                return torch.cat([self._shown(z[i], None if condition is None else condition[i]) for i in pieces])
         finally:
             for module in were_training:  # not train(): it would wake the parts that the user keeps in evaluation mode
                 module.training = True
+
+    def _shown(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        try:
+            generated = self.generate(z, condition)
+        except Exception as error:
+            self._contracts.tell(error, self._contracts.generator, f"latents {tuple(z.shape)}", always=True)
+            raise
+        self._contracts.check_samples(generated, len(z))
+        return generated
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -164,23 +177,17 @@ class GenerativeModule(LoadableModule):
             data_range: Smallest and largest value of the data; ``None`` where nobody knows them.
 
         Raises:
-            UserError: If the generator's output activation has another range.
+            UserError: If the generator says that it has another range.
         """
         if data_range is None:
             return
-        output_range = getattr(self.generator, "output_range", None)
-        if output_range is not None and tuple(output_range) != tuple(data_range):
-            raise UserError(
-                f"the data lie in {list(data_range)} but the generator's output activation gives {list(output_range)}: "
-                "expected the same range; set the data's value_range or the generator's output_activation."
-            )
+        check_same_range(self.generator, (float(data_range[0]), float(data_range[1])))
         self.value_range = (float(data_range[0]), float(data_range[1]))
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """As many samples as the batch has rows, a function of the seed and of the batch's place."""
         rng = stream(self.seed, "predict", batch_idx, self.global_rank)
-        rows = batch if isinstance(batch, Tensor) else batch[0]
-        return self.sample(len(rows), rng=rng)
+        return self.sample(num_rows(batch), rng=rng)
 
     def draw_latents(self, num: int, purpose: str, *position: int) -> Tensor:
         """Latents that are a function of the seed, of what they are for, of the position and of the rank.
