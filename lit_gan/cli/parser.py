@@ -2,9 +2,11 @@
 
 from typing import Any, NoReturn
 
+import yaml
 from jsonargparse import set_parsing_settings
 from jsonargparse._actions import ActionConfigFile  # its public alias is not exported to type checkers
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning_utilities.core.enums import StrEnum
 from omegaconf.errors import OmegaConfBaseException
 
 from lit_gan.cli.explanation import explain
@@ -13,6 +15,8 @@ from lit_gan.errors import UserError
 
 # ${data.init_args.x} means the same under every verb.
 set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+# Lightning's own words, such as the `interval` of its Timer, are strings to a reader of YAML, too.
+yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, word: dumper.represent_str(str(word.value)))
 
 
 class ShippedConfigFile(ActionConfigFile):
