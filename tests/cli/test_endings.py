@@ -213,7 +213,7 @@ def test_a_last_round_within_an_epoch_is_logged_and_validated() -> None:
     assert (int(row["step"]), int(row["epoch"])) == (5, 1)
     assert {"train/loss_d", "val/loss_d", "val/jsd_bound"} <= row.keys()
     names = sorted(path.name for path in (the_run() / "checkpoints").iterdir())
-    assert names == ["best-000006.ckpt", "last.ckpt"]
+    assert names == ["best-000006.ckpt", "last.ckpt", "previous.ckpt"]  # of the epoch before
 
 
 @pytest.mark.filterwarnings("ignore::lit_gan.metrics.parzen_warnings.ParzenWarning")

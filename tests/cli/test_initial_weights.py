@@ -129,7 +129,10 @@ def test_two_ranks_begin_alike(finished_run: Path) -> None:
     ("flags", "message"),
     [
         (["--init_from=nowhere"], "nowhere does not exist: give the path of a checkpoint"),
-        (["--init_part=generator"], "--init_part generator: expected --init_from PATH with it, to take it from"),
+        (
+            ["--init_part=generator"],
+            "--init_part generator: expected --init_from PATH with it, the weights to b",
+        ),
         (
             ["--init_from={}", "--ckpt_path={}"],
             "--ckpt_path goes on with all that a checkpoint holds, --init_from begins",
