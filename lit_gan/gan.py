@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Optimizer
@@ -25,7 +27,8 @@ from lit_gan.objectives import LeastSquares, NonSaturating, Objective, Wasserste
 from lit_gan.players import Player
 from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators
-from lit_gan.resumption import check_checkpoints, resume_between_epochs
+from lit_gan.recorded_settings import go_on_as_asked
+from lit_gan.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
 from lit_gan.schedules import Schedule
 from lit_gan.shares import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart, unsent
@@ -252,6 +255,27 @@ class GAN(GenerativeModule):
         check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
         optimizers = [player.build_optimizer() for player in self.players.values()]
         return optimizers, [each for player in self.players.values() for each in player.lightning_schedulers]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what each player's optimiser and schedules were asked to be, for their state says what they became."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["lit_gan"]["settings"] = {name: asdict(player.settings) for name, player in self.players.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Trains on as this GAN asks, and not as the one did that wrote the checkpoint."""
+        super().on_load_checkpoint(checkpoint)
+        if not self._fits:
+            return
+        keep_patience_as_asked(self.trainer, checkpoint)
+        if type(self).configure_optimizers is GAN.configure_optimizers:
+            go_on_as_asked(self.players, checkpoint, self.hparams)
+
+    @property
+    def _fits(self) -> bool:
+        try:
+            return self.trainer.state.fn == TrainerFn.FITTING
+        except RuntimeError:  # loaded without a trainer
+            return False
 
     def setup(self, stage: str) -> None:
         """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself.

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,26 @@ class StopOnce(Callback):
         if trainer.global_step == self.rounds and not Path("stopped").exists():
             Path("stopped").touch()
             raise RuntimeError("a failure of the test's own") if self.failure else KeyboardInterrupt
+
+
+class StopsTraining(Callback):
+    """What a user's callback does to end training, after some rounds."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+        trainer.should_stop = trainer.global_step >= self.rounds
+
+
+class Slow(Callback):
+    """Each round takes some time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+        time.sleep(self.seconds)
 
 
 class SignalAt(Callback):

@@ -11,8 +11,16 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lit_gan.callbacks.numeric_guard import check_numbers
-from lit_gan.callbacks.round_end import RankAgreement, epoch_ends, log_round, round_is_settled
+from lit_gan.callbacks.round_end import (
+    RankAgreement,
+    ends_within_epoch,
+    epoch_ends,
+    log_round,
+    round_is_settled,
+    validation_is_due,
+)
 from lit_gan.errors import UserError
+from lit_gan.resumption import name_files_not_folders
 
 USUAL_MONITOR = "val/parzen_nll"
 
@@ -23,7 +31,8 @@ class RunCheckpoint(ModelCheckpoint):
     Lightning 2.6 reads ``train_time_interval`` not at all under manual optimisation, writes ``last.ckpt`` only beside
     one of the best, and looks for a better one only when one is due. And a run goes on exactly from a round that
     nothing but another round follows, or from the end of an epoch: one that is due in a round with a validation behind
-    it is written after that.
+    it is written after that. Where ``max_steps`` ends training within an epoch, ``last.ckpt`` is written before that
+    epoch is taken for ended, so that a longer run goes on in it.
 
     Args:
         *args: As ModelCheckpoint's. ``every_n_train_steps`` counts rounds.
@@ -33,6 +42,7 @@ class RunCheckpoint(ModelCheckpoint):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        name_files_not_folders(self)
         if self.filename is None and self.monitor is not None:
             self.filename, self.auto_insert_metric_name = "best-{step:06d}", False
         self._last_written_after: int | None = None
@@ -65,9 +75,13 @@ class RunCheckpoint(ModelCheckpoint):
         if interval is not None:
             overdue = time.monotonic() - self._written_at >= interval.total_seconds()
             self._due |= any(self._agreement.read(trainer, [overdue]) or [])
-        if self._due and round_is_settled(trainer):
+        cut_off = ends_within_epoch(trainer) and not validation_is_due(trainer)
+        if cut_off or (self._due and round_is_settled(trainer)):
             log_round(trainer)
-            self._save_due(trainer)
+            if self._due:
+                self._save_due(trainer)
+            else:
+                self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """In the middle of an epoch the best one is kept here, at its end with the epoch."""

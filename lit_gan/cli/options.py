@@ -7,6 +7,7 @@ from lit_gan.callbacks.interpolation import Interpolation
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
+from lit_gan.cli.initial_weights import Part
 from lit_gan.cli.parser import Parser
 from lit_gan.tracking.fingerprint import plain
 
@@ -54,6 +55,14 @@ def add_run_options(parser: Parser, verb: str) -> None:
         parser.add_argument("--run_dir", type=str | None, help="The run folder, instead of runs/CONFIG/ID.")
         parser.add_argument(
             "--resume", type=str, default="auto", help="auto, never, or the run folder that is continued."
+        )
+        parser.add_argument(
+            "--init_from",
+            type=str | None,
+            help="A checkpoint or a run folder whose weights a new run begins with, and with nothing else of it.",
+        )
+        parser.add_argument(
+            "--init_part", type=Part | None, help="The player whose weights alone are taken from --init_from."
         )
         parser.add_argument(
             "--wandb_checkpoints",

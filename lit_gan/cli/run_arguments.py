@@ -14,6 +14,7 @@ from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoin
 
 _CONFIG_OPTIONS = ("-c", "--config")
 _CHECKPOINT_OPTION = "--ckpt_path"
+_OF_THE_WEIGHTS = ("generator", "discriminator", "latent")
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:
@@ -31,7 +32,8 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
     """Completes a command line from the run or the checkpoint that it names.
 
     A first argument that is no option is the run folder or the checkpoint. Where no configuration is given, that of
-    the run is used; the model is built as the checkpoint says; flags beat both.
+    the run is used; the model is built as the checkpoint says; flags beat both. In training the checkpoint says what
+    its weights need, networks and latent, and for the rest a configuration that is given beats it.
 
     Args:
         verb: The command, for the error.
@@ -58,11 +60,14 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
         return
     checkpoint = resolve_checkpoint(checkpoints[-1])
     run = run_folder_of(checkpoint)
+    stored = _stored_model(checkpoint)
+    layers: list[Any] = [*configs, stored]
     if not configs and run is not None:
-        configs = [str(run / "config.yaml")]
+        layers = [str(run / "config.yaml"), stored]
+    elif verb == "fit" and stored:
+        layers = [stored, *configs, _networks_of(stored)]
     with TemporaryDirectory() as folder:
-        stored = _stored_model(checkpoint, Path(folder) / "checkpoint.yaml")
-        files = [option for config in [*configs, *stored] for option in ("--config", config)]
+        files = [option for file in _written(layers, Path(folder)) for option in ("--config", file)]
         yield [*files, *flags, _CHECKPOINT_OPTION, str(checkpoint)]
 
 
@@ -116,15 +121,37 @@ def _split_off(arguments: list[str], options: tuple[str, ...]) -> tuple[list[str
     return values, others
 
 
-def _stored_model(checkpoint: Path, target: Path) -> list[str]:
-    """Writes how the checkpoint's model was built as a configuration; nothing where the checkpoint does not say."""
+def _written(layers: list[Any], folder: Path) -> Iterator[str]:
+    """The configurations by name; those that are no files yet are written.
+
+    Under the name of the first one that is: runs are called after the first of all.
+    """
+    stem = next((Path(layer).stem for layer in layers if isinstance(layer, str)), "checkpoint")
+    for number, layer in enumerate(layer for layer in layers if layer):
+        if isinstance(layer, str):
+            yield layer
+        else:
+            target = folder / str(number) / f"{stem}.yaml"
+            target.parent.mkdir()
+            target.write_text(yaml.safe_dump(layer))
+            yield str(target)
+
+
+def _stored_model(checkpoint: Path) -> dict[str, Any]:
+    """How the checkpoint's model was built, as a configuration; empty where the checkpoint does not say."""
     stored: dict[str, Any] = dict(load_checkpoint(checkpoint).get("hyper_parameters", {}))
     stored.pop("_instantiator", None)
     class_path = stored.pop("_class_path", None)
     if class_path is None:
-        return []
-    target.write_text(yaml.safe_dump({"model": {"class_path": class_path, "init_args": escaped(_plain(stored))}}))
-    return [str(target)]
+        return {}
+    return {"model": {"class_path": class_path, "init_args": escaped(_plain(stored))}}
+
+
+def _networks_of(stored: dict[str, Any]) -> dict[str, Any]:
+    """Of a model's configuration what its weights depend on."""
+    arguments = stored["model"]["init_args"]
+    kept = {name: arguments[name] for name in _OF_THE_WEIGHTS if arguments.get(name) is not None}
+    return {"model": {"init_args": kept}} if kept else {}
 
 
 def _plain(value: Any) -> Any:

@@ -164,3 +164,19 @@ def test_the_conditional_gan_has_under_forty_lines() -> None:
 
     [gan] = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     assert len(ast.unparse(gan).splitlines()) < 40
+
+
+def test_fine_tuning_begins_with_the_weights_of_the_first_run(reader: Path) -> None:
+    page = _HOW_TO / "fine-tuning.md"
+    assert _write_files(page, reader) == ["one_digit.py", "sevens.yaml"]
+    first, second, *of_one_player = _runs_of(page)
+    assert main([*first, *_SHORT, "--wandb", "off"]) == 0
+    assert main([*second, *_SHORT, "--wandb", "off"]) == 0
+    assert [main([*run, *_SHORT, "--wandb", "off"]) for run in of_one_player] == [0, 0]
+    [code] = [block.text for block in blocks(page) if block.language == "python" and not block.title]
+    names: dict[str, Any] = {}
+
+    exec(compile(code, "fine-tuning.md", "exec"), names)  # noqa: S102 -- the page's own code
+
+    assert (reader / "runs" / "sevens" / "metrics.csv").is_file()
+    assert names["gan"].sample(2).shape == (2, 1, 8, 8)
