@@ -33,14 +33,16 @@ class LossProgressBar(RichProgressBar):
         Args:
             trainer: In training; in a command that only evaluates the bar is the evaluation's anyway.
         """
-        if self.is_enabled and self.progress is not None and trainer.state.fn == TrainerFn.FITTING:
-            self.progress.update(self.val_progress_bar_id, description="Evaluating samples", visible=True)
+        shown = self.val_progress_bar_id
+        if self.is_enabled and self.progress and shown is not None and trainer.state.fn == TrainerFn.FITTING:
+            self.progress.update(shown, description="Evaluating samples", visible=True)
             self.refresh(hard=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes the bar of the validation away, with its word."""
-        if self.is_enabled and self.progress is not None and trainer.state.fn == TrainerFn.FITTING:
-            self.progress.update(self.val_progress_bar_id, visible=False)
+        shown = self.val_progress_bar_id
+        if self.is_enabled and self.progress and shown is not None and trainer.state.fn == TrainerFn.FITTING:
+            self.progress.update(shown, visible=False)
         super().on_validation_end(trainer, pl_module)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:

@@ -36,7 +36,9 @@ def batches_of(images: Tensor, trainer: Trainer) -> Iterator[Tensor]:
         Batches of them, in their order.
     """
     own = images[share_of_rows(len(images), trainer)]
-    yield from own.split(rows_per_batch(images[0].numel())) if len(own) else ()
+    size = rows_per_batch(images.shape[1:].numel())
+    for start in range(0, len(own), size):
+        yield own[start : start + size]
 
 
 def reference_batches(trainer: Trainer, module: LightningModule, split: Reference) -> Iterator[Tensor]:

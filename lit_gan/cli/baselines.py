@@ -18,6 +18,7 @@ from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.parzen_score import ParzenScore, load_scores, over_folds, protocol_key, save_scores
 from lit_gan.callbacks.sample_budget import budget_of_test
 from lit_gan.cli.parser import Parser, ShippedConfigFile
+from lit_gan.cli.unbuilt import told_of_what_is_built
 from lit_gan.errors import UserError
 from lit_gan.metrics.baselines import baseline_centres
 from lit_gan.metrics.parzen import ParzenNLL
@@ -50,7 +51,8 @@ def main(verb: str, arguments: list[str]) -> int:
     """
     parser = _parser(verb)
     try:
-        built = parser.instantiate_classes(parser.parse_args(arguments))
+        with told_of_what_is_built():
+            built = parser.instantiate_classes(parser.parse_args(arguments))
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     data, parzen = built.data, built.parzen
