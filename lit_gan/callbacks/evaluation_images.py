@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import CombinedLoader
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torchmetrics.utilities.distributed import gather_all_tensors
 
@@ -147,7 +148,8 @@ def _from_loaders(loaders: list[Any], trainer: Trainer, module: LightningModule)
     found = []
     for loader in loaders:
         share = share_of(loader, trainer.global_rank, trainer.world_size)
-        rows = torch.cat([split_batch(batch)[0].cpu() for batch in loader])
+        with isolate_rng():  # any loader of torch draws a seed from the global generator, as a training one does
+            rows = torch.cat([split_batch(batch)[0].cpu() for batch in loader])
         found.append(_joined(rows[: len(share.places(0, len(rows)))], share, trainer.strategy.root_device))
     return torch.cat(found)
 

@@ -85,7 +85,7 @@ class FurtherMetrics:
             # KID draws subsets from the global generator: here from a stream of its own, which is then put back.
             with _blamed(metric), torch.random.fork_rng():
                 torch.manual_seed(stream_seed(seed, "metric", type(metric).__name__))
-                values |= {f"{name}{suffix}": torch.as_tensor(value) for suffix, value in _named(metric.compute())}
+                values |= {f"{name}{suffix}": _floating(value) for suffix, value in _named(metric.compute())}
         for name, value in values.items():
             if value.numel() != 1:
                 raise UserError(f"parzen.metrics: {name} has the shape {tuple(value.shape)}: expected one number.")
@@ -139,6 +139,12 @@ def _as_wanted(metric: Metric, images: Tensor) -> Tensor:
     if images.shape[1] == 1 and not getattr(metric, "used_custom_model", False):
         images = images.expand(-1, 3, -1, -1)
     return images if getattr(metric, "normalize", False) else images.mul(255).round_().to(torch.uint8)
+
+
+def _floating(value: Any) -> Tensor:
+    """As loggers and reductions over ranks take it."""
+    tensor = torch.as_tensor(value)
+    return tensor if tensor.is_floating_point() else tensor.float()
 
 
 def _named(result: Any) -> list[tuple[str, Any]]:
