@@ -217,7 +217,7 @@ class GAN(GenerativeModule):
     # -- Held-out batches -------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """V(D, G) and the bound on held-out examples and as many samples, dropout off."""
+        """The losses, V(D, G) and the bound on held-out examples and as many samples, dropout off."""
         self._evaluate("val", batch, batch_idx, dataloader_idx)
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -233,7 +233,7 @@ class GAN(GenerativeModule):
                 with self.averaged():
                     generated = self._generated(z, condition, x)
                 verdict = self._judge(x, generated, condition)
-            held_out.update(verdict, self.objective)
+            held_out.update(verdict)
             self._contracts.passed()
         for name, mean in held_out.means.items():
             # Named, for Lightning takes no metric without: these are no part of the module.
@@ -245,7 +245,7 @@ class GAN(GenerativeModule):
         if batch_idx == 0 or key not in self._passes:
             loader = evaluation_loaders(self.trainer)[dataloader_idx]
             share = share_of(loader, self.global_rank, self.trainer.world_size)
-            self._passes[key] = HeldOut(share, self.latent_table(*key), self.device)
+            self._passes[key] = HeldOut(share, self.latent_table(*key), self.objective, self.device)
         return self._passes[key]
 
     # -- The run ----------------------------------------------------------------------------------------------------
@@ -449,11 +449,13 @@ class GAN(GenerativeModule):
     def _log_round(self, verdict: Verdict, loss_g: Tensor) -> None:
         if self._judges_by_logits:
             self._contracts.look_for_probabilities(verdict.real_logits, verdict.fake_logits, self.global_step)
-        numbers = {"loss_d": verdict.loss, "loss_g": loss_g, **verdict.quantities()}
+        meant = self.objective.logits_are_log_odds
+        numbers = {"loss_d": verdict.loss, "loss_g": loss_g, **(verdict.quantities() if meant else {})}
         # One reduction for all of them: what is logged is of the whole round, not of this rank's part of it.
         means = self.trainer.strategy.reduce(torch.stack(list(numbers.values())), reduce_op="mean")
         numbers = dict(zip(numbers, means, strict=True))
-        numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
+        if meant:
+            numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
         rows = len(verdict.real_logits)
         for name, value in numbers.items():
             self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=rows)

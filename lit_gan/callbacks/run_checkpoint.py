@@ -10,7 +10,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from lit_gan.callbacks.best_score import BestScore
 from lit_gan.callbacks.numeric_guard import check_numbers
+from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
+from lit_gan.callbacks.parzen_score import ParzenScore
 from lit_gan.callbacks.round_end import (
     RankAgreement,
     ends_within_epoch,
@@ -34,6 +37,9 @@ class RunCheckpoint(ModelCheckpoint):
     it is written after that. Where ``max_steps`` ends training within an epoch, ``last.ckpt`` is written before that
     epoch is taken for ended, so that a longer run goes on in it.
 
+    By the Parzen score the one best checkpoint is replaced only by one that is better by more than the paired error of
+    the difference on the same held-out images; where no two checkpoints can be told apart, the end of training says so.
+
     Args:
         *args: As ModelCheckpoint's. ``every_n_train_steps`` counts rounds.
         **kwargs: As ModelCheckpoint's. Where ``monitor`` is not logged, nothing is best; told, unless it is
@@ -48,6 +54,7 @@ class RunCheckpoint(ModelCheckpoint):
         self._last_written_after: int | None = None
         self._due = False
         self._validated = False
+        self._best_score = BestScore()
         self._agreement = RankAgreement()
         self._written_at = time.monotonic()
 
@@ -60,6 +67,8 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first interval begins."""
         super().on_train_start(trainer, pl_module)
+        if not self.best_model_path:
+            self._best_score = BestScore()  # an earlier training's, or of a checkpoint that is not of this folder
         self._agreement, self._written_at = RankAgreement(), time.monotonic()
         self._due = self._validated = False
         self._last_written_after = None  # an earlier training's, whose rounds are not these
@@ -104,11 +113,20 @@ class RunCheckpoint(ModelCheckpoint):
         """Writes the weights that training ended with."""
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # as above
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+            if self._best_score.undecided:
+                pl_module.print(f"lit-gan: {self._best_score.why_undecided}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """As ModelCheckpoint's, with the log-likelihoods under the best checkpoint, where it is chosen by them."""
+        state: dict[str, Any] = super().state_dict()
+        best = self._best_score.state_dict()
+        return {**state, "best_parzen_score": best} if best else state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As ModelCheckpoint's, with the score that it forgets, and in a run folder that has been moved, too."""
         super().load_state_dict(_moved(state_dict, Path(str(self.dirpath))))
         self.current_score = state_dict["current_score"]
+        self._best_score.load_state_dict(state_dict.get("best_parzen_score"))
 
     def save_now(self, trainer: Trainer) -> None:
         """Writes ``last.ckpt`` after a settled round or at the end of an epoch, though none is due.
@@ -126,12 +144,23 @@ class RunCheckpoint(ModelCheckpoint):
             return
         self._validated = False
         if self.monitor in candidates:
-            self._save_topk_checkpoint(trainer, candidates)
+            score = self._parzen_score(trainer)
+            # By all ranks together: Lightning's own look at the score is, too.
+            if score is None or trainer.strategy.reduce_boolean_decision(self._best_score.is_beaten_by(score)):
+                self._save_topk_checkpoint(trainer, candidates)
         elif self.monitor != USUAL_MONITOR:
             raise UserError(
                 f"checkpoint.monitor = {self.monitor!r} is not logged: expected one of "
                 f"{', '.join(sorted(map(str, trainer.callback_metrics)))}, or null to keep no best checkpoint."
             )
+
+    def _parzen_score(self, trainer: Trainer) -> ParzenScore | None:
+        """The score with its rows, where the one best checkpoint is chosen by it."""
+        if self.monitor != USUAL_MONITOR or self.save_top_k != 1 or self.mode != "min":
+            return None
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set where a type checker does not see it
+        scores = [callback.score for callback in callbacks if isinstance(callback, ParzenEvaluation)]
+        return scores[0] if len(scores) == 1 else None
 
     def _save_due(self, trainer: Trainer) -> None:
         candidates = self._monitor_candidates(trainer)

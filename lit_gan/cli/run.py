@@ -30,7 +30,6 @@ from lit_gan.callbacks.throughput import Throughput
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.devices import allocated_devices, chosen_strategy
 from lit_gan.cli.ending import Ending, planned_rounds, time_limit
-from lit_gan.cli.explanation import user_error_behind
 from lit_gan.cli.initial_weights import load_initial_weights, settle_start
 from lit_gan.cli.interpolation import interpolated
 from lit_gan.cli.module_builder import ModuleBuilder
@@ -44,6 +43,7 @@ from lit_gan.cli.run_messages import say_where_everything_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
 from lit_gan.cli.start_checks import check_something_is_left
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
+from lit_gan.cli.unbuilt import told_of_what_is_built
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunError, UserError
 from lit_gan.exit_codes import DONE, INTERRUPTED
@@ -168,14 +168,8 @@ class RunCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """As LightningCLI's; what an argument's own class says of it reaches the user without the report around it."""
-        try:
-            with told_to_the_user():
-                super().instantiate_classes()
-        except (TypeError, ValueError) as error:
-            told = user_error_behind(error)
-            if told is None:
-                raise
-            raise told from error
+        with told_of_what_is_built(), told_to_the_user():
+            super().instantiate_classes()
 
     # -- Building ---------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from lit_gan.functional.distinct_rows import distinct_rows, row_fingerprints
 from lit_gan.functional.parzen import PAPER_SIGMAS, positive_sigma, standard_error
 from lit_gan.functional.parzen_windows import SHARD, ParzenWindows, mean
 from lit_gan.metrics.parzen_warnings import warn_of_collapse, warn_of_copies, warn_of_edge
-from lit_gan.metrics.sample_file import SampleFile, ShardsOnDisk
+from lit_gan.metrics.sample_file import SampleFile, ShardsOnDisk, shard_rows
 
 _RANGE_TOLERANCE = 1e-3  # of the range's width: what rounding and interpolation may add
 
@@ -226,7 +226,7 @@ class ParzenNLL(Metric):
             raise UserError("no generated images: expected update(images, real=False) before compute().")
         # Copies are looked for in one shard of each process: enough for a share, and for ranks with the same
         # seed.
-        shard = next(samples.shards(SHARD), torch.empty(0, depth)).to(test.device)
+        shard = next(samples.shards(shard_rows(depth, SHARD)), torch.empty(0, depth)).to(test.device)
         prints = self._gathered(row_fingerprints(shard))
         warn_of_copies(1 - torch.unique(prints).numel() / prints.numel())
         warn_of_collapse(shard, distinct_rows(shard)[0], test)
