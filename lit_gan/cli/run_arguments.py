@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from lit_gan.cli.options import ALLOW_OPTION, SECTIONS
+from lit_gan.cli.shipped import find
 from lit_gan.errors import UserError
+from lit_gan.import_policy import ImportPolicy
+from lit_gan.stored_configuration import StoredConfiguration, import_paths_in
 from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
+from lit_gan.tracking.shown_path import shown
 
 _CONFIG_OPTIONS = ("-c", "--config")
 _CHECKPOINT_OPTION = "--ckpt_path"
@@ -32,7 +37,8 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
     """Completes a command line from the run or the checkpoint that it names.
 
     A first argument that is no option is the run folder or the checkpoint. Where no configuration is given, that of
-    the run is used; the model is built as the checkpoint says; flags beat both.
+    the run is used; the model is built as the checkpoint says; flags beat both. What they name is imported only where
+    it is of lit_gan or torch, allowed by ``--allow``, or typed: here, or in a configuration that is given here.
 
     Args:
         verb: The command, for the error.
@@ -42,9 +48,10 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
         The arguments for the parser; the files that they name are there within the context.
 
     Raises:
-        UserError: If there is neither a checkpoint nor a run, or a checkpoint is damaged.
+        UserError: If there is neither a checkpoint nor a run, a checkpoint is damaged, or what it names may not be
+            imported.
     """
-    arguments = list(arguments)
+    allowed, arguments = _split_off(list(arguments), (ALLOW_OPTION,))
     if arguments and not arguments[0].startswith("-"):
         arguments[:1] = [_CHECKPOINT_OPTION, arguments[0]]
     configs, flags = _split_off(arguments, _CONFIG_OPTIONS)
@@ -59,10 +66,12 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
         return
     checkpoint = resolve_checkpoint(checkpoints[-1])
     run = run_folder_of(checkpoint)
+    policy = ImportPolicy.allowing(allowed, typed=[*_typed_in_files(configs), *_typed_in_flags(flags)])
     if not configs and run is not None:
         configs = [str(run / "config.yaml")]
+        _check_config_of_run(run / "config.yaml", policy)
     with TemporaryDirectory() as folder:
-        stored = _stored_model(checkpoint, Path(folder) / "checkpoint.yaml")
+        stored = _stored_model(checkpoint, Path(folder) / "checkpoint.yaml", policy)
         files = [option for config in [*configs, *stored] for option in ("--config", config)]
         yield [*files, *flags, _CHECKPOINT_OPTION, str(checkpoint)]
 
@@ -139,14 +148,39 @@ def _split_off(arguments: list[str], options: tuple[str, ...]) -> tuple[list[str
     return values, others
 
 
-def _stored_model(checkpoint: Path, target: Path) -> list[str]:
+def _typed_in_files(configs: list[str]) -> Iterator[str]:
+    """The import paths in configurations that the user gives; what is wrong with one is told when it is parsed."""
+    for config in configs:
+        with suppress(UserError, OSError, ValueError, yaml.YAMLError):
+            yield from import_paths_in(yaml.safe_load(find(config).read_text()))
+
+
+def _typed_in_flags(flags: list[str]) -> Iterator[str]:
+    for flag in flags:
+        value = flag.partition("=")[2] if flag.startswith("--") else flag
+        with suppress(ValueError, yaml.YAMLError):
+            yield from import_paths_in(yaml.safe_load(value))
+
+
+def _check_config_of_run(path: Path, policy: ImportPolicy) -> None:
+    """Whoever made the checkpoint made the configuration beside it."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return  # the parser says what is wrong with it
+    if isinstance(content, dict):
+        StoredConfiguration(f"configuration {shown(path)}", policy, path.parent).check_sections(content, SECTIONS)
+
+
+def _stored_model(checkpoint: Path, target: Path, policy: ImportPolicy) -> list[str]:
     """Writes how the checkpoint's model was built as a configuration; nothing where the checkpoint does not say."""
     stored: dict[str, Any] = dict(load_checkpoint(checkpoint).get("hyper_parameters", {}))
-    stored.pop("_instantiator", None)
-    class_path = stored.pop("_class_path", None)
+    class_path = stored.get("_class_path")
     if class_path is None:
         return []
-    target.write_text(yaml.safe_dump({"model": {"class_path": class_path, "init_args": _plain(stored)}}))
+    StoredConfiguration(f"checkpoint {checkpoint}", policy, target.parent).check_module(stored)
+    arguments = {key: _plain(value) for key, value in stored.items() if key not in ("_instantiator", "_class_path")}
+    target.write_text(yaml.safe_dump({"model": {"class_path": class_path, "init_args": arguments}}))
     return [str(target)]
 
 
