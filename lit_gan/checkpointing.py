@@ -13,6 +13,7 @@ from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 
 from lit_gan.errors import UserError
 from lit_gan.import_policy import ImportPolicy
+from lit_gan.parameter_names import name_as_wrapped, name_plainly
 from lit_gan.stored_configuration import StoredConfiguration
 from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
 
@@ -21,7 +22,16 @@ _EARLIER_KEYS = ("hparams", "module_arguments")
 
 
 class LoadableModule(LightningModule):
-    """Stores how it was built when that is plain data, and is built again from a checkpoint."""
+    """Stores how it was built when that is plain data, and is built again from a checkpoint.
+
+    The names in its checkpoint are those of its parts where nothing is compiled, and a checkpoint with or without
+    ``_orig_mod.`` in its names fits whether or not parts of this module are wrapped by ``torch.compile``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_state_dict_post_hook(name_plainly)  # type: ignore[no-untyped-call]  # torch gives no types
+        self.register_load_state_dict_pre_hook(name_as_wrapped)  # type: ignore[no-untyped-call]
 
     def save_construction(self) -> None:
         """Stores the ``class_path``s and arguments that the command line built this module from.
