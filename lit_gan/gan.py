@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch import Callback
@@ -71,10 +71,7 @@ class GAN(GenerativeModule):
         Goodfellow et al. 2014, Algorithm 1.
     """
 
-    __jit_unused_properties__: ClassVar[list[str]] = [
-        *GenerativeModule.__jit_unused_properties__,
-        "minibatches_per_round",
-    ]
+    __jit_unused_properties__ = [*GenerativeModule.__jit_unused_properties__, "minibatches_per_round"]  # noqa: RUF012
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +41,7 @@ class GenerativeModule(LoadableModule):
     """
 
     # What TorchScript would compile although it is not called.
-    __jit_unused_properties__: ClassVar[list[str]] = [*LoadableModule.__jit_unused_properties__, "seed", "_float_dtype"]
+    __jit_unused_properties__ = [*LoadableModule.__jit_unused_properties__, "seed", "_float_dtype"]  # noqa: RUF012
 
     def __init__(self, generator: nn.Module, latent: Latent | None = None) -> None:
         super().__init__()
@@ -98,9 +98,10 @@ class GenerativeModule(LoadableModule):
     def _generated_as_shown(self, z: Tensor, condition: Tensor | None) -> Tensor:
         if self.generator_average is None or self._has_its_average:
             return self.generate(z, condition)
-        return self._generated_by_average(z, condition)
+        shown: Tensor = self._generated_by_average(z, condition)
+        return shown
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _generated_by_average(self, z: Tensor, condition: Tensor | None) -> Tensor:
         # Not by averaged(): a gradient would be taken at the weights that are back by then.
         generated: Tensor = functional_call(_Generation(self), self._averages_by_path(), (z, condition))
