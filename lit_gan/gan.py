@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch import Callback
@@ -79,6 +79,8 @@ class GAN(GenerativeModule):
     Reference:
         Goodfellow et al. 2014, Algorithm 1.
     """
+
+    __jit_unused_properties__ = [*GenerativeModule.__jit_unused_properties__, "minibatches_per_round"]  # noqa: RUF012
 
     def __init__(
         self,
@@ -340,6 +342,12 @@ class GAN(GenerativeModule):
     def minibatches_per_round(self) -> int:
         """How many minibatches a loader's batch holds: one for each update of D that a round may take."""
         return self.coordination.max_discriminator_steps
+
+    def for_export(self) -> Self:
+        """As a generative module's, without D: the copy generates, and nothing else."""
+        exported = super().for_export()
+        exported.discriminator = nn.Identity()
+        return exported
 
     # -- Parts of a round -------------------------------------------------------------------------------------------
 

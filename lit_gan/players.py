@@ -51,8 +51,9 @@ class Player:
         self.schedules = tuple(schedules)
         self.schedulers: list[LRScheduler] = []
         self._make_optimizer = optimizer
-        # Any module may constrain its weights: see networks/constraints.py.
-        self._constrained: list[Any] = [module for module in network.modules() if hasattr(module, "constrain_")]
+        # Any module may constrain its weights (see networks/constraints.py); a wrapper of torch.compile only seems to.
+        modules = [module for module in network.modules() if "_orig_mod" not in dict(module.named_children())]
+        self._constrained: list[Any] = [module for module in modules if hasattr(module, "constrain_")]
         self.build_optimizer()  # a bad rate is told at once, not when the first round starts
 
     @property

@@ -1,7 +1,6 @@
 """`lit-gan sample`: a grid of samples from a checkpoint, no data needed."""
 
 import argparse
-from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -14,7 +13,6 @@ from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, repl
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
-from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -40,9 +38,7 @@ def main(verb: str, arguments: list[str]) -> int:
         raise UserError(f"--columns {options.columns}: expected at least 1.")
     if not abs(options.seed) < 2**63:
         raise UserError(f"--seed {options.seed}: expected a whole number of at most 63 bits.")
-    checkpoint = resolve_checkpoint(options.checkpoint)
-    _import_class_of(checkpoint)
-    gan = GAN.load_from_checkpoint(checkpoint, map_location="cpu")
+    gan = GAN.load_from_checkpoint(options.checkpoint, map_location="cpu", allow=options.allow)
     condition = _condition(gan, options.condition, options.num)
     if condition is None and options.num > 0:
         condition = gan.sample_condition(options.num)
@@ -74,24 +70,16 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal samples (default: 0)")
     parser.add_argument("--columns", type=int, default=10, help="pictures per row (default: 10)")
     parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import MODULE if the checkpoint names it; repeatable",
+    )
+    parser.add_argument(
         "--condition", help="the class by its name or number, for a conditional GAN (default: each in turn)"
     )
     return parser
-
-
-def _import_class_of(checkpoint: Path) -> None:
-    """A class of the reader's own: on the command line there is no other place to import it."""
-    class_path = load_checkpoint(checkpoint).get("hyper_parameters", {}).get("_class_path")
-    if class_path is None:
-        return
-    module = str(class_path).rpartition(".")[0]
-    try:
-        import_module(module)
-    except ImportError as error:
-        raise UserError(
-            f"{checkpoint} holds a {class_path}, and its module cannot be imported ({error}): expected {module} to be "
-            "installed, or to lie in the working directory."
-        ) from error
 
 
 def _condition(gan: GAN, given: str | None, num: int) -> torch.Tensor | None:

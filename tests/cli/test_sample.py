@@ -169,5 +169,9 @@ def test_a_class_whose_module_is_not_there_is_named(finished_run: Path) -> None:
     checkpoint["hyper_parameters"]["_class_path"] = "their_module.TheirGAN"
     torch.save(checkpoint, path)
     line = lit_gan("sample", path).line
-    assert "holds a their_module.TheirGAN, and its module cannot be imported" in line
+    assert (
+        "names their_module.TheirGAN as its model, and their_module is not imported: add --allow their_module" in line
+    )
+    line = lit_gan("sample", path, "--allow=their_module").line
+    assert "and their_module cannot be imported (ModuleNotFoundError: " in line
     assert "or to lie in the working directory" in line
