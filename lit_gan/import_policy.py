@@ -27,7 +27,7 @@ _PARTS: tuple[type, ...] = (
     *(nn.Module, Optimizer, LRScheduler, LightningDataModule, Callback, Logger, Profiler, Strategy, Accelerator),
     *(CheckpointIO, ClusterEnvironment, Precision, LayerSync),
 )
-# Where our own parts are that are none of these: a latent, an objective, a mixture of Gaussians, ...
+# Where our own kinds of parts are that are none of these: a latent, an objective, a mixture of Gaussians, ...
 _HOMES = ("networks", "latents", "objectives", "coordination", "schedules", "data", "metrics")
 _ALWAYS = ("lit_gan", "torch")
 _LIBRARIES = (*_ALWAYS, "lightning", "lightning_fabric", "pytorch_lightning", "torchmetrics", "torchvision")
@@ -230,9 +230,12 @@ def leads_anywhere(path: str) -> bool:
 
 def _is_part(found: Any, naming: Naming) -> bool:
     if isinstance(found, type):
-        is_ours = any(f"{found.__module__}.".startswith(f"lit_gan.{home}.") for home in _HOMES)
-        return is_ours or any(part in found.__mro__ for part in _PARTS)
+        return any(base in _PARTS or _is_at_home(base) for base in found.__mro__)
     module = naming.name.rpartition(".")[0]
     # An operation is for a network to call; called with arguments from the file it is none.
     is_operation = module in _OPERATIONS and not naming.called
     return is_operation and (module != "torch" or isinstance(found, BuiltinFunctionType))
+
+
+def _is_at_home(base: type) -> bool:
+    return any(f"{base.__module__}.".startswith(f"lit_gan.{home}.") for home in _HOMES)

@@ -56,6 +56,25 @@ class OwnData(LightningDataModule):
     predict_dataloader = val_dataloader
 
 
+class AnyBatches(LightningDataModule):
+    """Twice the same batch, whatever it is; for training and for validation."""
+
+    image_shape = (1, 8, 8)
+    num_classes = 10
+    batch: Any = None
+    declared: tuple[float, float] | None = None
+
+    def __init__(self, batch_size: int = 4) -> None:
+        super().__init__()
+        if self.declared is not None:
+            self.value_range = self.declared
+
+    def train_dataloader(self) -> list[Any]:
+        return [self.batch, self.batch]
+
+    val_dataloader = train_dataloader
+
+
 class OwnGenerator(nn.Module):
     """Knows its image shape by itself."""
 

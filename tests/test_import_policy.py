@@ -52,7 +52,8 @@ def _package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (package / "__main__.py").write_text("raise SystemExit('ran')\n")
     (package / "broken.py").write_text("1 / 0\n")
     (package / "parts.py").write_text(
-        "from torch import nn\nclass G(nn.Module): pass\nclass Plain: pass\ndef swish(x): return x\n"
+        "from torch import nn\nfrom lit_gan.objectives import Hinge\n"
+        "class G(nn.Module): pass\nclass Loss(Hinge): pass\nclass Plain: pass\ndef swish(x): return x\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("", ".parts", ".broken"):  # a test may import them, and no other one finds them imported
@@ -65,7 +66,8 @@ def test_an_imported_package_speaks_for_its_modules() -> None:
         ImportPolicy().part(_naming("their_package.parts.G"))
     assert "their_package" not in sys.modules
     __import__("their_package")
-    assert ImportPolicy().part(_naming("their_package.parts.G")).__name__ == "G"
+    for name in ("G", "Loss"):
+        assert ImportPolicy().part(_naming(f"their_package.parts.{name}", owner="lit_gan")).__name__ == name
     # Neither a network nor any other kind of part: only as an argument of the same package's class, or if allowed.
     for name in ("their_package.parts.Plain", "their_package.parts.swish"):
         with pytest.raises(UserError, match=r"no part of a GAN or of its training: add --allow their_package \(allow="):

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from lit_gan.cli.options import Part
 from lit_gan.cli.run_arguments import is_typed
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.tracking.checkpoint_files import load_checkpoint
 
-#: Of which player alone the weights may be taken.
-Part = Literal["generator", "discriminator"]
 _GOES_ON, _BEGINS = "ckpt_path", "init_from"
 
 

@@ -13,6 +13,7 @@ from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, repl
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
+from lit_gan.tracking.checkpoint_files import resolve_checkpoint
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -53,7 +54,8 @@ def main(verb: str, arguments: list[str]) -> int:
     if options.out is not None:
         where = replace_by_samples(Path(options.out), samples, grid)
     else:
-        where = write_beside((run_folder_of(checkpoint) or Path()) / "samples.png", samples, grid)
+        run = run_folder_of(resolve_checkpoint(options.checkpoint))
+        where = write_beside((run or Path()) / "samples.png", samples, grid)
     print(f"lit-gan: wrote {options.num} samples to {where}")
     return 0
 
