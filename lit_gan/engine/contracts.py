@@ -35,7 +35,6 @@ _HARDLY_USED = 0.02  # of the declared range: as if 255 had been divided by twic
 _ENOUGH = 100  # numbers in a batch from which on their range says something
 _LONGEST = 400  # characters of somebody else's message; a compiler's hold pages
 _SETTLED = 20  # rounds after which a D's logits say something of it
-_TOLD_APART = 0.2  # a probability on examples begins at a half and rises
 #: Names of torch's graph: what changes the form of a tensor or its type, and no value.
 _PASSING = tuple(
     f"{name}Backward"
@@ -44,6 +43,8 @@ _PASSING = tuple(
         *("Slice", "Select", "Clone", "ToCopy", "_DDPSink"),
     )
 )
+_PROBABLE = ("Sigmoid", "Hardsigmoid", "Softmax", "LogSoftmax", "LogSigmoid")
+_UNBOUNDED = ("Addmm", "Mm", "Mv", "Bmm", "Baddbmm", "Addbmm", "Convolution", "Add", "Sub")
 _OURS = ("torch", "lightning", "lightning_utilities", __name__.partition(".")[0])
 
 
@@ -446,9 +447,10 @@ class Contracts:
             logits: What D has said.
         """
         operation = _last_operation(logits)
-        if operation is not None and not self._told_of_probabilities:
-            self._told_of_probabilities = True
+        if operation in _PROBABLE and not self._told_of_probabilities:
             warn(_expected_logits(self.discriminator, operation))
+        # What ends in a sum or a product of matrices is bounded by nothing: its values need not be looked at.
+        self._told_of_probabilities |= operation in _PROBABLE or operation in _UNBOUNDED
 
     def look_for_probabilities(self, real_logits: Tensor, fake_logits: Tensor, rounds: int) -> None:
         """Warns, once, of a D all of whose logits lie in [0, 1]; in a round that is logged, for it reads them.
@@ -462,8 +464,8 @@ class Contracts:
             return
         self._told_of_probabilities = True
         lows, highs = zip(real_logits.aminmax(), fake_logits.aminmax(), strict=True)
-        low, high, mean = torch.stack([torch.stack(lows).min(), torch.stack(highs).max(), real_logits.mean()]).tolist()
-        if low >= 0 and high <= 1 and mean >= _TOLD_APART:
+        low, high = torch.stack([torch.stack(lows).min(), torch.stack(highs).max()]).tolist()
+        if low >= 0 and high <= 1:
             warn(
                 f"all logits of {self.discriminator} lie in [0, 1] after {rounds} rounds, as probabilities do: "
                 "expected logits; leave out what makes probabilities of them, for the objectives apply the sigmoid "
@@ -507,13 +509,12 @@ def _expected_logits(who: str, last: str) -> str:
     return f"{who} ends in a {last}: expected logits; {way}."
 
 
-def _last_operation(logits: Tensor) -> str | None:
-    """The name of the last operation where it makes probabilities; what only changes the form is passed over."""
+def _last_operation(logits: Tensor) -> str:
+    """The last operation in torch's graph, where there is a graph; what only changes the form is passed over."""
     node = logits.grad_fn
     while node is not None and node.name().rstrip("0123456789") in _PASSING and node.next_functions:
         node = node.next_functions[0][0]
-    name = "" if node is None else node.name().rstrip("0123456789").removesuffix("Backward").lstrip("_")
-    return name if name in ("Sigmoid", "Hardsigmoid", "Softmax", "LogSoftmax", "LogSigmoid") else None
+    return "" if node is None else node.name().rstrip("0123456789").removesuffix("Backward").lstrip("_")
 
 
 def _extent(x: Tensor) -> Range | None:
