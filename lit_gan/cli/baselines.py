@@ -15,6 +15,7 @@ import lit_gan.data  # noqa: F401 -- short class names in YAML resolve among wha
 from lit_gan.callbacks.evaluation_images import EvaluationImages, folds_of
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.parzen_score import ParzenScore, load_scores, over_folds, protocol_key, save_scores
+from lit_gan.cli.as_typed import told_as_typed
 from lit_gan.cli.parser import Parser, ShippedConfigFile
 from lit_gan.errors import UserError
 from lit_gan.metrics.baselines import baseline_centres
@@ -48,7 +49,9 @@ def main(verb: str, arguments: list[str]) -> int:
     """
     parser = _parser(verb)
     try:
-        built = parser.instantiate_classes(parser.parse_args(arguments))
+        with told_as_typed(verb, arguments):
+            options = parser.parse_args(arguments)
+        built = parser.instantiate_classes(options)
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     data, parzen = built.data, built.parzen

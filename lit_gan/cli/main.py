@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
 from importlib import import_module
 
 from lit_gan import __version__
@@ -32,6 +33,15 @@ _VERBS = {
 }
 
 _ON_ALL_RANKS = ("fit", "validate", "test")
+# What other programs call a verb.
+_CALLED_ELSEWHERE = {
+    **dict.fromkeys(("train", "run", "resume"), "fit"),
+    **dict.fromkeys(("eval", "evaluate", "valid", "score"), "validate"),
+    **dict.fromkeys(("generate", "infer", "inference"), "sample"),
+    **dict.fromkeys(("tune", "search", "agent"), "sweep"),
+    **dict.fromkeys(("sbatch", "slurm", "launch"), "submit"),
+}
+_LOOKED_AT = ("fit", "validate", "test", "predict", "baselines")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,7 +134,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"lit-gan {__version__}")
         return DONE
     if verb not in _VERBS:
-        raise UserError(f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; `lit-gan --help` tells more.")
+        raise UserError(_no_such_verb(verb))
+    if verb in _LOOKED_AT:
+        import_module("lit_gan.cli.first_look").look(verb, arguments[1:])  # before heavy imports
     if verb in _ON_ALL_RANKS:
         code: int | None = import_module("lit_gan.cli.srun").start_again_under_srun(arguments)  # before heavy imports
         if code is not None:
@@ -134,6 +146,12 @@ def _dispatch(arguments: list[str]) -> int:
         sys.path.append(os.getcwd())
     run: Callable[[str, list[str]], int] = import_module(_VERBS[verb][0]).main
     return run(verb, arguments[1:])
+
+
+def _no_such_verb(verb: str) -> str:
+    alike = get_close_matches(verb, [*_VERBS, *_CALLED_ELSEWHERE], n=1)
+    meant = f"did you mean {_CALLED_ELSEWHERE.get(alike[0], alike[0])}?" if alike else "`lit-gan --help` tells more."
+    return f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; {meant}"
 
 
 def _help() -> str:

@@ -25,6 +25,7 @@ from lit_gan.callbacks.player_monitor import PlayerMonitor
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
 from lit_gan.callbacks.throughput import Throughput
+from lit_gan.cli.as_typed import told_as_typed
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.devices import allocated_devices, chosen_strategy
 from lit_gan.cli.explanation import user_error_behind
@@ -129,7 +130,8 @@ class RunCLI(LightningCLI):
     def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
         """Parses the arguments that were passed, whatever stands in ``sys.argv``."""
         verb, *flags = args
-        self.config = parser.parse_args([verb, *from_the_root(flags)])
+        with told_as_typed(verb, flags):
+            self.config = parser.parse_args([verb, *from_the_root(flags)])
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's model is among the configurations already, where flags beat it."""

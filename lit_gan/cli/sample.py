@@ -3,15 +3,16 @@
 import argparse
 from importlib import import_module
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from lit_gan.cli.plain_parser import PlainParser
-from lit_gan.cli.samples_file import PICTURES, TENSORS, check_target, write_samples
 from lit_gan.errors import UserError
-from lit_gan.extensions.conditional import ConditionalGAN
-from lit_gan.gan import GAN
 from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
+
+if TYPE_CHECKING:
+    import torch
+
+    from lit_gan.gan import GAN
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -31,13 +32,17 @@ def main(verb: str, arguments: list[str]) -> int:
         options = _parser(verb).parse_args(arguments)
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
+    checkpoint = resolve_checkpoint(options.checkpoint)
+    # torch, for a command that is worth it
+    from lit_gan.cli.samples_file import PICTURES, TENSORS, check_target, write_samples  # noqa: PLC0415
+    from lit_gan.gan import GAN  # noqa: PLC0415
+
     target = Path(options.out)
     check_target(target, (*PICTURES, *TENSORS))
     if options.columns < 1:
         raise UserError(f"--columns {options.columns}: expected at least 1.")
     if not abs(options.seed) < 2**63:
         raise UserError(f"--seed {options.seed}: expected a whole number of at most 63 bits.")
-    checkpoint = resolve_checkpoint(options.checkpoint)
     _import_class_of(checkpoint)
     gan = GAN.load_from_checkpoint(checkpoint, map_location="cpu")
     condition = _condition(gan, options.condition, options.num)
@@ -78,9 +83,13 @@ def _import_class_of(checkpoint: Path) -> None:
         ) from error
 
 
-def _condition(gan: GAN, condition: int | None, num: int) -> torch.Tensor | None:
+def _condition(gan: "GAN", condition: int | None, num: int) -> "torch.Tensor | None":
     if condition is None:
         return None
+    import torch  # noqa: PLC0415 -- as above
+
+    from lit_gan.extensions.conditional import ConditionalGAN  # noqa: PLC0415
+
     if not isinstance(gan, ConditionalGAN):
         raise UserError(f"--condition {condition}: the checkpoint holds a {type(gan).__name__}, which takes none.")
     if not 0 <= condition < gan.num_classes:

@@ -5,6 +5,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from lit_gan.cli.plain_parser import PlainParser
+from lit_gan.cli.shipped import find
 from lit_gan.errors import UserError
 
 
@@ -30,6 +31,7 @@ def main(verb: str, arguments: list[str]) -> int:
         number = getattr(options, name)
         if number is not None and number < 1:
             raise UserError(f"--{name} {number}: expected at least 1.")
+    find(options.file, "sweeps")  # told at once where there is none
     if find_spec("optuna") is None:
         raise UserError("`lit-gan sweep` needs Optuna, which is not installed: pip install 'lit-gan[sweep]'.")
     code: int = import_module("lit_gan.cli.sweep_run").run(options)
