@@ -16,6 +16,7 @@ from lit_gan.callbacks.evaluation_images import EvaluationImages, folds_of
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.parzen_score import ParzenScore, load_scores, over_folds, protocol_key, save_scores
 from lit_gan.cli.as_typed import told_as_typed
+from lit_gan.cli.interpolation import interpolated
 from lit_gan.cli.parser import Parser, ShippedConfigFile
 from lit_gan.errors import UserError
 from lit_gan.metrics.baselines import baseline_centres
@@ -49,8 +50,8 @@ def main(verb: str, arguments: list[str]) -> int:
     """
     parser = _parser(verb)
     try:
-        with told_as_typed(verb, arguments):
-            options = parser.parse_args(arguments)
+        with told_as_typed(verb, arguments), interpolated(parser, arguments) as values:
+            options = parser.parse_args(values)
         built = parser.instantiate_classes(options)
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
@@ -109,7 +110,7 @@ def show(scores: Mapping[str, ParzenScore], against: str | None = None) -> None:
 
 
 def _parser(verb: str) -> Parser:
-    parser = Parser(prog=f"lit-gan {verb}", description=__doc__, parser_mode="omegaconf+", allow_abbrev=False)
+    parser = Parser(prog=f"lit-gan {verb}", description=__doc__, parser_mode="yaml", allow_abbrev=False)
     parser.add_argument("-c", "--config", action=ShippedConfigFile)
     parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
     parser.add_class_arguments(ParzenEvaluation, "parzen")

@@ -26,6 +26,7 @@ _FROM_DATA = {
     ),
     "data.num_classes": ("model.init_args.num_classes",),
 }
+FILLED_BY_DATA = tuple(target for targets in _FROM_DATA.values() for target in targets)
 
 
 def add_run_options(parser: Parser, verb: str) -> None:
@@ -90,7 +91,7 @@ def keep_what_was_given(dump: dict[str, Any], options: Any) -> None:
         dump: The resolved configuration as plain data; changed in place.
         options: The parsed options of the verb.
     """
-    for target in (target for targets in _FROM_DATA.values() for target in targets):
+    for target in FILLED_BY_DATA:
         value = options.get(target)
         if value is not None:
             *path, name = target.split(".")

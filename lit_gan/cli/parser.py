@@ -2,17 +2,13 @@
 
 from typing import Any, NoReturn
 
-from jsonargparse import set_parsing_settings
 from jsonargparse._actions import ActionConfigFile  # its public alias is not exported to type checkers
 from lightning.pytorch.cli import LightningArgumentParser
-from omegaconf.errors import OmegaConfBaseException
 
 from lit_gan.cli.explanation import explain
+from lit_gan.cli.interpolation import with_values
 from lit_gan.cli.shipped import find
 from lit_gan.errors import UserError
-
-# ${data.init_args.x} means the same under every verb.
-set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
 
 
 class ShippedConfigFile(ActionConfigFile):
@@ -37,14 +33,9 @@ class Parser(LightningArgumentParser):
             kwargs["help"] = "Path to a YAML file, or the bare name of a shipped configuration."
         return super().add_argument(*args, **kwargs)
 
-    def parse_args(self, *args: Any, **kwargs: Any) -> Any:
-        """As jsonargparse's; a ``${...}`` that leads nowhere is the user's to mend, too."""
-        try:
-            return super().parse_args(*args, **kwargs)
-        except OmegaConfBaseException as error:
-            verb, _, key = str(error.full_key).partition(".")
-            reason = str(error).partition("\n")[0].replace(f"'{verb}.", "'")
-            raise UserError(f"--{key}: {reason}.") from error
+    def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Any:
+        """As jsonargparse's, with the values of what stands in a configuration as ``${...}``."""
+        return super().parse_string(with_values(content), *args, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises what would have been printed, with the usage, by jsonargparse."""

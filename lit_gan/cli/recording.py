@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from lit_gan.cli.interpolation import escaped
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import queue_again, say_how_to_go_on
 from lit_gan.cli.unused_run import UnusedRun
@@ -45,7 +46,7 @@ class Recording:
         self.first_round = 0 if checkpoint is None else int(load_checkpoint(checkpoint).get("global_step", 0))
         if not self._speaks:
             return
-        self.run.write_config(yaml.safe_dump(result_of(config), sort_keys=False))
+        self.run.write_config(yaml.safe_dump(escaped(result_of(config)), sort_keys=False))
         self.run.write_environment(seed=seed)
 
     def finish(self) -> None:

@@ -29,12 +29,13 @@ from lit_gan.cli.as_typed import told_as_typed
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.devices import allocated_devices, chosen_strategy
 from lit_gan.cli.explanation import user_error_behind
+from lit_gan.cli.interpolation import interpolated
 from lit_gan.cli.module_builder import ModuleBuilder
-from lit_gan.cli.options import add_run_options, keep_what_was_given, link_data_to_model
+from lit_gan.cli.options import FILLED_BY_DATA, add_run_options, keep_what_was_given, link_data_to_model
 from lit_gan.cli.parser import Parser
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.recording import Recording
-from lit_gan.cli.run_arguments import check_asks_for_no_tracking, completed_arguments, from_the_root, run_folder_of
+from lit_gan.cli.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import say_where_everything_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
@@ -104,7 +105,7 @@ class RunCLI(LightningCLI):
             seed_everything_default=0,  # the same command again is the same run
             trainer_defaults={"devices": 1},
             parser_class=Parser,
-            parser_kwargs={"parser_mode": "omegaconf+", "prog": "lit-gan", "allow_abbrev": False},
+            parser_kwargs={"parser_mode": "yaml", "prog": "lit-gan", "allow_abbrev": False},
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
@@ -130,8 +131,12 @@ class RunCLI(LightningCLI):
     def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
         """Parses the arguments that were passed, whatever stands in ``sys.argv``."""
         verb, *flags = args
-        with told_as_typed(verb, flags):
-            self.config = parser.parse_args([verb, *from_the_root(flags)])
+        found = interpolated(parser, flags, verb=verb, filled_later=FILLED_BY_DATA)
+        with told_as_typed(verb, flags), found as values:
+            self.config = self._parse(parser, [verb, *values])
+
+    def _parse(self, parser: Parser, arguments: list[str]) -> Any:
+        return parser.parse_args(arguments)
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's model is among the configurations already, where flags beat it."""

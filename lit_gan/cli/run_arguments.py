@@ -1,6 +1,5 @@
 """What `validate`, `test` and `predict` need when they are given a run folder or a checkpoint alone."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any
 
 import yaml
 
+from lit_gan.cli.interpolation import escaped
 from lit_gan.errors import UserError
 from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
 
 _CONFIG_OPTIONS = ("-c", "--config")
 _CHECKPOINT_OPTION = "--ckpt_path"
-_ABSOLUTE = re.compile(r"\$\{([a-zA-Z][\w.\[\]]*)\}")
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:
@@ -65,28 +64,6 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
         stored = _stored_model(checkpoint, Path(folder) / "checkpoint.yaml")
         files = [option for config in [*configs, *stored] for option in ("--config", config)]
         yield [*files, *flags, _CHECKPOINT_OPTION, str(checkpoint)]
-
-
-def from_the_root(flags: list[str]) -> list[str]:
-    """Flags in which ``${data.init_args.x}`` means what it means in a file: the parser looks from the flag's own place.
-
-    Args:
-        flags: What follows the verb.
-
-    Raises:
-        UserError: For ``${...}`` in a flag of the model or the data, whose place the parser does not know yet.
-
-    Example:
-        >>> from_the_root(["--trainer.max_steps", "${data.init_args.batch_size}"])
-        ['--trainer.max_steps', '${..data.init_args.batch_size}']
-    """
-    completed, key = [], ""
-    for flag in flags:
-        key = flag.partition("=")[0] if flag.startswith("--") else key
-        if _ABSOLUTE.search(flag) and key.startswith(("--model.", "--data.")):
-            raise UserError(f"{key}: ${{...}} works in a configuration file, not in a flag of model or data.")
-        completed.append(_ABSOLUTE.sub(rf"${{{'.' * (key.count('.') + 1)}\1}}", flag))
-    return completed
 
 
 def is_typed(option: str, arguments: list[str]) -> bool:
@@ -146,7 +123,7 @@ def _stored_model(checkpoint: Path, target: Path) -> list[str]:
     class_path = stored.pop("_class_path", None)
     if class_path is None:
         return []
-    target.write_text(yaml.safe_dump({"model": {"class_path": class_path, "init_args": _plain(stored)}}))
+    target.write_text(yaml.safe_dump({"model": {"class_path": class_path, "init_args": escaped(_plain(stored))}}))
     return [str(target)]
 
 

@@ -1,6 +1,7 @@
 """What a command asks of the Trainer, found by parsing it whole; nothing is built or run."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from lit_gan.cli.devices import number_of_devices
 from lit_gan.cli.parser import Parser
@@ -51,12 +52,30 @@ def trainer_settings(verb: str, arguments: list[str]) -> TrainerSettings:
         return _Parsed(verb, complete).settings()
 
 
+def parsed_command(verb: str, arguments: list[str]) -> Any:
+    """The options of a command, parsed as they are when it runs.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        arguments: What follows it.
+
+    Raises:
+        UserError: Whatever is wrong with them.
+    """
+    return _Parsed(verb, arguments).options
+
+
 class _Parsed(RunCLI):
     """The command line, parsed and left at that."""
 
     def add_arguments_to_parser(self, parser: Parser) -> None:  # type: ignore[override]  # as RunCLI's
         super().add_arguments_to_parser(parser)
-        parser.set_defaults(_NOT_GIVEN)
+        self._verb_parser = parser
+
+    def _parse(self, parser: Parser, arguments: list[str]) -> Any:
+        """Not before each ``${trainer.devices}`` has found its value."""
+        self._verb_parser.set_defaults(_NOT_GIVEN)
+        return super()._parse(parser, arguments)
 
     def _set_seed(self) -> None:
         """Not the seed of this process."""

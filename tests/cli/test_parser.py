@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from command_line import lit_gan
 
@@ -40,30 +39,6 @@ def test_long_and_short_keys_mean_the_same() -> None:
     long = resolved("--config", "mnist", "--model.init_args.optimizer_g.init_args.lr", 0.3)
     assert long == resolved("--config", "mnist", "--model.optimizer_g.lr", 0.3)
     assert long["model"]["init_args"]["optimizer_g"]["init_args"]["lr"] == 0.3
-
-
-@pytest.mark.parametrize(("flags", "expected"), [((), 100), (("--data.init_args.batch_size", "20"), 20)])
-def test_interpolation_resolves_over_files_and_flags(flags: tuple[str, ...], expected: int) -> None:
-    Path("more.yaml").write_text("sample_grid: {num_samples: '${data.init_args.batch_size}'}")
-    config = resolved("--config", "quickstart", "--config", "more.yaml", *flags)
-    assert config["sample_grid"]["num_samples"] == expected
-
-
-def test_interpolation_in_a_flag_sees_the_configuration() -> None:
-    config = resolved("--config", "quickstart", "--trainer.max_steps", "${data.init_args.batch_size}")
-    assert config["trainer"]["max_steps"] == 100
-
-
-@pytest.mark.parametrize("key", ["--model.init_args.clip_g", "--data.batch_size"])
-def test_interpolation_in_a_flag_of_model_or_data_is_refused(key: str) -> None:
-    line = lit_gan("fit", "--config", "quickstart", f"{key}=${{trainer.max_steps}}").line
-    assert line == f"{key}: ${{...}} works in a configuration file, not in a flag of model or data."
-
-
-def test_interpolation_that_leads_nowhere_is_told() -> None:
-    Path("more.yaml").write_text("sample_grid: {num_samples: '${nothing.here}'}")
-    line = lit_gan("fit", "--config", "quickstart", "--config", "more.yaml").line
-    assert line.startswith("--sample_grid.num_samples: Interpolation key '..nothing.here' not found")
 
 
 def test_options_are_never_abbreviated() -> None:
