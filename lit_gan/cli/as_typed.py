@@ -13,7 +13,7 @@ from lit_gan.cli.typed import CONFIG_OPTIONS, Typed, Unknown, options_in, read_c
 from lit_gan.errors import UserError
 
 _WRONG_CLASS = re.compile(
-    r"expected a class, got (\S+)|there is no (\w+) in [\w.]+|expected a class derived from \w+"
+    r"expected a class(?:, got (\S+))?|there is no (\w+) in [\w.]+|expected a class derived from \w+"
     r"|expected its class before .*"
 )
 _SHORT_LIST = 12
@@ -42,7 +42,7 @@ class _Word(NamedTuple):
             if part != "init_args" and len(_path(".".join(parts))) == length:
                 break
             parts.append(part)
-        while parts[-1] == "init_args":
+        while parts and parts[-1] == "init_args":
             parts.pop()
         return self._replace(text=".".join(parts))
 
@@ -73,7 +73,8 @@ def _told(verb: str, arguments: Sequence[str], error: ArgumentError, *, in_a_con
     words = [word for word in words if (word.config is not None) == in_a_config and word.path[: len(path)] == path]
     exact = [word for word in words if word.path == path]
     option = f"--{'.'.join(error.keys)}" if error.keys else ""
-    word = (exact or [each.cut(len(path)) for each in words] or [_Word(option)])[-1]
+    outer = [each.cut(len(path)) for each in words] if path else []
+    word = (exact or outer or [_Word(option)])[-1]
     file = "" if word.config is None else f"--config {word.config}: "
     if not word.text:
         return f"{file}{error.fault}."

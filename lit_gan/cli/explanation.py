@@ -48,6 +48,11 @@ _REWORDED = (
         r"expected a class derived from \1",
     ),
     (re.compile(r' in "<unicode string>",'), " at"),
+    (re.compile(r"^Not a valid subclass of (\w+).*", re.DOTALL), r"expected a class derived from \1"),
+    (re.compile(r"^Expected a dot import path string:.*|.* Expected a dot import path string:.*"), "expected a class"),
+    (re.compile(r"'\w+' object has no attribute 'keys'"), "expected keys and values"),
+    (re.compile(r"argument of type '\w+' is not iterable"), "expected a class"),
+    (re.compile(r"NestedArg\(key='(.*?)', val='(.*?)'\)"), r"\1: \2"),
 )
 
 
@@ -123,8 +128,9 @@ def _fault(text: str) -> str:
     wanted = [_in_words(kind) for kind in _WANTED.findall(text)]
     rest = [part.strip() for part in re.split(r"(?:(?:^|\s)-)+\s", _WANTED.sub("", text)) if part.strip(" -.")]
     if wanted and all(part.startswith(_IMPORT_PATH) for part in rest) and (wanted != ["a list"] or not rest):
-        return f"expected {' or '.join(dict.fromkeys(wanted))}" + (f", got {given[1]}" if given else "")
-    text = " or ".join(dict.fromkeys(rest))
+        text = f"expected {' or '.join(dict.fromkeys(wanted))}" + (f", got {given[1]}" if given else "")
+    else:
+        text = " or ".join(dict.fromkeys(rest))
     for pattern, wording in _REWORDED:
         text = pattern.sub(wording, text)
     return text.rstrip(". ")

@@ -26,6 +26,9 @@ def look(verb: str, arguments: Sequence[str]) -> None:
     Raises:
         UserError: If a configuration, a checkpoint, an option or a key does not exist.
     """
+    for word in arguments:
+        if not word.isprintable() and any("\udc80" <= letter <= "\udcff" for letter in word):
+            raise UserError(f"{word!a}: expected a text in the encoding of this terminal (UTF-8).")
     if verb in TRAINER_VERBS:
         _check_there_is_something_to_do(verb, arguments)
     typed = Typed(verb, at_hand=True)
@@ -79,7 +82,9 @@ def _check_there_is_something_to_do(verb: str, arguments: Sequence[str]) -> None
     first = arguments[0] if arguments and not arguments[0].startswith("-") else None
     if verb == "fit" and first in shipped_names("configs") and not Path(first).exists():
         raise UserError(f"{first}: expected an option; did you mean --config {first}?")
-    checkpoint = first or given.get("--ckpt_path")
+    checkpoint = given.get("--ckpt_path") if first is None else first
+    if checkpoint == "":
+        raise UserError("expected a run folder or a checkpoint, got an empty name.")
     if checkpoint and checkpoint.lower() not in ("null", "none") and not Path(checkpoint).exists():
         resolve_checkpoint(checkpoint)
     if checkpoint is not None or any(name.partition(".")[0] in _SUFFICES for name in given):

@@ -57,7 +57,7 @@ def _left_out(verb: str) -> frozenset[str]:
     for method in [] if cli is None else cli.node.body:
         if isinstance(method, ast.FunctionDef) and method.name == "subcommands":
             returned = next(node.value for node in ast.walk(method) if isinstance(node, ast.Return))
-            return frozenset(ast.literal_eval(returned or ast.Dict())[verb])  # type: ignore[arg-type]  # a literal
+            return frozenset() if returned is None else frozenset(ast.literal_eval(returned)[verb])
     return frozenset()
 
 

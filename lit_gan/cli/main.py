@@ -3,6 +3,7 @@
 Nothing heavy is imported before a verb is known, so that `lit-gan --help` answers at once.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -96,6 +97,11 @@ def _ending(arguments: list[str]) -> int:
     except RunError as failure:
         print(f"lit-gan: failed{_place()}: {' '.join(str(failure).split())}", file=sys.stderr)
         return DISK_FULL if _is_left_by_a_full_disk(failure) else FAILED
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"lit-gan: error: {str(error.filename)[:60]}...: the name is too long for a file.", file=sys.stderr)
+        return USER_ERROR
     except KeyboardInterrupt:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED
@@ -128,7 +134,7 @@ def _place() -> str:
 def _dispatch(arguments: list[str]) -> int:
     verb = arguments[0] if arguments else "--help"
     if verb in ("-h", "--help", "help"):
-        print(_help())
+        _show(_help())
         return DONE
     if verb in ("-V", "--version"):
         print(f"lit-gan {__version__}")
@@ -136,16 +142,43 @@ def _dispatch(arguments: list[str]) -> int:
     if verb not in _VERBS:
         raise UserError(_no_such_verb(verb))
     if verb in _LOOKED_AT:
+        topic = import_module("lit_gan.cli.help_page").asked_for(arguments[1:])
+        if topic is not None and topic != "all":
+            _add_the_working_directory()
+            _show(_help_on(verb, topic))
+            return DONE
+        if topic == "all":
+            arguments = [verb, "--help"]
         import_module("lit_gan.cli.first_look").look(verb, arguments[1:])  # before heavy imports
     if verb in _ON_ALL_RANKS:
         code: int | None = import_module("lit_gan.cli.srun").start_again_under_srun(arguments)  # before heavy imports
         if code is not None:
             return code
-    # A network of one's own is a module beside the configuration that names it, as for `python -m lit_gan`.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    _add_the_working_directory()
     run: Callable[[str, list[str]], int] = import_module(_VERBS[verb][0]).main
     return run(verb, arguments[1:])
+
+
+def _show(text: str) -> None:
+    """Prints a page; a reader who has left, as `head` does, has seen enough of it."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+
+
+def _add_the_working_directory() -> None:
+    """A network of one's own is a module beside the configuration that names it, as for `python -m lit_gan`."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
+def _help_on(verb: str, topic: str) -> str:
+    if topic:
+        text: str = import_module("lit_gan.cli.class_help").class_help(topic)
+    else:
+        text = import_module("lit_gan.cli.help_page").help_page(verb, _VERBS[verb][1])
+    return text
 
 
 def _no_such_verb(verb: str) -> str:

@@ -37,7 +37,7 @@ from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.recording import Recording
 from lit_gan.cli.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
 from lit_gan.cli.run_identity import result_of
-from lit_gan.cli.run_messages import say_where_everything_is
+from lit_gan.cli.run_messages import say_where_everything_is, say_where_the_profile_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unused_run import UnusedRun
@@ -293,6 +293,7 @@ class RunCLI(LightningCLI):
         recording.finish()
         if is_rank_zero(os.environ):
             say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
+            say_where_the_profile_is(run, "fit")
 
     def _root_of(self, error: BaseException) -> BaseException:
         """The loss of another rank, where that is what this one ends by: not the broken connection that it left."""
@@ -323,6 +324,8 @@ class RunCLI(LightningCLI):
         )
         with recorded, finished_wandb(self.trainer.loggers), stopped_at_once(), told_to_the_user(kwargs["ckpt_path"]):
             evaluate(model, **kwargs)
+        if self.run is not None and self.trainer.is_global_zero:
+            say_where_the_profile_is(self.run, self.verb)
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:
         """Writes samples to a ``.pt`` file; a module that is no GAN predicts from its own data."""

@@ -32,6 +32,8 @@ def main(verb: str, arguments: list[str]) -> int:
         options = _parser(verb).parse_args(arguments)
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
+    if not options.checkpoint:
+        raise UserError("expected a run folder or a checkpoint, got an empty name.")
     checkpoint = resolve_checkpoint(options.checkpoint)
     # torch, for a command that is worth it
     from lit_gan.cli.samples_file import PICTURES, TENSORS, check_target, write_samples  # noqa: PLC0415

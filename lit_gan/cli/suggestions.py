@@ -4,16 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 from lit_gan.cli.known_options import BUILT, known_options
-from lit_gan.cli.signatures import annotation_of, arguments_of, bases_of, classes_in, is_abstract
+from lit_gan.cli.signatures import annotation_of, arguments_of, bases_of, classes_in, definition_of, is_abstract
 from lit_gan.cli.usual_names import usually_called
 
 _MOST = 3
 _ALIKE = 0.75
-# Where classes of ours are found that an argument may be.
-_OFFERED_IN = tuple(
+#: Where classes of ours are found that an argument may be.
+OFFERED_IN = tuple(
     f"lit_gan{module}"
     for module in ("", ".networks", ".objectives", ".latents", ".coordination", ".schedules", ".data", ".callbacks")
 )
+_USED_WITH_THEM = ("torch.optim", "lightning.pytorch.callbacks", "torch.optim.lr_scheduler")
 _BASES_OF_ROOTS = {
     ("model",): "LightningModule",
     ("data",): "LightningDataModule",
@@ -110,12 +111,8 @@ def fitting_classes(path: tuple[str, ...], classes: Classes) -> list[str]:
         return []
     if wanted == "Optimizer":
         return [f"torch.optim.{name}" for name in classes_in("torch.optim") if name != wanted]
-    found = {
-        f"{module}.{name}": bases_of(definition)
-        for module in _OFFERED_IN
-        for name, definition in classes_in(module).items()
-        if definition.module.startswith("lit_gan.") and not is_abstract(definition)
-    }
+    definitions = {path: definition_of(path) for path in offered_classes()}
+    found = {path: bases_of(definition) for path, definition in definitions.items() if definition is not None}
     fitting = {name: bases for name, bases in found.items() if wanted in bases and name.rpartition(".")[2] != wanted}
     if wanted == "Module":  # a network: those of this player, if there are such
         fitting = {name: bases for name, bases in fitting.items() if not bases & {"LightningModule", "Linear"}}
@@ -150,8 +147,18 @@ def full_path(class_path: str) -> str:
     """
     if "." in class_path or not class_path[:1].isupper():
         return class_path
-    found = (f"{module}.{class_path}" for module in _OFFERED_IN if class_path in classes_in(module))
+    found = (f"{module}.{class_path}" for module in (*OFFERED_IN, *_USED_WITH_THEM) if class_path in classes_in(module))
     return next(found, class_path)
+
+
+def offered_classes() -> list[str]:
+    """The import paths of all classes of ours that something can be built of."""
+    return [
+        f"{module}.{name}"
+        for module in OFFERED_IN
+        for name, definition in classes_in(module).items()
+        if definition.module.startswith("lit_gan.") and not is_abstract(definition)
+    ]
 
 
 def likely_classes(typed: str, fitting: Iterable[str]) -> list[str]:

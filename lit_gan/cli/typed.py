@@ -199,10 +199,22 @@ def read_config(path: Path) -> Any:
         raise UserError(f"expected a YAML file, and it is none: {_fault(error)}.") from error
     except RecursionError as error:
         raise UserError("it nests too deep.") from error
+    if _holds_itself(content, ()):
+        raise UserError("an alias (*) stands within what it stands for.")
     if not isinstance(content, Mapping):
         got = "an empty file" if content in (None, "") else "a list" if isinstance(content, list) else content
         raise UserError(f"expected keys such as model and data, got {got}.")
     return content
+
+
+def _holds_itself(node: Any, around: tuple[int, ...]) -> bool:
+    if not isinstance(node, Mapping | list):
+        return False
+    if id(node) in around:
+        return True
+    return any(
+        _holds_itself(each, (*around, id(node))) for each in (node.values() if isinstance(node, Mapping) else node)
+    )
 
 
 def _fault(error: yaml.YAMLError) -> str:

@@ -86,7 +86,15 @@ _LATENT = "--model.init_args.latent=lit_gan.latents.Normal"
         (["--trainer.limit_train_batches=-3"], "--trainer: .*invalid value -3 for limit_train_batches"),
         (["--trainer.strategy=nope"], "--trainer: You selected an invalid strategy name: `strategy='nope'`"),
         (["--trainer.val_check_interval=2000"], r"`val_check_interval` \(2000\) must be less than or equal to"),
-        (["--trainer.gradient_clip_val=1"], "Automatic gradient clipping is not supported for manual optimization"),
+        (["--trainer.gradient_clip_val=1"], r"^trainer.gradient_clip_val = 1: .*--model.init_args.clip_g 1 "),
+        (["--trainer.accumulate_grad_batches=2"], "^trainer.accumulate_grad_batches = 2: .*init_args.micro_batches 2"),
+        (
+            [
+                "--trainer.callbacks=lightning.pytorch.callbacks.GradientAccumulationScheduler",
+                "--trainer.callbacks.scheduling={0: 2}",
+            ],
+            "^the callback GradientAccumulationScheduler cannot serve a GAN",
+        ),
         (
             ["--checkpoint.save_top_k=2", "--checkpoint.monitor=null"],
             r"ModelCheckpoint\(save_top_k=2, monitor=None\) is not a valid configuration",

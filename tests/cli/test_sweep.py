@@ -22,6 +22,7 @@ from lit_gan.cli.main import main
 from lit_gan.cli.shipped import find
 from lit_gan.cli.sweep_check import check_options, points_to_check
 from lit_gan.cli.sweep_display import shown_trials
+from lit_gan.installation import install_command
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.search_space import search_space
 from lit_gan.tuning.study import SweepStudy
@@ -84,7 +85,7 @@ def test_without_optuna_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 
     line = lit_gan("sweep", "digits_quick").line
 
-    assert line == "`lit-gan sweep` needs Optuna, which is not installed: pip install 'lit-gan[sweep]'."
+    assert line == f"`lit-gan sweep` needs Optuna, which is not installed: {install_command('sweep')}."
 
 
 @pytest.mark.parametrize(
