@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -21,7 +21,9 @@ _DEEPEST = 20  # mappings within mappings that are looked at; YAML can nest them
 class _Texts(yaml.SafeLoader):
     """Everything that is no list and no mapping as the text that it is: what it means is the real parser's to say."""
 
-    yaml_implicit_resolvers: ClassVar = {"<": [("tag:yaml.org,2002:merge", re.compile("^(?:<<)$"))]}
+    yaml_implicit_resolvers = {  # noqa: RUF012 -- PyYAML's own place for them
+        "<": [("tag:yaml.org,2002:merge", re.compile("^(?:<<)$"))]
+    }
 
 
 class Unknown(NamedTuple):
@@ -212,9 +214,8 @@ def _holds_itself(node: Any, around: tuple[int, ...]) -> bool:
         return False
     if id(node) in around:
         return True
-    return any(
-        _holds_itself(each, (*around, id(node))) for each in (node.values() if isinstance(node, Mapping) else node)
-    )
+    inner = node.values() if isinstance(node, Mapping) else node
+    return any(_holds_itself(each, (*around, id(node))) for each in inner)
 
 
 def _fault(error: yaml.YAMLError) -> str:
