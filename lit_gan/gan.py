@@ -33,6 +33,7 @@ from lit_gan.schedules import Schedule
 from lit_gan.shares import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart, unsent
 from lit_gan.strategies.step_count import StepCount
+from lit_gan.unsupported import check_trainer
 from lit_gan.verdict import Verdict, at_least_float32, joined
 
 PlayerName = Literal["generator", "discriminator"]
@@ -251,6 +252,11 @@ class GAN(GenerativeModule):
         return self._passes[key]
 
     # -- The run ----------------------------------------------------------------------------------------------------
+
+    def configure_callbacks(self) -> list[Callback]:
+        """None; but the first hook of a training, in which a Trainer that cannot serve a GAN is refused."""
+        check_trainer(self.trainer)
+        return []
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
         """One optimiser per player, G's first, with the schedules of each."""

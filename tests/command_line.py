@@ -104,7 +104,11 @@ def resolved(run: Path) -> dict[str, Any]:
 @contextmanager
 def _restored() -> Iterator[None]:
     environment, threads = dict(os.environ), torch.get_num_threads()
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    lightning = "lightning.pytorch"
+    names = ("profilers", "callbacks", "tuner", "utilities.rank_zero")
+    loggers = [
+        logging.getLogger(name) for name in (lightning, "lightning.fabric", *(f"{lightning}.{n}" for n in names))
+    ]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         try:

@@ -17,6 +17,7 @@ from lit_gan.callbacks.evaluation_images import EvaluationImages, folds_of
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.parzen_score import ParzenScore, load_scores, over_folds, protocol_key, save_scores
 from lit_gan.callbacks.sample_budget import budget_of_test
+from lit_gan.cli.as_typed import told_as_typed
 from lit_gan.cli.interpolation import interpolated
 from lit_gan.cli.parser import Parser, ShippedConfigFile
 from lit_gan.cli.unbuilt import told_of_what_is_built
@@ -52,8 +53,10 @@ def main(verb: str, arguments: list[str]) -> int:
     """
     parser = _parser(verb)
     try:
-        with interpolated(parser, arguments) as values, told_of_what_is_built():
-            built = parser.instantiate_classes(parser.parse_args(values))
+        with told_as_typed(verb, arguments), interpolated(parser, arguments) as values:
+            options = parser.parse_args(values)
+        with told_of_what_is_built():
+            built = parser.instantiate_classes(options)
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     data, parzen = built.data, built.parzen

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from lit_gan.errors import UserError
 
+#: What is wrong with an option that there is not.
+NO_SUCH_OPTION = "no such option"
 _HINT = "`--help` lists the options."
 # The parts of a report that say nothing: what was tried first, and the alternative "no value at all".
 _NOISE = (
@@ -26,7 +28,7 @@ _IN_WORDS = {
     "Sequence": "a list",
 }
 
-_NO_SUCH_OPTION = (
+_NOT_ACCEPTED = (
     re.compile(r"^unrecognized arguments: --([^\s=]+)"),
     re.compile(r"^(?:Subcommand '\w+' does not accept option|Option) '([^']+)'(?: is not accepted)?"),
 )
@@ -35,9 +37,10 @@ _REQUIRED = re.compile(r"the following arguments are required: (.*)$")
 _VERB = re.compile(r"\b(?:fit|validate|test|predict)\.")
 _IMPORT_PATH = "Expected a dot import path string: "
 _REWORDED = (
+    (re.compile(rf"{_IMPORT_PATH}(\S+)"), r"expected a class, got \1"),
     (
-        re.compile(rf"{_IMPORT_PATH}(\S+)"),
-        r"expected the import path of a class, such as lit_gan.data.MNISTDataModule, got \1",
+        re.compile(r"Expected an instantiatable class, but (\S+) is abstract"),
+        r"expected its class before its arguments",
     ),
     (re.compile(r"module '([\w.]+)' has no attribute '(\w+)'"), r"there is no \2 in \1"),
     (
@@ -45,6 +48,11 @@ _REWORDED = (
         r"expected a class derived from \1",
     ),
     (re.compile(r' in "<unicode string>",'), " at"),
+    (re.compile(r"^Not a valid subclass of (\w+).*", re.DOTALL), r"expected a class derived from \1"),
+    (re.compile(r"^Expected a dot import path string:.*|.* Expected a dot import path string:.*"), "expected a class"),
+    (re.compile(r"'\w+' object has no attribute 'keys'"), "expected keys and values"),
+    (re.compile(r"argument of type '\w+' is not iterable"), "expected a class"),
+    (re.compile(r"NestedArg\(key='(.*?)', val='(.*?)'\)"), r"\1: \2"),
 )
 
 
@@ -98,9 +106,9 @@ def user_error_behind(error: BaseException | None) -> UserError | None:
 
 
 def _explained(keys: tuple[str, ...], text: str) -> UserError:
-    for pattern in _NO_SUCH_OPTION:
+    for pattern in _NOT_ACCEPTED:
         if found := pattern.search(text):
-            return ArgumentError((*keys, found[1]), "no such option")
+            return ArgumentError((*keys, found[1]), NO_SUCH_OPTION)
     if found := _REQUIRED.search(text):
         missing = _VERB.sub("", found[1]).split(", ")
         return ArgumentError(
@@ -120,8 +128,9 @@ def _fault(text: str) -> str:
     wanted = [_in_words(kind) for kind in _WANTED.findall(text)]
     rest = [part.strip() for part in re.split(r"(?:(?:^|\s)-)+\s", _WANTED.sub("", text)) if part.strip(" -.")]
     if wanted and all(part.startswith(_IMPORT_PATH) for part in rest) and (wanted != ["a list"] or not rest):
-        return f"expected {' or '.join(dict.fromkeys(wanted))}" + (f", got {given[1]}" if given else "")
-    text = " or ".join(rest)
+        text = f"expected {' or '.join(dict.fromkeys(wanted))}" + (f", got {given[1]}" if given else "")
+    else:
+        text = " or ".join(dict.fromkeys(rest))
     for pattern, wording in _REWORDED:
         text = pattern.sub(wording, text)
     return text.rstrip(". ")

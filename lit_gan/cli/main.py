@@ -3,6 +3,7 @@
 Nothing heavy is imported before a verb is known, so that `lit-gan --help` answers at once.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
 from importlib import import_module
 
 from lit_gan import __version__
@@ -33,6 +35,15 @@ _VERBS = {
 }
 
 _ON_ALL_RANKS = ("fit", "validate", "test")
+# What other programs call a verb.
+_CALLED_ELSEWHERE = {
+    **dict.fromkeys(("train", "run", "resume"), "fit"),
+    **dict.fromkeys(("eval", "evaluate", "valid", "score"), "validate"),
+    **dict.fromkeys(("generate", "infer", "inference"), "sample"),
+    **dict.fromkeys(("tune", "search", "agent"), "sweep"),
+    **dict.fromkeys(("sbatch", "slurm", "launch"), "submit"),
+}
+_LOOKED_AT = ("fit", "validate", "test", "predict", "baselines")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,11 +102,18 @@ def _ending(arguments: list[str]) -> int:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
-        failures = import_module("lit_gan.cli.failures")
-        if os.environ.get(failures.VARIABLE) == "1":
-            traceback.print_exception(error)
-        print(f"lit-gan: failed{_place()}: {failures.failure(error)}", file=sys.stderr)
-        return FAILED
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        print(f"lit-gan: error: {str(error.filename)[:60]}...: the name is too long for a file.", file=sys.stderr)
+        return USER_ERROR
+    failures = import_module("lit_gan.cli.failures")
+    if os.environ.get(failures.VARIABLE) == "1":
+        traceback.print_exception(error)
+    print(f"lit-gan: failed{_place()}: {failures.failure(error)}", file=sys.stderr)
+    return FAILED
 
 
 def _is_left_by_a_full_disk(error: BaseException) -> bool:
@@ -125,22 +143,57 @@ def _place() -> str:
 def _dispatch(arguments: list[str]) -> int:
     verb = arguments[0] if arguments else "--help"
     if verb in ("-h", "--help", "help"):
-        print(_help())
+        _show(_help())
         return DONE
     if verb in ("-V", "--version"):
         print(f"lit-gan {__version__}")
         return DONE
     if verb not in _VERBS:
-        raise UserError(f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; `lit-gan --help` tells more.")
+        raise UserError(_no_such_verb(verb))
+    if verb in _LOOKED_AT:
+        topic = import_module("lit_gan.cli.help_page").asked_for(arguments[1:])
+        if topic is not None and topic != "all":
+            _add_the_working_directory()
+            _show(_help_on(verb, topic))
+            return DONE
+        if topic == "all":
+            arguments = [verb, "--help"]
+        import_module("lit_gan.cli.first_look").look(verb, arguments[1:])  # before heavy imports
     if verb in _ON_ALL_RANKS:
         code: int | None = import_module("lit_gan.cli.srun").start_again_under_srun(arguments)  # before heavy imports
         if code is not None:
             return code
-    # A network of one's own is a module beside the configuration that names it, as for `python -m lit_gan`.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    _add_the_working_directory()
     run: Callable[[str, list[str]], int] = import_module(_VERBS[verb][0]).main
     return run(verb, arguments[1:])
+
+
+def _show(text: str) -> None:
+    """Prints a page; a reader who has left, as `head` does, has seen enough of it."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+
+
+def _add_the_working_directory() -> None:
+    """A network of one's own is a module beside the configuration that names it, as for `python -m lit_gan`."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
+def _help_on(verb: str, topic: str) -> str:
+    if topic:
+        text: str = import_module("lit_gan.cli.class_help").class_help(topic)
+    else:
+        text = import_module("lit_gan.cli.help_page").help_page(verb, _VERBS[verb][1])
+    return text
+
+
+def _no_such_verb(verb: str) -> str:
+    alike = get_close_matches(verb, [*_VERBS, *_CALLED_ELSEWHERE], n=1)
+    meant = f"did you mean {_CALLED_ELSEWHERE.get(alike[0], alike[0])}?" if alike else "`lit-gan --help` tells more."
+    return f"unknown command {verb!r}: expected one of {', '.join(_VERBS)}; {meant}"
 
 
 def _help() -> str:

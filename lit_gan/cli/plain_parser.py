@@ -1,9 +1,14 @@
 """The parser of the verbs that are none of Lightning's."""
 
 import argparse
+import re
+from difflib import get_close_matches
 from typing import NoReturn
 
 from lit_gan.errors import UserError
+
+_UNKNOWN = re.compile(r"unrecognized arguments: (-.*)", re.DOTALL)
+_OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 
 
 class PlainParser(argparse.ArgumentParser):
@@ -18,4 +23,21 @@ class PlainParser(argparse.ArgumentParser):
         Raises:
             UserError: Always.
         """
+        unknown = _UNKNOWN.match(message)
+        if unknown is not None:
+            self.refuse(unknown[1])
         raise UserError(f"{message}; `{self.prog} --help` lists the options.")
+
+    def refuse(self, words: str) -> NoReturn:
+        """Refuses an option that there is not.
+
+        Args:
+            words: The option, and what was typed behind it.
+
+        Raises:
+            UserError: Always.
+        """
+        option = words.split(maxsplit=1)[0].partition("=")[0]
+        alike = get_close_matches(option, set(_OPTION.findall(self.format_help())), n=1)
+        meant = f"did you mean {alike[0]}?" if alike else f"`{self.prog} --help` lists the options."
+        raise UserError(f"{words}: no such option; {meant}")

@@ -27,6 +27,7 @@ from lit_gan.callbacks.player_monitor import PlayerMonitor
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
 from lit_gan.callbacks.throughput import Throughput
+from lit_gan.cli.as_typed import told_as_typed
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.devices import allocated_devices, chosen_strategy
 from lit_gan.cli.ending import Ending, planned_rounds, time_limit
@@ -39,7 +40,7 @@ from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.recording import Recording
 from lit_gan.cli.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
 from lit_gan.cli.run_identity import result_of
-from lit_gan.cli.run_messages import say_where_everything_is
+from lit_gan.cli.run_messages import say_where_everything_is, say_where_the_profile_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
 from lit_gan.cli.start_checks import check_something_is_left
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
@@ -134,7 +135,8 @@ class RunCLI(LightningCLI):
     def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
         """Parses the arguments that were passed, whatever stands in ``sys.argv``."""
         verb, *flags = args
-        with interpolated(parser, flags, verb=verb, filled_later=FILLED_BY_DATA) as values:
+        found = interpolated(parser, flags, verb=verb, filled_later=FILLED_BY_DATA)
+        with told_as_typed(verb, flags), found as values:
             self.config = self._parse(parser, [verb, *values])
 
     def _parse(self, parser: Parser, arguments: list[str]) -> Any:
@@ -301,6 +303,7 @@ class RunCLI(LightningCLI):
         recording.finish("" if end.as_planned else end.reason)
         if is_rank_zero(os.environ):
             say_where_everything_is(run, end, time.monotonic() - self.started)
+            say_where_the_profile_is(run, "fit")
 
     def _root_of(self, error: BaseException) -> BaseException:
         """The loss of another rank, where that is what this one ends by: not the broken connection that it left."""
@@ -331,6 +334,8 @@ class RunCLI(LightningCLI):
         )
         with recorded, finished_wandb(self.trainer.loggers), stopped_at_once(), told_to_the_user(kwargs["ckpt_path"]):
             evaluate(model, **kwargs)
+        if self.run is not None and self.trainer.is_global_zero:
+            say_where_the_profile_is(self.run, self.verb)
 
     def predict(self, model: LightningModule, **kwargs: Any) -> None:
         """Writes samples to a ``.pt`` file; a module that is no GAN predicts from its own data."""

@@ -29,6 +29,17 @@ def say_where_everything_is(run: RunFolder, ending: Ending, seconds: float) -> N
         print(f"  {name:<10} {'none' if path is None else shown(path)}")
 
 
+def say_where_the_profile_is(run: RunFolder, stage: str) -> None:
+    """Prints where a profiler left its files, if it wrote any; a table it shows by itself.
+
+    Args:
+        run: The run folder.
+        stage: What was profiled: ``fit``, ``validate`` or ``test``, with which the files' names begin.
+    """
+    for path in sorted(run.path.glob(f"{stage}-*")):
+        print(f"  {'profile':<10} {shown(path)}")
+
+
 def say_how_to_go_on(run: RunFolder, ended: str = "stopped") -> None:
     """Prints what a stopped run will go on from.
 

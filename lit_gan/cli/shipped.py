@@ -1,5 +1,6 @@
 """The configurations and sweeps that come with the package, found by their bare names."""
 
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
@@ -44,7 +45,12 @@ def find(name: str, kind: str = "configs") -> Path:
     if path.name == name and shipped.is_file():
         return shipped
     option, what = ("--config", "configuration") if kind == "configs" else ("FILE", "sweep")
+    if name and path.is_dir():
+        raise UserError(f"{option} {name}: that is a folder: expected a YAML file in it.")
+    names = shipped_names(kind)
+    alike = get_close_matches(name, names, n=1)
+    meant = f" (did you mean {alike[0]}?)" if alike else ""
     raise UserError(
-        f"{option} {name}: no such file, and no shipped {what} of that name: expected a path to a YAML file or "
-        f"one of {', '.join(shipped_names(kind))}."
+        f"{option} {name}: no such file, and no shipped {what} of that name{meant}: expected a path to a YAML file or "
+        f"one of {', '.join(names)}."
     )

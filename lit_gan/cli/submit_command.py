@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from lit_gan.cli.first_look import look
 from lit_gan.cli.srun import only_asks
 from lit_gan.cli.trainer_verbs import TRAINER_VERBS
 from lit_gan.cluster.task_number import TASK_NUMBER, first_task, is_chain, names_the_task, with_number
@@ -33,6 +34,7 @@ def work_of_command(options: argparse.Namespace, command: list[str]) -> Work:
         raise UserError("--array with WANDB_RUN_ID set: all tasks would be that one run; unset it.")
     # Every task's command is parsed when it runs; here that of the first one speaks for all.
     verb, *arguments = with_number(command, 0 if options.array is None else first_task(options.array))
+    look(verb, arguments)
     from lit_gan.cli.trainer_settings import trainer_settings  # noqa: PLC0415 -- torch, after all that needs none
 
     settings = trainer_settings(verb, arguments)

@@ -53,12 +53,13 @@ def parsed(verb: str, arguments: Sequence[str]) -> tuple[argparse.Namespace, lis
         SystemExit: After ``--help``.
     """
     end = arguments.index(_SEPARATOR) if _SEPARATOR in arguments else len(arguments)
-    options, unknown = _parser(verb).parse_known_args(arguments[:end])
+    parser = _parser(verb)
+    options, unknown = parser.parse_known_args(arguments[:end])
     command = list(arguments[end + 1 :])
     if unknown and not unknown[0].startswith("-") and end == len(arguments):
         raise UserError(f"{unknown[0]}: expected -- before the command, as in `lit-gan submit -- fit --config mnist`.")
     if unknown:
-        raise UserError(f"{shlex.join(unknown)}: no such option; `lit-gan submit --help` lists the options.")
+        parser.refuse(shlex.join(unknown))
     _check(options)
     return options, command
 
@@ -139,7 +140,7 @@ def check_job_name(name: str) -> None:
         raise UserError(f"--job-name {name}: Lightning takes a job of that name for a terminal; choose another.")
 
 
-def _parser(verb: str) -> argparse.ArgumentParser:
+def _parser(verb: str) -> PlainParser:
     parser = PlainParser(
         prog=f"lit-gan {verb}",
         usage=f"lit-gan {verb} [options] -- fit --config NAME ...\n       lit-gan {verb} [options] --sweep FILE|ID",

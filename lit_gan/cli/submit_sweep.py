@@ -9,6 +9,7 @@ from pathlib import Path
 from lit_gan.cli.shipped import find, shipped_names
 from lit_gan.cluster.work import Work
 from lit_gan.errors import UserError
+from lit_gan.installation import install_command
 from lit_gan.tracking.shown_path import shown
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.sweep_file import Sweep, load_sweep
@@ -54,7 +55,7 @@ def _work_of_agent(options: argparse.Namespace) -> Work:
 
 def _work_of_worker(options: argparse.Namespace, file: Path) -> Work:
     if find_spec("optuna") is None:
-        raise UserError("--sweep FILE needs Optuna, which is not installed: pip install 'lit-gan[sweep]'.")
+        raise UserError(f"--sweep FILE needs Optuna, which is not installed: {install_command('sweep')}.")
     sweep = load_sweep(file)
     total = import_module("lit_gan.tuning.sampling").number_of_trials(sweep, options.count)
     if total is None:

@@ -5,7 +5,11 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from lit_gan.cli.plain_parser import PlainParser
+from lit_gan.cli.shipped import find
 from lit_gan.errors import UserError
+from lit_gan.installation import install_command
+
+_MOST_WORKERS = 1024
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -30,8 +34,13 @@ def main(verb: str, arguments: list[str]) -> int:
         number = getattr(options, name)
         if number is not None and number < 1:
             raise UserError(f"--{name} {number}: expected at least 1.")
+    if options.workers > _MOST_WORKERS:
+        raise UserError(f"--workers {options.workers}: expected at most {_MOST_WORKERS}.")
+    if options.storage == "":
+        raise UserError("--storage: expected a file, as in runs/NAME.journal, got an empty name.")
+    find(options.file, "sweeps")  # told at once where there is none
     if find_spec("optuna") is None:
-        raise UserError("`lit-gan sweep` needs Optuna, which is not installed: pip install 'lit-gan[sweep]'.")
+        raise UserError(f"`lit-gan sweep` needs Optuna, which is not installed: {install_command('sweep')}.")
     code: int = import_module("lit_gan.cli.sweep_run").run(options)
     return code
 

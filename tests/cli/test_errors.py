@@ -27,12 +27,21 @@ _LATENT = "--model.init_args.latent=lit_gan.latents.Normal"
         (["--modle.init_args.clip_g", "1"], "--modle.init_args.clip_g: no such option"),
         (["--trainer.max_stepz=3"], "--trainer.max_stepz: no such option"),
         (["--trainer.max_stepz", "3"], "--trainer.max_stepz: no such option"),
-        (["--model.init_args.generator.init_args.latnt_size=3"], "--model.generator.latnt_size: no such option"),
-        (["--model.init_args.generator.init_args.latnt_size", "3"], "--model.generator.latnt_size: no such option"),
-        (["--model.init_args.generater.init_args.hidden=[3]"], "--model.generater.init_args.hidden: no such option"),
-        (["--data.init_args.batchsize", "3"], "--data.batchsize: no such option"),
+        (
+            ["--model.init_args.generator.init_args.latnt_size=3"],
+            r"generator.init_args.latnt_size: no such option; did you mean --\S*\.latent_size\?",
+        ),
+        (
+            ["--model.init_args.generator.init_args.latnt_size", "3"],
+            r"generator.init_args.latnt_size: no such option; did you mean --\S*\.latent_size\?",
+        ),
+        (
+            ["--model.init_args.generater.init_args.hidden=[3]"],
+            "^--model.init_args.generater.init_args.hidden: no such",
+        ),
+        (["--data.init_args.batchsize", "3"], "--data.init_args.batchsize: no such option"),
         (["extra"], "unrecognized arguments: extra"),
-        (["--data=NoSuchData"], "--data: expected the import path of a class, .*, got NoSuchData"),
+        (["--data=NoSuchData"], "--data: expected a class, got NoSuchData; these fit: .*lit_gan.data.MNISTDataModule"),
         (["--data=lit_gan.data.Mnist"], "--data: there is no Mnist in lit_gan.data"),
         (["--data=no_such_package.Data"], "--data: No module named 'no_such_package'"),
         (["--model=lit_gan.networks.MLPGenerator"], "--model: expected a class derived from LightningModule"),
@@ -44,17 +53,20 @@ _LATENT = "--model.init_args.latent=lit_gan.latents.Normal"
         # types
         (["--trainer.max_steps=two"], "--trainer.max_steps: expected a whole number, got two"),
         (["--trainer.max_steps=1.5"], "--trainer.max_steps: expected a whole number, got 1.5"),
-        (["--data.init_args.batch_size=many"], "--data.batch_size: expected a whole number, got many"),
-        (["--data.init_args.value_range=3"], "--data.value_range: expected a list, got 3"),
-        (["--model.init_args.optimizer_g.init_args.lr=fast"], "--model.optimizer_g.lr: expected a number, got fast"),
+        (["--data.init_args.batch_size=many"], "--data.init_args.batch_size: expected a whole number, got many"),
+        (["--data.init_args.value_range=3"], "--data.init_args.value_range: expected a list, got 3"),
+        (
+            ["--model.init_args.optimizer_g.init_args.lr=fast"],
+            "optimizer_g.init_args.lr: expected a number, got fast",
+        ),
         (
             ["--model.init_args.generator.init_args.hidden=[a]"],
-            "--model.generator.hidden: expected a whole number, got a",
+            "--model.init_args.generator.init_args.hidden: expected a whole number, got a",
         ),
         (["--seed_everything=x"], "--seed_everything: expected .* whole number, got x"),
         # values
         ([_STEPS, f"{_K}=0"], r"k = 0: expected at least 1"),
-        ([_STEPS, f"{_K}=x"], r"--model.coordination.k: expected a whole number, got x"),
+        ([_STEPS, f"{_K}=x"], rf"{_K}: expected a whole number, got x"),
         (["--model.init_args.optimizer_g.init_args.lr=-1"], "optimizer_g .*: Invalid learning rate: -1.0"),
         (["--model.init_args.optimizer_d.init_args.momentum=-1"], "optimizer_d .*: Invalid momentum value: -1.0"),
         (
@@ -74,7 +86,15 @@ _LATENT = "--model.init_args.latent=lit_gan.latents.Normal"
         (["--trainer.limit_train_batches=-3"], "--trainer: .*invalid value -3 for limit_train_batches"),
         (["--trainer.strategy=nope"], "--trainer: You selected an invalid strategy name: `strategy='nope'`"),
         (["--trainer.val_check_interval=2000"], r"`val_check_interval` \(2000\) must be less than or equal to"),
-        (["--trainer.gradient_clip_val=1"], "Automatic gradient clipping is not supported for manual optimization"),
+        (["--trainer.gradient_clip_val=1"], r"^trainer.gradient_clip_val = 1: .*--model.init_args.clip_g 1 "),
+        (["--trainer.accumulate_grad_batches=2"], "^trainer.accumulate_grad_batches = 2: .*init_args.micro_batches 2"),
+        (
+            [
+                "--trainer.callbacks=lightning.pytorch.callbacks.GradientAccumulationScheduler",
+                "--trainer.callbacks.scheduling={0: 2}",
+            ],
+            "^the callback GradientAccumulationScheduler cannot serve a GAN",
+        ),
         (
             ["--checkpoint.save_top_k=2", "--checkpoint.monitor=null"],
             r"ModelCheckpoint\(save_top_k=2, monitor=None\) is not a valid configuration",
@@ -127,13 +147,13 @@ def test_a_command_that_lacks_something_is_told(arguments: list[str], message: s
     ("content", "message"),
     [
         (b"", "expected keys such as model and data, got an empty file"),
-        (b"- a\n- b\n", "expected keys such as model and data, got - a - b"),
+        (b"- a\n- b\n", "expected keys such as model and data, got a list"),
         (b"hello", "expected keys such as model and data, got hello"),
-        (b"model: [\n  a: b: c\n", "Problems parsing config: .* at line 1, column 8"),
+        (b"model: [\n  a: b: c\n", "expected a YAML file, and it is none: .* at line 2, column 7"),
         (b"\xff\xfe\x00\x01", "'utf-8' codec can't decode"),
         (
             b"data:\n  class_path: lit_gan.data.DigitsDataModule\n  init_args: {batch: 3}\n",
-            "--data.batch: no such option",
+            "data.init_args.batch: no such key; did you mean data.init_args.batch_size",
         ),
         (b"sample_grid: {num_samples: many}\n", "num_samples: expected a whole number, got many"),
     ],
@@ -143,11 +163,17 @@ def test_a_wrong_file_is_named(content: bytes, message: str) -> None:
     _check_refused(lit_gan("fit", "--config", "mine.yaml").line, f"^--config mine.yaml: .*{message}", "mine.yaml")
 
 
-@pytest.mark.parametrize("key", ["modell.class_path", "trainer.max_stepz"])
-def test_a_misspelt_key_of_a_file_is_named(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("modell.class_path", "^--config mine.yaml: modell: no such key; did you mean model?"),
+        ("trainer.max_stepz", "^--config mine.yaml: trainer.max_stepz: no such key; did you mean trainer.max_steps?"),
+    ],
+)
+def test_a_misspelt_key_of_a_file_is_named(key: str, message: str) -> None:
     outer, inner = key.split(".")
     Path("mine.yaml").write_text(f"{outer}: {{{inner}: 3}}\n")
-    _check_refused(lit_gan("fit", "--config", "mine.yaml").line, f"--{key}: no such option", "mine.yaml")
+    _check_refused(lit_gan("fit", "--config", "mine.yaml").line, message, "mine.yaml")
 
 
 # -- Data -------------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def _union(*errors: str, given: str = "x", kind: str = "<class 'str'>") -> str:
         ),
         (
             f"Parser key 'data':\n{_NO_PATH}" + _union("Expected a dot import path string: X", _NONE, given="X"),
-            "--data: expected the import path of a class, such as lit_gan.data.MNISTDataModule, got X",
+            "--data: expected a class, got X",
         ),
         (
             f"Parser key 'data':\n{_NO_PATH}Problem with given class_path 'a.X':\n  module 'a' has no attribute 'X'",

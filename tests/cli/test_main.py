@@ -185,6 +185,83 @@ def test_an_error_that_is_told_out_of_its_own_causes_ends_the_command(
 
 @pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
 def test_the_help_of_a_verb_is_for_its_users(verb: str) -> None:
-    text = lit_gan(verb, "--help").out
+    text = lit_gan(verb, "--help", "all").out
     assert "--wandb" in text
     assert not any(word in text for word in ("Args:", "Returns:"))
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "baselines"])
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_the_help_of_a_verb_begins_with_a_page(verb: str, option: str) -> None:
+    ending = lit_gan(verb, option)
+    assert ending.code == 0
+    lines = ending.out.splitlines()
+    assert lines[0].startswith(f"usage: lit-gan {verb} ")
+    assert lines[1].startswith(f"       lit-gan {verb} --help CLASS")
+    assert lines[2].startswith(f"       lit-gan {verb} --help all")
+    assert f"  lit-gan {verb} " in ending.out
+    assert len(lines) < 30
+    assert max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "baselines", "sample", "sweep", "submit"])
+def test_the_help_of_a_verb_imports_nothing_heavy(verb: str) -> None:
+    program = (
+        "import sys\nfrom lit_gan.cli.main import main\n"
+        f"assert main([{verb!r}, '--help']) == 0\n"
+        "heavy = {'torch', 'lightning', 'scipy', 'sklearn', 'torchvision', 'wandb', 'optuna'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=_ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("lit_gan.GAN", ["lit_gan.GAN: A generator", "  generator: nn.Module (required)", "  clip_d: float | None"]),
+        ("ConditionalGAN", ["lit_gan.ConditionalGAN: ", "  num_classes: int (required)", "  objective: Objective |"]),
+        ("lit_gan.networks.MLPGenerator", ["  latent_size: int (default: 100)"]),
+        ("Hinge", ["lit_gan.objectives.Hinge: The hinge loss for D", "  no arguments"]),
+        ("torch.optim.Adam", ["  lr: float | Tensor (default: 0.001)"]),
+        ("EarlyStopping", ["lightning.pytorch.callbacks.EarlyStopping: ", "  monitor: str (required)"]),
+        ("own_modules.Strange", ["own_modules.Strange: "]),
+    ],
+)
+def test_the_help_of_a_class_lists_its_arguments(name: str, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "own_modules.Strange":
+        module = type(sys)("own_modules")
+        vars(module)["Strange"] = type("Strange", (), {"__init__": lambda self, width=3: None, "__doc__": "Mine."})
+        monkeypatch.setitem(sys.modules, "own_modules", module)
+        lines = [f"{lines[0]}Mine.", "  width (default: 3)"]
+    ending = lit_gan("fit", "--help", name)
+    assert ending.code == 0
+    for line in lines:
+        assert any(each.startswith(line) for each in ending.out.splitlines()), ending.out
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Hingee", "--help Hingee: there is no such class; did you mean lit_gan.objectives.Hinge?"),
+        ("lit_gan.Nothing", "--help lit_gan.Nothing: there is no such class; "),
+        ("no_such.Class", "--help no_such.Class: No module named 'no_such': expected"),
+        ("..", "--help ..: "),
+        ("3", "--help 3: there is no such class; "),
+    ],
+)
+def test_the_help_of_what_is_no_class_is_refused(name: str, message: str) -> None:
+    assert lit_gan("fit", "--help", name).line.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("tran", "fit"), ("train", "fit"), ("fitt", "fit"), ("evaluate", "validate"), ("generate", "sample")],
+)
+def test_a_misspelt_verb_is_told_with_the_one_that_was_meant(typed: str, meant: str) -> None:
+    assert lit_gan(typed).line.endswith(f"; did you mean {meant}?")
+
+
+def test_a_help_whose_reader_has_left_ends_quietly() -> None:
+    command = f"{sys.executable} -m lit_gan fit --help | true"
+    ran = subprocess.run(command, shell=True, cwd=_ROOT, capture_output=True, text=True, check=False)  # noqa: S602
+    assert ran.stderr == ""

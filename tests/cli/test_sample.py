@@ -145,7 +145,7 @@ def test_a_condition_is_the_name_of_a_folder_of_pictures() -> None:
         ),
         (["--out=nowhere/x.png"], "--out nowhere/x.png: cannot be written: there is no folder nowhere."),
         (["--condition=3"], "--condition 3: the checkpoint holds a GAN, which takes none."),
-        (["--nmu=3"], "unrecognized arguments: --nmu=3; `lit-gan sample --help` lists the options."),
+        (["--nmu=3"], "--nmu=3: no such option; did you mean --num?"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(options: list[str], message: str, finished_run: Path) -> None:

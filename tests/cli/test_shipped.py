@@ -33,7 +33,22 @@ def test_a_folder_of_that_name_does_not_win() -> None:
     assert find("mnist.yaml").is_file()
 
 
-@pytest.mark.parametrize("name", ["mnits", "somewhere/mnist", "./mnist", "", ".", "../configs/mnist"])
+@pytest.mark.parametrize("name", ["mnits", "somewhere/mnist", "./mnist", "", "../configs/mnist"])
 def test_what_is_not_there_is_told_with_what_is(name: str) -> None:
     with pytest.raises(UserError, match=r"no such file, and no shipped configuration of that name.*mnist, mnist_cond"):
         find(name)
+
+
+def test_a_folder_is_no_configuration() -> None:
+    Path("mine").mkdir()
+    with pytest.raises(UserError, match=r"^--config mine: that is a folder: expected a YAML file in it\.$"):
+        find("mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "meant"),
+    [("quickstrat", "configs", "quickstart"), ("tdf", "configs", "tfd"), ("digit_quick", "sweeps", "digits_quick")],
+)
+def test_a_misspelt_name_is_told_with_the_one_that_is_like_it(name: str, kind: str, meant: str) -> None:
+    with pytest.raises(UserError, match=rf"{name}: no such file, .* \(did you mean {meant}\?\)"):
+        find(name, kind)

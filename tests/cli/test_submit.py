@@ -56,7 +56,7 @@ def _refused(*arguments: str) -> str:
         ((), f"there is no command: expected one behind --, {_LINE}, or --sweep FILE."),
         (("--nodes=2", "--"), f"there is no command: expected one behind --, {_LINE}, or --sweep FILE."),
         (("--nodes=2", "fit"), "fit: expected -- before the command, as in `lit-gan submit -- fit --config mnist`."),
-        (("--node=2", "--", *_FIT), "--node=2: no such option; `lit-gan submit --help` lists the options."),
+        (("--node=2", "--", *_FIT), "--node=2: no such option; did you mean --nodes?"),
         (("--", "sample", "x.ckpt"), f"sample: expected one of fit, validate, test, predict behind --, {_LINE}."),
         (("--", "fit", "--help"), "the command only asks something: run it here, without `submit`."),
         (("--nodes=0", "--", *_FIT), "--nodes 0: expected at least 1."),
@@ -119,7 +119,10 @@ def test_an_option_that_cannot_be_used_is_told(arguments: tuple[str, ...], told:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--", *_FIT, "--trainer.max_epoch=3"), "--trainer.max_epoch: no such option; `--help` lists the options."),
+        (
+            ("--", *_FIT, "--trainer.max_epoch=3"),
+            "--trainer.max_epoch: no such option; did you mean --trainer.max_e",
+        ),
         (("--", "fit", "--config", "mnits"), "--config mnits: no such file, and no shipped configuration of that name"),
         (("--", "test", "runs/none"), "runs/none does not exist: "),
         (
