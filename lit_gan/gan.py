@@ -15,7 +15,7 @@ from torch.optim import SGD, Optimizer
 
 from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.engine.batches import described, examples_of
-from lit_gan.engine.contracts import Contracts, warn_of_probabilities
+from lit_gan.engine.contracts import BY_FORM, Contracts, warn_of_probabilities
 from lit_gan.engine.value_ranges import check_declared_ranges, name_of, warn_of_last_layer
 from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
@@ -127,14 +127,12 @@ class GAN(GenerativeModule):
             Each player's last loss by the player's name, for the callbacks that watch them.
         """
         seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
-        self._contracts.look_at("training")
-        with self._contracts.agreed(self.trainer.strategy):
+        with self._contracts.round(self.trainer.strategy):
             minibatches = self._cut_into_minibatches(batch)
-        k = self.coordination.discriminator_steps(self.global_step)
-        for turn in range(k):
-            verdict = self._update_discriminator(minibatches[turn], turn)
-        loss_g = self._update_generator(minibatches[k - 1], turn=k)
-        self._contracts.passed()
+            k = self.coordination.discriminator_steps(self.global_step)
+            for turn in range(k):
+                verdict = self._update_discriminator(minibatches[turn], turn)
+            loss_g = self._update_generator(minibatches[k - 1], turn=k)
         self._step_schedules()
         if round_is_logged(self.trainer, self.global_step):
             self._log_round(verdict, loss_g)
@@ -147,10 +145,9 @@ class GAN(GenerativeModule):
         optimizer = self._to_move("discriminator")
         verdicts = []
         for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
-            with self._contracts.agreed(self.trainer.strategy):
-                with torch.no_grad():
-                    generated = self._generated(z_part, condition_part, x_part)
-                verdict = self._judge(x_part, generated, condition_part)
+            with torch.no_grad():
+                generated = self._generated(z_part, condition_part, x_part)
+            verdict = self._judge(x_part, generated, condition_part)
             self._backward("discriminator", share, verdict.loss, x_part, condition_part)
             verdicts.append((share, verdict))
         # Through the strategy, not through Lightning's wrapper: only G's update, one a round, counts as a step.
@@ -166,9 +163,8 @@ class GAN(GenerativeModule):
         total = torch.zeros((), device=self.device)
         with self.players["discriminator"].frozen():
             for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
-                with self._contracts.agreed(self.trainer.strategy):
-                    generated = self._generated(z_part, condition_part, x_part)
-                    loss = self._loss("loss_g", self._logits(generated, condition_part))
+                generated = self._generated(z_part, condition_part, x_part)
+                loss = self._loss("loss_g", self._logits(generated, condition_part))
                 self._backward("generator", share, loss, generated, condition_part)
                 total = total + share * loss.detach()
         self._optimizers()["generator"].step()
@@ -371,11 +367,8 @@ class GAN(GenerativeModule):
         return list(zip(x.tensor_split(count), conditions, strict=True))
 
     def _taken_apart(self, batch: Any) -> _Minibatch:
-        try:
+        with self._contracts.told(f"{type(self).__name__}.split_batch", lambda: described(batch)):
             parts = self.split_batch(batch)
-        except Exception as error:
-            self._contracts.tell(error, f"{type(self).__name__}.split_batch", described(batch))
-            raise
         x, condition = self._contracts.check_parts(parts, type(self).__name__)
         self._contracts.check_examples(x, self._float_dtype)
         self._contracts.check_classes(condition, getattr(self, "num_classes", None))
@@ -383,20 +376,14 @@ class GAN(GenerativeModule):
 
     def _generated(self, z: Tensor, condition: Tensor | None, x: Tensor) -> Tensor:
         """Samples that D can see beside the examples ``x``."""
-        try:
+        with self._contracts.told(self._contracts.generator, lambda: f"latents {tuple(z.shape)}"):
             generated = self.generate(z, condition)
-        except Exception as error:
-            self._contracts.tell(error, self._contracts.generator, f"latents {tuple(z.shape)}")
-            raise
         self._contracts.check_samples(generated, len(z), x)
         return generated
 
     def _logits(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        try:
+        with self._contracts.told(self._contracts.discriminator, lambda: f"images {tuple(x.shape)}"):
             logits = self.discriminate(x, condition)
-        except Exception as error:
-            self._contracts.tell(error, self._contracts.discriminator, f"images {tuple(x.shape)}")
-            raise
         self._contracts.check_logits(logits, len(x))
         if self._contracts.closely and self._judges_by_logits:
             self._contracts.look_for_a_sigmoid(logits)
@@ -409,11 +396,8 @@ class GAN(GenerativeModule):
 
     def _loss(self, name: Literal["loss_d", "loss_g"], *logits: Tensor) -> Tensor:
         whose = f"the objective's {name} ({name_of(self.objective)})"
-        try:
+        with self._contracts.told(whose, lambda: f"logits {', '.join(str(tuple(x.shape)) for x in logits)}", BY_FORM):
             loss: Tensor = getattr(self.objective, name)(*logits)
-        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # by the form of what it got
-            self._contracts.tell(error, whose, f"logits {', '.join(str(tuple(each.shape)) for each in logits)}")
-            raise
         self._contracts.check_loss(loss, whose)
         return loss
 
@@ -441,6 +425,7 @@ class GAN(GenerativeModule):
     def _backward(self, player: PlayerName, share: float, loss: Tensor, x: Tensor, condition: Tensor | None) -> None:
         auxiliary = self.auxiliary_loss(player, x, condition)
         total = loss if auxiliary is None else loss + auxiliary
+        self._contracts.agree(self.trainer.strategy)
         self.manual_backward(total if share == 1 else total * share)
 
     def _optimizers(self) -> dict[PlayerName, Any]:

@@ -184,11 +184,8 @@ class GenerativeModule(LoadableModule):
                 module.training = True
 
     def _shown(self, z: Tensor, condition: Tensor | None) -> Tensor:
-        try:
+        with self._contracts.told(self._contracts.generator, lambda: f"latents {tuple(z.shape)}", always=True):
             generated = self.generate(z, condition)
-        except Exception as error:
-            self._contracts.tell(error, self._contracts.generator, f"latents {tuple(z.shape)}", always=True)
-            raise
         self._contracts.check_samples(generated, len(z))
         return generated
 

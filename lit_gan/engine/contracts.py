@@ -1,6 +1,6 @@
 """What users' parts are held to: a batch, what G makes, what D says; told in one line before anything has moved."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_tb
@@ -46,6 +46,10 @@ _PASSING = tuple(
 _PROBABLE = ("Sigmoid", "Hardsigmoid", "Softmax", "LogSoftmax", "LogSigmoid")
 _UNBOUNDED = ("Addmm", "Mm", "Mv", "Bmm", "Baddbmm", "Addbmm", "Convolution", "Add", "Sub")
 _OURS = ("torch", "lightning", "lightning_utilities", __name__.partition(".")[0])
+
+
+#: What a function of tensors raises by the form of what it is given.
+BY_FORM = (AttributeError, IndexError, RuntimeError, TypeError, ValueError)
 
 
 class Contracts:
@@ -100,51 +104,77 @@ class Contracts:
         self.closely = False
 
     @contextmanager
-    def agreed(self, strategy: Strategy) -> Iterator[None]:
-        """What is wrong on one rank within this context is wrong on all: none waits for one that has left.
+    def round(self, strategy: Strategy) -> Iterator[None]:
+        """A round of training; what is wrong on one rank in the first one is told on all.
 
         Args:
-            strategy: The trainer's; all its ranks come here together.
+            strategy: The trainer's.
 
         Raises:
-            UserError: The first rank's that has one, on every rank.
+            UserError: This rank's fault.
         """
-        fault: UserError | None = None
+        self.look_at("training")
         try:
             yield
-        except UserError as error:
-            fault = error
-        if self.closely and not strategy.reduce_boolean_decision(fault is None):
-            told = _first_told(fault)
-            raise fault if fault is not None and str(fault) == told else UserError(told)
-        if fault is not None:
-            raise fault
+        except UserError as fault:
+            self._agree(strategy, fault)
+            raise
+        self.passed()
 
-    def tell(self, error: Exception, who: str, given: str, *, always: bool = False) -> None:
-        """Tells in one line what a part of the user's has raised, where it is seen for the first time.
+    def agree(self, strategy: Strategy) -> None:
+        """Before gradients travel: where another rank has left the first round by a fault, nobody waits for it.
 
         Args:
-            error: What it raised.
+            strategy: The trainer's; all its ranks that have no fault come here together.
+
+        Raises:
+            UserError: The first other rank's fault.
+        """
+        self._agree(strategy, None)
+
+    def _agree(self, strategy: Strategy, fault: UserError | None) -> None:
+        if self.closely and not strategy.reduce_boolean_decision(fault is None):
+            self.closely = False  # agreed, once
+            told = _first_told(fault)
+            if fault is None or str(fault) != told:
+                raise UserError(told)
+
+    @contextmanager
+    def told(
+        self,
+        who: str,
+        given: Callable[[], str],
+        kinds: type[Exception] | tuple[type[Exception], ...] = Exception,
+        *,
+        always: bool = False,
+    ) -> Iterator[None]:
+        """What a part of the user's raises in here is told in one line, where it is seen for the first time.
+
+        Args:
             who: Which part.
             given: What it was given.
+            kinds: What of it is told; the rest is passed on as it is.
             always: Whether it is no matter that it has been seen before.
 
         Raises:
-            UserError: From the error; not for what has told itself, nor for a full memory or a lost rank.
+            UserError: From what was raised; not for what has told itself, nor for a full memory or a lost rank.
         """
-        known = (UserError, RunError, RunStopped, torch.AcceleratorError)
-        if (
-            not (self.closely or always)
-            or isinstance(error, known)
-            or is_oom_error(error)
-            or may_be_a_consequence(error)
-        ):
-            return
-        text = " ".join(str(error).split())
-        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-        raise UserError(
-            f"{who} fails on {given}: {type(error).__name__}: {text}{_place(error)}{self._hint(who, error)}."
-        ) from error
+        try:
+            yield
+        except kinds as error:
+            known = (UserError, RunError, RunStopped, torch.AcceleratorError)
+            if (
+                not (self.closely or always)
+                or isinstance(error, known)
+                or is_oom_error(error)
+                or may_be_a_consequence(error)
+            ):
+                raise
+            text = " ".join(str(error).split())
+            text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+            raise UserError(
+                f"{who} fails on {given()}: {type(error).__name__}: {text}{_place(error)}{self._hint(who, error)}."
+            ) from error
 
     def _hint(self, who: str, error: Exception) -> str:
         if who == self.generator and self._wants_maps and isinstance(error, (RuntimeError, ValueError)):
