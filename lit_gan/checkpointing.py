@@ -1,11 +1,10 @@
 """A LightningModule that a checkpoint alone brings back."""
 
 import inspect
-import sys
 from argparse import ArgumentError
-from importlib import import_module
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from lightning.pytorch import LightningModule
 
@@ -13,13 +12,26 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 
 from lit_gan.errors import UserError
+from lit_gan.import_policy import ImportPolicy
+from lit_gan.parameter_names import name_as_wrapped, name_plainly
+from lit_gan.stored_configuration import StoredConfiguration
 from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
 
-_Module = TypeVar("_Module", bound="LoadableModule")
+# Where earlier versions of Lightning kept a module's arguments; it still reads them.
+_EARLIER_KEYS = ("hparams", "module_arguments")
 
 
 class LoadableModule(LightningModule):
-    """Stores how it was built when that is plain data, and is built again from a checkpoint."""
+    """Stores how it was built when that is plain data, and is built again from a checkpoint.
+
+    The names in its checkpoint are those of its parts where nothing is compiled, and a checkpoint with or without
+    ``_orig_mod.`` in its names fits whether or not parts of this module are wrapped by ``torch.compile``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_state_dict_post_hook(name_plainly)  # type: ignore[no-untyped-call]  # torch gives no types
+        self.register_load_state_dict_pre_hook(name_as_wrapped)  # type: ignore[no-untyped-call]
 
     def save_construction(self) -> None:
         """Stores the ``class_path``s and arguments that the command line built this module from.
@@ -43,16 +55,25 @@ class LoadableModule(LightningModule):
         hparams_file: str | Path | None = None,
         strict: bool | None = None,
         weights_only: bool = True,
+        *,
+        allow: str | Collection[str] = (),
         **kwargs: Any,
     ) -> Self:
         """Builds the module that a checkpoint holds, with its weights.
+
+        The checkpoint names the classes that it was built from. Those of lit_gan, of torch and of what the program has
+        imported are looked up; no other module is imported because a file names it. Of a library only what belongs to
+        a GAN is built (a module, an optimiser, a schedule), and nothing at all of the standard library.
 
         Args:
             checkpoint_path: A ``.ckpt`` file, or the run folder that holds it.
             map_location: Where the weights go; see ``torch.load``.
             hparams_file: A YAML file that replaces the stored arguments.
             strict: Whether the weights must fit exactly; yes if ``None``.
-            weights_only: Refuses anything but tensors and plain data, so that nothing in the file is executed.
+            weights_only: Refuses anything but tensors and plain data, so that nothing in the file is executed. If
+                false, the file is trusted with everything, and may import what it names.
+            allow: Modules that may be imported because the checkpoint names them, and used whatever they hold; a
+                package speaks for all that is in it.
             **kwargs: Constructor arguments that replace the stored ones; for a module that was built from
                 instances: its networks.
 
@@ -60,48 +81,54 @@ class LoadableModule(LightningModule):
             The module, on the device of its weights.
 
         Raises:
-            UserError: If the file is missing, damaged, of another module, or needs arguments that were not passed.
+            UserError: If the file is missing, damaged, of another module, names what may not be imported, or needs
+                arguments that were not passed.
+
+        Example:
+            ``GAN.load_from_checkpoint("runs/mine/ID", allow=("my_gan",))`` imports ``my_gan`` for the networks that are
+            defined there; so does ``import my_gan`` before it.
         """
         checkpoint_path = resolve_checkpoint(checkpoint_path)
         if not weights_only:  # the file is trusted, and may hold what nothing here may look into
             return super().load_from_checkpoint(checkpoint_path, map_location, hparams_file, strict, False, **kwargs)
-        stored = load_checkpoint(checkpoint_path).get(cls.CHECKPOINT_HYPER_PARAMS_KEY, {})
-        class_path = stored.get("_class_path")
+        content = load_checkpoint(checkpoint_path)
+        stored = content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY) or {}
         if not stored and not kwargs and hparams_file is None:
             raise UserError(
                 f"checkpoint {checkpoint_path}: its {cls.__name__} was built from instances, which a checkpoint does "
                 f"not hold: pass them again, {cls.__name__}.load_from_checkpoint(path, generator=..., "
                 "discriminator=...)."
             )
-        stored_class = cls if class_path is None else _resolve_class(class_path, cls, checkpoint_path)
+        stored_class = cls._checked_class(checkpoint_path, content, allow, given=kwargs)
         if stored_class is not cls:
             return stored_class.load_from_checkpoint(
-                checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
+                checkpoint_path, map_location, hparams_file, strict, weights_only, allow=allow, **kwargs
             )
         try:
             return super().load_from_checkpoint(
                 checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
             )
-        except (RuntimeError, TypeError, KeyError, ArgumentError) as error:
+        except (RuntimeError, TypeError, ValueError, KeyError, AttributeError, ArgumentError) as error:
             reason = " ".join(str(error).split())
+            name = stored.get("_class_path") or cls.__name__
+            raise UserError(f"checkpoint {checkpoint_path} does not fit {name}: {reason}") from error
+
+    @classmethod
+    def _checked_class(
+        cls, path: Path, content: dict[str, Any], allow: str | Collection[str], given: Collection[str]
+    ) -> type[Self]:
+        """The class that a checkpoint was saved from, all that it names having been looked at."""
+        found: Any = cls
+        configuration = StoredConfiguration(f"checkpoint {path}", ImportPolicy.allowing(allow))
+        for key in (*_EARLIER_KEYS, cls.CHECKPOINT_HYPER_PARAMS_KEY):
+            stored = content.get(key) or {}
+            if not isinstance(stored, dict):
+                raise UserError(f"checkpoint {path}: its {key} are a {type(stored).__name__}: expected a mapping.")
+            found = configuration.check_module({name: stored[name] for name in stored if name not in given}, cls)
+        if not (isinstance(found, type) and issubclass(found, cls)):
+            class_path = content[cls.CHECKPOINT_HYPER_PARAMS_KEY]["_class_path"]
             raise UserError(
-                f"checkpoint {checkpoint_path} does not fit {class_path or cls.__name__}: {reason}"
-            ) from error
-
-
-def _resolve_class(class_path: str, cls: type[_Module], checkpoint_path: str | Path) -> type[_Module]:
-    module_name, _, name = class_path.rpartition(".")
-    if module_name.partition(".")[0] == __name__.partition(".")[0]:
-        import_module(module_name)
-    if module_name not in sys.modules:
-        raise UserError(
-            f"checkpoint {checkpoint_path} holds a {class_path}, whose module is not imported: add "
-            f"`import {module_name}` before loading it."
-        )
-    found = getattr(sys.modules[module_name], name, None)
-    if not (isinstance(found, type) and issubclass(found, cls)):
-        raise UserError(
-            f"checkpoint {checkpoint_path} holds a {class_path}, which is no {cls.__name__}: load it with the class "
-            "that it was saved from."
-        )
-    return found
+                f"checkpoint {path} holds a {class_path}, which is no {cls.__name__}: load it with the class that it "
+                "was saved from."
+            )
+        return found

@@ -4,13 +4,15 @@ from typing import Literal
 
 from lit_gan.exit_codes import DONE, INTERRUPTED, PREEMPTED
 
-#: Who asked a run to stop: Ctrl-C, a scheduler that wants its machine back, or the tracker of a sweep.
-StopReason = Literal["interrupted", "preempted", "stopped by the tracker"]
+#: Who asked a run to stop: Ctrl-C, a scheduler that wants its machine back, the tracker of a sweep, or the time that
+#: the command was given.
+StopReason = Literal["interrupted", "preempted", "stopped by the tracker", "max_time"]
 
 _EXIT_CODES: dict[StopReason, int] = {
     "interrupted": INTERRUPTED,
     "preempted": PREEMPTED,
     "stopped by the tracker": DONE,
+    "max_time": DONE,
 }
 
 
@@ -56,5 +58,5 @@ class RunStopped(Exception):  # noqa: N818 -- no error: what was asked for
 
     @property
     def exit_code(self) -> int:
-        """130 by Ctrl-C, 75 for a preempted run that wants to be queued again, 0 by the tracker."""
+        """130 by Ctrl-C, 75 for a preempted run that wants to be queued again, 0 by the tracker and by max_time."""
         return _EXIT_CODES[self.reason]

@@ -2,30 +2,37 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Optimizer
 
 from lit_gan.coordination import Coordination, FixedSteps
+from lit_gan.engine.batches import described, examples_of
+from lit_gan.engine.contracts import Contracts, warn_of_probabilities
+from lit_gan.engine.value_ranges import check_declared_ranges, name_of, warn_of_last_layer
 from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
 from lit_gan.held_out import HeldOut
 from lit_gan.latents import Latent
 from lit_gan.log_interval import round_is_logged
-from lit_gan.objectives import NonSaturating, Objective
+from lit_gan.objectives import LeastSquares, NonSaturating, Objective, Wasserstein
 from lit_gan.players import Player
 from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators
-from lit_gan.resumption import check_checkpoints, resume_between_epochs
+from lit_gan.recorded_settings import go_on_as_asked
+from lit_gan.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
 from lit_gan.schedules import Schedule
 from lit_gan.shares import evaluation_loaders, share_of
-from lit_gan.strategies.ddp_gan import check_moves_players_apart, unsent
+from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart, unsent
+from lit_gan.strategies.step_count import StepCount
 from lit_gan.unsupported import check_trainer
 from lit_gan.verdict import Verdict, at_least_float32, joined
 
@@ -47,8 +54,9 @@ class GAN(GenerativeModule):
 
     Args:
         generator: G, from latents ``(N, latent_size)`` to data ``(N, C, H, W)``.
-        discriminator: D, from data ``(N, C, H, W)`` to logits ``(N, 1)``. It sees examples and samples in one batch,
-            unless it has batch normalisation or an attribute ``sees_whole_batch = True``.
+        discriminator: D, from data ``(N, C, H, W)`` to logits ``(N, 1)``, ``(N,)``, or a map of them ``(N, 1, h, w)``,
+            whose entries count alike: no probabilities. It sees examples and samples in one batch, unless it has batch
+            normalisation or an attribute ``sees_whole_batch = True``.
         latent: :math:`p_z`; ``None`` is ``Uniform`` of the generator's ``latent_size``.
         objective: What each player minimises; ``None`` is ``NonSaturating``.
         coordination: How often D moves before G does; ``None`` is ``FixedSteps(1)``.
@@ -60,7 +68,8 @@ class GAN(GenerativeModule):
         clip_d: Largest L2 norm of D's gradient; ``None`` leaves it alone.
 
     Raises:
-        UserError: If the latent's size is not the generator's, or a player cannot be trained as asked.
+        UserError: If the latent's size is not the generator's, or a player cannot be trained as asked; in the first
+            round, before anything has moved, if a batch, G's samples or D's logits are not what the others need.
 
     Example:
         >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
@@ -71,6 +80,8 @@ class GAN(GenerativeModule):
     Reference:
         Goodfellow et al. 2014, Algorithm 1.
     """
+
+    __jit_unused_properties__ = [*GenerativeModule.__jit_unused_properties__, "minibatches_per_round"]  # noqa: RUF012
 
     def __init__(
         self,
@@ -89,6 +100,9 @@ class GAN(GenerativeModule):
         super().__init__(generator, latent)
         self.automatic_optimization = False
         self.discriminator = discriminator
+        self._contracts = Contracts(generator, discriminator)
+        self._steps = StepCount()
+        warn_of_probabilities(discriminator)
         self.objective = objective or NonSaturating()
         self.coordination = coordination or FixedSteps()
         self.players: dict[PlayerName, Player] = {
@@ -113,11 +127,14 @@ class GAN(GenerativeModule):
             Each player's last loss by the player's name, for the callbacks that watch them.
         """
         seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
-        minibatches = self._cut_into_minibatches(batch)
+        self._contracts.look_at("training")
+        with self._contracts.agreed(self.trainer.strategy):
+            minibatches = self._cut_into_minibatches(batch)
         k = self.coordination.discriminator_steps(self.global_step)
         for turn in range(k):
             verdict = self._update_discriminator(minibatches[turn], turn)
         loss_g = self._update_generator(minibatches[k - 1], turn=k)
+        self._contracts.passed()
         self._step_schedules()
         if round_is_logged(self.trainer, self.global_step):
             self._log_round(verdict, loss_g)
@@ -130,9 +147,10 @@ class GAN(GenerativeModule):
         optimizer = self._to_move("discriminator")
         verdicts = []
         for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
-            with torch.no_grad():
-                generated = self.generate(z_part, condition_part)
-            verdict = self._judge(x_part, generated, condition_part)
+            with self._contracts.agreed(self.trainer.strategy):
+                with torch.no_grad():
+                    generated = self._generated(z_part, condition_part, x_part)
+                verdict = self._judge(x_part, generated, condition_part)
             self._backward("discriminator", share, verdict.loss, x_part, condition_part)
             verdicts.append((share, verdict))
         # Through the strategy, not through Lightning's wrapper: only G's update, one a round, counts as a step.
@@ -147,10 +165,10 @@ class GAN(GenerativeModule):
         self._to_move("generator")
         total = torch.zeros((), device=self.device)
         with self.players["discriminator"].frozen():
-            for share, _, z_part, condition_part in self._micro_batches(x, z, condition):
-                generated = self.generate(z_part, condition_part)
-                logits = self.discriminate(generated, condition_part)
-                loss = self.objective.loss_g(at_least_float32(logits))
+            for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
+                with self._contracts.agreed(self.trainer.strategy):
+                    generated = self._generated(z_part, condition_part, x_part)
+                    loss = self._loss("loss_g", self._logits(generated, condition_part))
                 self._backward("generator", share, loss, generated, condition_part)
                 total = total + share * loss.detach()
         self._optimizers()["generator"].step()
@@ -167,7 +185,7 @@ class GAN(GenerativeModule):
             condition: What the examples were observed under, or ``None``.
 
         Returns:
-            A tensor ``(N, 1)``.
+            A tensor of N rows: ``(N, 1)``, ``(N,)`` or a map ``(N, 1, h, w)``.
         """
         return self.discriminator(x) if condition is None else self.discriminator(x, condition)  # type: ignore[no-any-return]
 
@@ -175,12 +193,16 @@ class GAN(GenerativeModule):
         """Takes a batch apart into the examples and what they are conditioned on.
 
         Args:
-            batch: What the loader gives: a tensor ``(N, C, H, W)``, or a sequence that starts with one.
+            batch: What the loader gives: a tensor ``(N, C, H, W)``, a sequence that starts with one, or a mapping or an
+                object with one of the usual names, such as ``image`` or ``pixel_values``.
 
         Returns:
             The examples and the condition; ``None`` for a GAN that is not conditional.
+
+        Raises:
+            UserError: If nothing, or more than one thing, in the batch could be the examples.
         """
-        return (batch if isinstance(batch, Tensor) else batch[0]), None
+        return examples_of(batch), None
 
     def auxiliary_loss(self, player: PlayerName, x: Tensor, condition: Tensor | None) -> Tensor | None:
         """A further task of a player, added to its loss.
@@ -198,7 +220,7 @@ class GAN(GenerativeModule):
     # -- Held-out batches -------------------------------------------------------------------------------------------
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """V(D, G) and the bound on held-out examples and as many samples, dropout off."""
+        """The losses, V(D, G) and the bound on held-out examples and as many samples, dropout off."""
         self._evaluate("val", batch, batch_idx, dataloader_idx)
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
@@ -207,13 +229,15 @@ class GAN(GenerativeModule):
 
     def _evaluate(self, split: str, batch: Any, batch_idx: int, dataloader_idx: int) -> None:
         held_out = self._held_out(split, batch_idx, dataloader_idx)
-        x, z, condition = held_out.take(*self.split_batch(batch))
+        self._contracts.look_at("validation" if split == "val" else split)
+        x, z, condition = held_out.take(*self._taken_apart(batch))
         if len(x):
             with torch.autocast(self.device.type, enabled=False):
                 with self.averaged():
-                    generated = self.generate(z, condition)
+                    generated = self._generated(z, condition, x)
                 verdict = self._judge(x, generated, condition)
-            held_out.update(verdict, self.objective)
+            held_out.update(verdict)
+            self._contracts.passed()
         for name, mean in held_out.means.items():
             # Named, for Lightning takes no metric without: these are no part of the module.
             self.log(f"{split}/{name}", mean, metric_attribute=name)
@@ -224,7 +248,7 @@ class GAN(GenerativeModule):
         if batch_idx == 0 or key not in self._passes:
             loader = evaluation_loaders(self.trainer)[dataloader_idx]
             share = share_of(loader, self.global_rank, self.trainer.world_size)
-            self._passes[key] = HeldOut(share, self.latent_table(*key), self.device)
+            self._passes[key] = HeldOut(share, self.latent_table(*key), self.objective, self.device)
         return self._passes[key]
 
     # -- The run ----------------------------------------------------------------------------------------------------
@@ -240,8 +264,39 @@ class GAN(GenerativeModule):
         optimizers = [player.build_optimizer() for player in self.players.values()]
         return optimizers, [each for player in self.players.values() for each in player.lightning_schedulers]
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what each player's optimiser and schedules were asked to be, for their state says what they became."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["lit_gan"]["settings"] = {name: asdict(player.settings) for name, player in self.players.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Trains on as this GAN asks, and not as the one did that wrote the checkpoint."""
+        super().on_load_checkpoint(checkpoint)
+        if not self._fits:
+            return
+        keep_patience_as_asked(self.trainer, checkpoint)
+        if type(self).configure_optimizers is GAN.configure_optimizers:
+            go_on_as_asked(self.players, checkpoint, self.hparams)
+
+    @property
+    def _fits(self) -> bool:
+        try:
+            return self.trainer.state.fn == TrainerFn.FITTING
+        except RuntimeError:  # loaded without a trainer
+            return False
+
     def setup(self, stage: str) -> None:
-        """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself."""
+        """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself.
+
+        Raises:
+            UserError: If the data say another range than G.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        self._contracts.begin(data)
+        self._steps = StepCount()
+        check_declared_ranges(self.generator, data)
+        if stage == "fit":
+            warn_of_last_layer(self.generator, data)
         self._seed = self.trainer.strategy.broadcast(self.seed)
         scale_each_player(self.trainer, tuple(self.players))
 
@@ -251,6 +306,7 @@ class GAN(GenerativeModule):
         resume_between_epochs(self.trainer)
         data = getattr(self.trainer, "datamodule", None)
         self.take_value_range(getattr(data, "value_range", None))
+        self.class_names = tuple(str(name) for name in getattr(data, "class_names", None) or self.class_names)
         begin_training = getattr(self.generator, "begin_training", None)
         if begin_training is not None and not self.has_begun:
             begin_training(getattr(data, "pixel_means", _no_pixel_means))
@@ -258,6 +314,21 @@ class GAN(GenerativeModule):
         callbacks: list[Callback] = getattr(self.trainer, "callbacks", [])  # set where a type checker does not see it
         if not any(getattr(callback, "averages_generator", False) for callback in callbacks):
             self.generator_average = None  # an earlier training's: these weights will leave it behind
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """A round that counts more than once is noticed; under ``ddp_gan`` the strategy does so, for any module."""
+        if not isinstance(self.trainer.strategy, DDPGANStrategy):
+            self._steps.begin_batch(self)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """As :meth:`on_train_batch_start`; and Lightning passes over a batch that is nothing, which here is an error.
+
+        Raises:
+            UserError: If the loader gives ``None``.
+        """
+        if batch is None:
+            raise UserError("the training loader gives None for a batch: expected the examples, a tensor (N, C, H, W).")
+        self._steps.end_batch(self)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clips the gradient of the player that moves: not sooner, for 16-bit mixed precision scales it until here."""
@@ -278,11 +349,17 @@ class GAN(GenerativeModule):
         """How many minibatches a loader's batch holds: one for each update of D that a round may take."""
         return self.coordination.max_discriminator_steps
 
+    def for_export(self) -> Self:
+        """As a generative module's, without D: the copy generates, and nothing else."""
+        exported = super().for_export()
+        exported.discriminator = nn.Identity()
+        return exported
+
     # -- Parts of a round -------------------------------------------------------------------------------------------
 
     def _cut_into_minibatches(self, batch: Any) -> list[_Minibatch]:
         count = self.minibatches_per_round
-        x, condition = self.split_batch(batch)
+        x, condition = self._taken_apart(batch)
         rows = len(x)
         if rows % count or not rows:
             raise UserError(
@@ -292,6 +369,53 @@ class GAN(GenerativeModule):
             )
         conditions = [None] * count if condition is None else condition.tensor_split(count)
         return list(zip(x.tensor_split(count), conditions, strict=True))
+
+    def _taken_apart(self, batch: Any) -> _Minibatch:
+        try:
+            parts = self.split_batch(batch)
+        except Exception as error:
+            self._contracts.tell(error, f"{type(self).__name__}.split_batch", described(batch))
+            raise
+        x, condition = self._contracts.check_parts(parts, type(self).__name__)
+        self._contracts.check_examples(x, self._float_dtype)
+        self._contracts.check_classes(condition, getattr(self, "num_classes", None))
+        return x, condition
+
+    def _generated(self, z: Tensor, condition: Tensor | None, x: Tensor) -> Tensor:
+        """Samples that D can see beside the examples ``x``."""
+        try:
+            generated = self.generate(z, condition)
+        except Exception as error:
+            self._contracts.tell(error, self._contracts.generator, f"latents {tuple(z.shape)}")
+            raise
+        self._contracts.check_samples(generated, len(z), x)
+        return generated
+
+    def _logits(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        try:
+            logits = self.discriminate(x, condition)
+        except Exception as error:
+            self._contracts.tell(error, self._contracts.discriminator, f"images {tuple(x.shape)}")
+            raise
+        self._contracts.check_logits(logits, len(x))
+        if self._contracts.closely and self._judges_by_logits:
+            self._contracts.look_for_a_sigmoid(logits)
+        return at_least_float32(logits)
+
+    @property
+    def _judges_by_logits(self) -> bool:
+        """Whether probabilities would be a mistake: what these two objectives ask of D may well be bounded."""
+        return not isinstance(self.objective, (LeastSquares, Wasserstein))
+
+    def _loss(self, name: Literal["loss_d", "loss_g"], *logits: Tensor) -> Tensor:
+        whose = f"the objective's {name} ({name_of(self.objective)})"
+        try:
+            loss: Tensor = getattr(self.objective, name)(*logits)
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:  # by the form of what it got
+            self._contracts.tell(error, whose, f"logits {', '.join(str(tuple(each.shape)) for each in logits)}")
+            raise
+        self._contracts.check_loss(loss, whose)
+        return loss
 
     def _micro_batches(
         self, x: Tensor, z: Tensor, condition: Tensor | None
@@ -308,12 +432,11 @@ class GAN(GenerativeModule):
         """D's logits on examples and samples, in one forward pass where D's rows do not see each other."""
         if self._joint_forward:
             both = None if condition is None else torch.cat([condition, condition])
-            logits = at_least_float32(self.discriminate(torch.cat([x, generated]), both))
+            logits = self._logits(torch.cat([x, generated]), both)
             real_logits, fake_logits = logits[: len(x)], logits[len(x) :]
         else:
-            real_logits = at_least_float32(self.discriminate(x, condition))
-            fake_logits = at_least_float32(self.discriminate(generated, condition))
-        return Verdict(self.objective.loss_d(real_logits, fake_logits), real_logits, fake_logits)
+            real_logits, fake_logits = self._logits(x, condition), self._logits(generated, condition)
+        return Verdict(self._loss("loss_d", real_logits, fake_logits), real_logits, fake_logits)
 
     def _backward(self, player: PlayerName, share: float, loss: Tensor, x: Tensor, condition: Tensor | None) -> None:
         auxiliary = self.auxiliary_loss(player, x, condition)
@@ -338,11 +461,15 @@ class GAN(GenerativeModule):
 
     @torch.no_grad()
     def _log_round(self, verdict: Verdict, loss_g: Tensor) -> None:
-        numbers = {"loss_d": verdict.loss, "loss_g": loss_g, **verdict.quantities()}
+        if self._judges_by_logits:
+            self._contracts.look_for_probabilities(verdict.real_logits, verdict.fake_logits, self.global_step)
+        meant = self.objective.logits_are_log_odds
+        numbers = {"loss_d": verdict.loss, "loss_g": loss_g, **(verdict.quantities() if meant else {})}
         # One reduction for all of them: what is logged is of the whole round, not of this rank's part of it.
         means = self.trainer.strategy.reduce(torch.stack(list(numbers.values())), reduce_op="mean")
         numbers = dict(zip(numbers, means, strict=True))
-        numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
+        if meant:
+            numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
         rows = len(verdict.real_logits)
         for name, value in numbers.items():
             self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=rows)

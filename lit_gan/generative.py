@@ -3,16 +3,24 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.jit import is_scripting  # type: ignore[attr-defined]  # it is public
 
 from lit_gan.checkpointing import LoadableModule
+from lit_gan.engine.batches import num_rows
+from lit_gan.engine.contracts import Contracts
+from lit_gan.engine.value_ranges import check_same_range
 from lit_gan.errors import UserError
 from lit_gan.functional.display import to_display_range
 from lit_gan.latent_table import LatentTable
 from lit_gan.latents import Latent, Uniform
+from lit_gan.parameter_names import plain_name, plain_parameters, unwrap
 from lit_gan.randomness import stream
 
 # Bounds the memory of sample(): a layer of 8,000 units takes 32 MB at this size.
@@ -22,6 +30,11 @@ _SAMPLES_PER_FORWARD = 1000
 class GenerativeModule(LoadableModule):
     """A generator with its latent distribution: draws samples, and knows the seed of its run and the range of its data.
 
+    What is shown is what is given. Where a callback keeps an average of G's weights (:class:`GeneratorEMA`), it is in
+    ``gan(z)``, :meth:`sample`, :meth:`decode`, :meth:`predict_step`, :meth:`to_onnx`, :meth:`to_torchscript` and
+    :meth:`for_export`; elsewhere they have the weights. :meth:`generate` and ``gan.generator(z)`` are the network as it
+    is being trained, except within ``with gan.averaged():``.
+
     Args:
         generator: G, from latents ``(N, latent_size)`` to data ``(N, C, H, W)``.
         latent: :math:`p_z`; ``None`` is ``Uniform`` of the generator's ``latent_size``.
@@ -30,16 +43,22 @@ class GenerativeModule(LoadableModule):
         UserError: If the latent's size is not the generator's.
     """
 
+    # What TorchScript would compile although it is not called.
+    __jit_unused_properties__ = [*LoadableModule.__jit_unused_properties__, "seed", "_float_dtype"]  # noqa: RUF012
+
     def __init__(self, generator: nn.Module, latent: Latent | None = None) -> None:
         super().__init__()
         self.save_construction()
         self.generator = generator
         self.latent = _latent_for(generator, latent)
+        self._contracts = Contracts(generator)
         self.has_begun = False
         self.value_range: tuple[float, float] | None = getattr(generator, "output_range", None)
+        self.class_names: tuple[str, ...] = ()  # of what the model is conditioned on, where the data say them
         # An average of the generator's weights by parameter name, where a callback keeps one; never trained on.
         self.generator_average: dict[str, Tensor] | None = None
         self._seed: int | None = None
+        self._has_its_average = False  # within averaged()
 
     def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
         """G's samples, in data space.
@@ -65,8 +84,33 @@ class GenerativeModule(LoadableModule):
         return None
 
     def forward(self, z: Tensor) -> Tensor:
-        """G's samples for the latents ``z``, in data space; see :meth:`generate`."""
-        return self.generate(z, self.sample_condition(len(z)))
+        """G's samples for the latents ``z``, in data space, with G's average weights where there are any.
+
+        As for any module, G is in the mode it is in, and gradients flow: into ``z`` and, where no average is kept, into
+        G's weights. Training is not disturbed, nor does it use this: it calls :meth:`generate`.
+
+        Args:
+            z: Latents, ``(N, latent_size)``.
+
+        Returns:
+            A tensor ``(N, C, H, W)``.
+        """
+        condition = self.sample_condition(len(z))
+        if not is_scripting():  # a script is made of what has its average for good
+            return self._generated_as_shown(z, condition)
+        return self.generate(z, condition)
+
+    def _generated_as_shown(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        if self.generator_average is None or self._has_its_average:
+            return self.generate(z, condition)
+        shown: Tensor = self._generated_by_average(z, condition)
+        return shown
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _generated_by_average(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        # Not by averaged(): a gradient would be taken at the weights that are back by then.
+        generated: Tensor = functional_call(_Generation(self), self._averages_by_path(), (z, condition))
+        return generated
 
     @torch.no_grad()
     def sample(self, num: int, *, rng: int | torch.Generator | None = None, condition: Tensor | None = None) -> Tensor:
@@ -134,27 +178,125 @@ class GenerativeModule(LoadableModule):
         self.generator.eval()
         try:
             with self.averaged(), torch.autocast(self.device.type, enabled=False):
-                return torch.cat([self.generate(z[i], None if condition is None else condition[i]) for i in pieces])
+                return torch.cat([self._shown(z[i], None if condition is None else condition[i]) for i in pieces])
         finally:
             for module in were_training:  # not train(): it would wake the parts that the user keeps in evaluation mode
                 module.training = True
 
+    def _shown(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        try:
+            generated = self.generate(z, condition)
+        except Exception as error:
+            self._contracts.tell(error, self._contracts.generator, f"latents {tuple(z.shape)}", always=True)
+            raise
+        self._contracts.check_samples(generated, len(z))
+        return generated
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within this context G has its average weights, where a callback keeps an average; nothing is copied."""
+        """Within this context G has its average weights, where a callback keeps an average; nothing is copied.
+
+        Contexts may be nested. A gradient that is wanted is taken within the context, too.
+
+        Example:
+            ``with gan.averaged(): torch.save(gan.generator.state_dict(), "g.pt")`` saves what :meth:`sample` shows.
+        """
+        if self._has_its_average:
+            yield
+            return
         self._swap_weights()
+        self._has_its_average = True
         try:
             yield
         finally:
+            self._has_its_average = False
             self._swap_weights()
 
     def _swap_weights(self) -> None:
-        averages = self.generator_average or {}
-        for name in averages:
-            parameter = self.generator.get_parameter(name)
-            # The average is no part of the module, and has not moved to another device or type with it.
-            average = averages[name] = averages[name].to(parameter.device, parameter.dtype)
+        for parameter, average in self._weights_with_averages():
             parameter.data, average.data = average.data, parameter.data
+
+    def _weights_with_averages(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        averages = self.generator_average or {}
+        parameters = plain_parameters(self.generator) if averages else {}
+        for name in averages:
+            parameter = parameters[name]
+            # The average is no part of the module, and has not moved to another device or type with it.
+            averages[name] = averages[name].to(parameter.device, parameter.dtype)
+            yield parameter, averages[name]
+
+    def _averages_by_path(self) -> dict[str, Tensor]:
+        paths = {id(parameter): name for name, parameter in self.generator.named_parameters()}
+        return {f"gan.generator.{paths[id(each)]}": average for each, average in self._weights_with_averages()}
+
+    def for_export(self) -> Self:
+        """A copy for a file format or a compiler: its weights are the average, where there is one; nothing is wrapped.
+
+        Returns:
+            The copy, in evaluation mode; its ``forward`` is from latents to data space.
+
+        Example:
+            ``torch.export.export(gan.for_export(), (torch.rand(1, 100),))`` captures what :meth:`sample` shows.
+        """
+        exported = deepcopy(self)
+        average = self.generator_average
+        if average is not None and not self._has_its_average:
+            for name, parameter in plain_parameters(exported.generator).items():
+                parameter.data.copy_(average.get(name, parameter.data))
+        exported.generator_average = None
+        unwrap(exported)
+        return exported.eval()
+
+    def __prepare_scriptable__(self) -> Self:
+        """What ``torch.jit.script`` compiles in place of this module."""
+        return self if self.generator_average is None or self._has_its_average else self.for_export()
+
+    def to_torchscript(
+        self,
+        file_path: str | Path | None = None,
+        method: str | None = "script",
+        example_inputs: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As Lightning's, from latents to data space in evaluation mode, with G's average weights where there are any.
+
+        Args:
+            file_path: Where it is saved, if anywhere.
+            method: ``"trace"``, for which any generator is good, or ``"script"``.
+            example_inputs: Latents, ``(N, latent_size)``, to trace with.
+            **kwargs: Of ``torch.jit.script`` or ``torch.jit.trace``.
+
+        Returns:
+            The script module.
+
+        Raises:
+            UserError: If the generator, or a method of this module, is none that TorchScript can compile.
+        """
+        try:
+            return super(GenerativeModule, self.for_export()).to_torchscript(
+                file_path, method, example_inputs, **kwargs
+            )
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            if method != "script":
+                raise
+            reason = str(error).strip().partition("\n")[0]
+            raise UserError(
+                f"to_torchscript(method='script'): TorchScript cannot compile this {type(self).__name__} ({reason}): "
+                "use method='trace' with example_inputs = latents of shape (N, latent_size)."
+            ) from error
+
+    def to_onnx(self, file_path: Any = None, input_sample: Any = None, **kwargs: Any) -> Any:
+        """As Lightning's, from latents to data space, with G's average weights where there are any.
+
+        Args:
+            file_path: Where it is saved, if anywhere.
+            input_sample: Latents, ``(N, latent_size)``.
+            **kwargs: Of ``torch.onnx.export``.
+
+        Returns:
+            What ``torch.onnx.export`` returns.
+        """
+        return super(GenerativeModule, self.for_export()).to_onnx(file_path, input_sample, **kwargs)
 
     def take_value_range(self, data_range: tuple[float, float] | None) -> None:
         """Shows samples in the range of the data from now on.
@@ -163,23 +305,17 @@ class GenerativeModule(LoadableModule):
             data_range: Smallest and largest value of the data; ``None`` where nobody knows them.
 
         Raises:
-            UserError: If the generator's output activation has another range.
+            UserError: If the generator says that it has another range.
         """
         if data_range is None:
             return
-        output_range = getattr(self.generator, "output_range", None)
-        if output_range is not None and tuple(output_range) != tuple(data_range):
-            raise UserError(
-                f"the data lie in {list(data_range)} but the generator's output activation gives {list(output_range)}: "
-                "expected the same range; set the data's value_range or the generator's output_activation."
-            )
+        check_same_range(self.generator, (float(data_range[0]), float(data_range[1])))
         self.value_range = (float(data_range[0]), float(data_range[1]))
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """As many samples as the batch has rows, a function of the seed and of the batch's place."""
         rng = stream(self.seed, "predict", batch_idx, self.global_rank)
-        rows = batch if isinstance(batch, Tensor) else batch[0]
-        return self.sample(len(rows), rng=rng)
+        return self.sample(num_rows(batch), rng=rng)
 
     def draw_latents(self, num: int, purpose: str, *position: int) -> Tensor:
         """Latents that are a function of the seed, of what they are for, of the position and of the rank.
@@ -223,10 +359,11 @@ class GenerativeModule(LoadableModule):
         return self._seed
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what a GAN needs beside its weights: its run's seed, the range for showing, the average of G."""
+        """Adds what a GAN needs beside its weights: its run's seed, how to show samples, the average of G."""
         checkpoint["lit_gan"] = {
             "seed": self.seed,
             "value_range": self.value_range,
+            "class_names": self.class_names,
             "has_begun": self.has_begun,
             "generator_average": self.generator_average,
         }
@@ -240,9 +377,22 @@ class GenerativeModule(LoadableModule):
         saved = checkpoint.get("lit_gan", {})
         self._seed = saved.get("seed", self._seed)
         self.has_begun = saved.get("has_begun", True)
-        self.generator_average = saved.get("generator_average")
+        average = saved.get("generator_average")
+        self.generator_average = None if average is None else {plain_name(name): average[name] for name in average}
+        self.class_names = tuple(saved.get("class_names", self.class_names))
         value_range = saved.get("value_range")
         self.value_range = self.value_range if value_range is None else tuple(value_range)
+
+
+class _Generation(nn.Module):
+    """The one method of a GAN that generates, as a module: so torch can call it with other weights."""
+
+    def __init__(self, gan: GenerativeModule) -> None:
+        super().__init__()
+        self.gan = gan
+
+    def forward(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        return self.gan.generate(z, condition)
 
 
 def _latent_for(generator: nn.Module, latent: Latent | None) -> Latent:

@@ -10,6 +10,8 @@ from lit_gan.objectives import Objective
 from lit_gan.shares import Share
 from lit_gan.verdict import Verdict
 
+_OF_PROBABILITIES = ("value", "jsd_bound", "d_real", "d_fake")
+
 
 class HeldOut:
     """One pass over a held-out loader: every example once, under latents that are a function of its place.
@@ -23,29 +25,31 @@ class HeldOut:
     Args:
         share: Which places this rank sees.
         latents: The latents of all places.
+        objective: What each player minimises.
         device: Where the networks are.
 
     Example:
         >>> from lit_gan.latents import Uniform
         >>> from lit_gan.objectives import NonSaturating
         >>> latents = LatentTable(Uniform(4), torch.float32, 0, "val", 0)
-        >>> held_out = HeldOut(Share(rank=0, world_size=2, num_examples=3), latents, torch.device("cpu"))
+        >>> held_out = HeldOut(Share(0, 2, num_examples=3), latents, NonSaturating(), torch.device("cpu"))
         >>> x, z, _ = held_out.take(torch.zeros(3, 1, 8, 8), None)  # places 0, 2 and, to pad, 4
         >>> len(x), len(z)
         (2, 2)
-        >>> held_out.update(Verdict(torch.tensor(0.0), torch.zeros(2, 1), torch.zeros(2, 1)), NonSaturating())
+        >>> held_out.update(Verdict(torch.tensor(0.0), torch.zeros(2, 1), torch.zeros(2, 1)))
         >>> round(held_out.means["value"].compute().item(), 4)
         -1.3863
     """
 
-    def __init__(self, share: Share, latents: LatentTable, device: torch.device) -> None:
+    def __init__(self, share: Share, latents: LatentTable, objective: Objective, device: torch.device) -> None:
         self._share = share
         self._latents = latents
+        self._objective = objective
         self._rows = 0
         self._dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
         self.means = {
             name: ExactMean(jsd_lower_bound if name == "jsd_bound" else None, self._dtype).to(device)
-            for name in ("loss_d", "loss_g", "value", "jsd_bound", "d_real", "d_fake")
+            for name in ("loss_d", "loss_g", *(_OF_PROBABILITIES if objective.logits_are_log_odds else ()))
         }
 
     def take(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -63,15 +67,14 @@ class HeldOut:
         own = slice(len(places))
         return x[own], self._latents.rows(places).to(x.device), None if condition is None else condition[own]
 
-    def update(self, verdict: Verdict, objective: Objective) -> None:
+    def update(self, verdict: Verdict) -> None:
         """Adds what D says of a batch.
 
         Args:
             verdict: D's logits on the examples and on as many samples.
-            objective: What each player minimises.
         """
         real, fake = verdict.real_logits.to(self._dtype), verdict.fake_logits.to(self._dtype)
-        loss_d, loss_g = objective.loss_d(real, fake), objective.loss_g(fake)
+        loss_d, loss_g = self._objective.loss_d(real, fake), self._objective.loss_g(fake)
         quantities = Verdict(loss_d, real, fake).quantities()
         # The bound is that of the mean value: it is formed at the end.
         quantities |= {"loss_d": loss_d, "loss_g": loss_g, "jsd_bound": quantities["value"]}

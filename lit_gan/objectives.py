@@ -28,6 +28,10 @@ class Objective(ABC):
         tensor(-1.)
     """
 
+    logits_are_log_odds = True
+    """Whether the sigmoid of a logit is D's probability that it was shown data. Where D is a critic or a regression,
+    V(D, G), the bound on the divergence and the means of D say nothing, and are not logged."""
+
     @abstractmethod
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """The discriminator's loss.
@@ -117,6 +121,8 @@ class LeastSquares(Objective):
         Mao et al. 2017, *Least Squares Generative Adversarial Networks*, eq. 9 (a = 0, b = c = 1).
     """
 
+    logits_are_log_odds = False
+
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """``0.5 (mean (D(x) - 1)^2 + mean D(G(z))^2)``; see :meth:`Objective.loss_d`."""
         return 0.5 * ((real_logits - 1).square().mean() + fake_logits.square().mean())
@@ -140,6 +146,8 @@ class Hinge(Objective):
         Lim and Ye 2017, *Geometric GAN*; halved as every objective here.
     """
 
+    logits_are_log_odds = False
+
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """``0.5 (mean relu(1 - D(x)) + mean relu(1 + D(G(z))))``; see :meth:`Objective.loss_d`."""
         return 0.5 * (F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean())
@@ -162,6 +170,8 @@ class Wasserstein(Objective):
     Reference:
         Arjovsky et al. 2017, *Wasserstein GAN*; halved as every objective here.
     """
+
+    logits_are_log_odds = False
 
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """``0.5 (mean D(G(z)) - mean D(x))``; see :meth:`Objective.loss_d`."""

@@ -10,6 +10,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lit_gan.errors import UserError
+from lit_gan.optimizer_settings import Asked, Settings
 from lit_gan.schedules import Schedule
 
 # The optimisers with a fused kernel on each of these kinds of device (torch's documentation of `fused`).
@@ -50,8 +51,9 @@ class Player:
         self.schedules = tuple(schedules)
         self.schedulers: list[LRScheduler] = []
         self._make_optimizer = optimizer
-        # Any module may constrain its weights: see networks/constraints.py.
-        self._constrained: list[Any] = [module for module in network.modules() if hasattr(module, "constrain_")]
+        # Any module may constrain its weights (see networks/constraints.py); a wrapper of torch.compile only seems to.
+        modules = [module for module in network.modules() if "_orig_mod" not in dict(module.named_children())]
+        self._constrained: list[Any] = [module for module in modules if hasattr(module, "constrain_")]
         self.build_optimizer()  # a bad rate is told at once, not when the first round starts
 
     @property
@@ -68,15 +70,23 @@ class Player:
         Raises:
             UserError: If the network has nothing to train or the optimiser refuses its arguments.
         """
+        optimizer = self._optimizer_as_asked()
+        self.settings, self.schedulers = Settings.of(optimizer, self.schedules)
+        _prefer_fused(optimizer)
+        return optimizer
+
+    def _optimizer_as_asked(self) -> Optimizer:
         if not self.parameters:
             raise UserError(f"the {self.name} has no trainable parameters: expected a network that can learn.")
         try:
-            optimizer = self._make_optimizer(self.parameters)
+            return self._make_optimizer(self.parameters)
         except (TypeError, ValueError) as error:
             raise UserError(f"optimizer_{self.name[0]} of the {self.name}: {error}.") from error
-        _prefer_fused(optimizer)
-        self.schedulers = [schedule.build(optimizer) for schedule in self.schedules]
-        return optimizer
+
+    @property
+    def asked(self) -> Asked:
+        """What the configuration asks of the optimiser and the schedules, whatever a checkpoint has."""
+        return Asked(self.name, self._optimizer_as_asked, self.schedules)
 
     @property
     def lightning_schedulers(self) -> list[dict[str, Any]]:

@@ -1,7 +1,10 @@
 """What Lightning needs to write checkpoints of a GAN, and to go on from them exactly."""
 
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+import re
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from lit_gan.errors import UserError
 
@@ -22,7 +25,8 @@ def check_checkpoints(trainer: Trainer) -> None:
     """Refuses a checkpoint callback that would never write one, and ranks that would not write it together.
 
     Lightning 2.6 does not read ``train_time_interval`` under manual optimisation, and says nothing; and it asks each
-    rank's own clock whether a ``val_check_interval`` of time has passed.
+    rank's own clock whether a ``val_check_interval`` of time has passed. Names of files become such, see
+    :func:`name_files_not_folders`.
 
     Args:
         trainer: Its callbacks and its validation are looked at.
@@ -36,12 +40,55 @@ def check_checkpoints(trainer: Trainer) -> None:
             "the others for ever: expected a number of rounds, or a share of an epoch."
         )
     for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint):
+            name_files_not_folders(callback)
         plain = type(callback).on_train_batch_end is ModelCheckpoint.on_train_batch_end
         if plain and getattr(callback, "_train_time_interval", None) is not None:
             raise UserError(
                 f"{type(callback).__name__}(train_time_interval=...) writes nothing under manual optimisation in "
                 "Lightning 2.6: expected lit_gan.callbacks.RunCheckpoint with the same arguments."
             )
+
+
+def keep_patience_as_asked(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
+    """Lets ``EarlyStopping`` go on with the patience that is asked for, and without the reason of an earlier ending.
+
+    Args:
+        trainer: Its callbacks are about to be restored.
+        checkpoint: From which; changed in place.
+    """
+    states = checkpoint.get("callbacks") or {}
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set where a type checker does not see
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping) and callback.state_key in states:
+            kept = {"patience": callback.patience, "stopping_reason_message": None}
+            states[callback.state_key] = {**states[callback.state_key], **kept}
+
+
+def name_files_not_folders(checkpoint: ModelCheckpoint) -> None:
+    """Spells the metrics in a checkpoint's ``filename`` without their slash, which would make folders of it.
+
+    Lightning writes the metric's name before its value: ``{epoch}-{val/loss_d:.3f}`` gives a folder ``epoch=3-val``.
+
+    Args:
+        checkpoint: Its ``filename`` becomes ``epoch={epoch}-val_loss_d={val/loss_d:.3f}``; one without such a name, or
+            that inserts no names, is left alone.
+
+    Example:
+        >>> checkpoint = ModelCheckpoint(filename="{epoch}-{val/loss_d:.3f}")
+        >>> name_files_not_folders(checkpoint)
+        >>> checkpoint.filename
+        'epoch={epoch}-val_loss_d={val/loss_d:.3f}'
+    """
+    groups = re.findall(r"\{([^:}]*)", checkpoint.filename or "")
+    if checkpoint.filename is None or not checkpoint.auto_insert_metric_name or not any("/" in name for name in groups):
+        return
+
+    def spelt(group: re.Match[str]) -> str:
+        return group[1].replace("/", "_") + checkpoint.CHECKPOINT_EQUALS_CHAR + group[0]
+
+    checkpoint.filename = re.sub(r"\{([^:}]*)[^}]*\}", spelt, checkpoint.filename)
+    checkpoint.auto_insert_metric_name = False
 
 
 def _counts_epochs() -> bool:

@@ -23,7 +23,10 @@ class Verdict(NamedTuple):
     fake_logits: Tensor
 
     def quantities(self) -> dict[str, Tensor]:
-        """V(D, G), the bound on the divergence, and D's mean probability on examples and on samples, by logged name."""
+        """V(D, G), the bound on the divergence, and D's mean probability on examples and on samples, by logged name.
+
+        They have a meaning where the objective says that D's logits are log-odds.
+        """
         value = value_function(self.real_logits, self.fake_logits)
         return {
             "value": value,

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,25 @@ class OwnData(LightningDataModule):
     predict_dataloader = val_dataloader
 
 
+class AnyBatches(LightningDataModule):
+    """Twice the same batch, whatever it is; for training and for validation."""
+
+    image_shape = (1, 8, 8)
+    num_classes = 10
+    batch: Any = None
+    declared: tuple[float, float] | None = None
+
+    def __init__(self, batch_size: int = 4) -> None:
+        super().__init__()
+        if self.declared is not None:
+            self.value_range = self.declared
+
+    def train_dataloader(self) -> list[Any]:
+        return [self.batch, self.batch]
+
+    val_dataloader = train_dataloader
+
+
 class OwnGenerator(nn.Module):
     """Knows its image shape by itself."""
 
@@ -102,6 +122,26 @@ class StopOnce(Callback):
         if trainer.global_step == self.rounds and not Path("stopped").exists():
             Path("stopped").touch()
             raise RuntimeError("a failure of the test's own") if self.failure else KeyboardInterrupt
+
+
+class StopsTraining(Callback):
+    """What a user's callback does to end training, after some rounds."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+        trainer.should_stop = trainer.global_step >= self.rounds
+
+
+class Slow(Callback):
+    """Each round takes some time."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
+        time.sleep(self.seconds)
 
 
 class SignalAt(Callback):

@@ -1,5 +1,6 @@
 """A GAN from a checkpoint alone, and what stands in its way."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.cli import LightningCLI
 from tiny_gan import LinearDiscriminator, LinearGenerator, examples, linear_gan, loader, trainer
+from untrusted import ATTACKS, IMPORTED, rewritten, sentinel
 
 from lit_gan.data import DigitsDataModule
 from lit_gan.errors import UserError
@@ -86,11 +88,14 @@ def _rewritten(path: Path, **changes: Any) -> Path:
 
 def test_a_class_that_is_not_imported_is_named(built_from_class_paths: GAN, tmp_path: Path) -> None:
     path = _rewritten(_saved(built_from_class_paths, tmp_path / "gan.ckpt"), _class_path="their.package.TheirGAN")
-    with pytest.raises(
-        UserError,
-        match=r"holds a their\.package\.TheirGAN, whose module is not imported: add `import their\.package` before",
-    ):
+    with pytest.raises(UserError) as refused:
         GAN.load_from_checkpoint(path)
+    assert str(refused.value) == (
+        f"checkpoint {path} names their.package.TheirGAN as its model, and their is not imported: add --allow their "
+        "(import their, or allow=('their',) in Python) if you trust the file."
+    )
+    with pytest.raises(UserError, match=r"and their\.package cannot be imported \(ModuleNotFoundError: "):
+        GAN.load_from_checkpoint(path, allow="their")
 
 
 def test_a_trusted_file_may_hold_whole_networks(tmp_path: Path) -> None:
@@ -106,8 +111,8 @@ def test_a_trusted_file_may_hold_whole_networks(tmp_path: Path) -> None:
 
 
 def test_a_class_that_is_no_gan_is_refused(built_from_class_paths: GAN, tmp_path: Path) -> None:
-    path = _rewritten(_saved(built_from_class_paths, tmp_path / "gan.ckpt"), _class_path="collections.OrderedDict")
-    with pytest.raises(UserError, match=r"holds a collections\.OrderedDict, which is no GAN"):
+    path = _rewritten(_saved(built_from_class_paths, tmp_path / "gan.ckpt"), _class_path="torch.nn.Linear")
+    with pytest.raises(UserError, match=r"holds a torch\.nn\.Linear, which is no GAN"):
         GAN.load_from_checkpoint(path)
 
 
@@ -160,3 +165,52 @@ def test_float64_weights_resume_without_losing_bits(tmp_path: Path) -> None:
     trainer(max_steps=1).fit(resumed, loader(examples(8), 8), ckpt_path=tmp_path / "gan.ckpt", weights_only=True)
     assert resumed.generator.a.dtype == torch.float64
     assert torch.equal(resumed.generator.a, gan.generator.a)
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS, *IMPORTED])
+def test_nothing_is_imported_or_built_because_a_checkpoint_names_it(
+    attack: str, built_from_class_paths: GAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = rewritten(_saved(built_from_class_paths, tmp_path / "gan.ckpt"), *{**ATTACKS, **IMPORTED}[attack])
+    modules = set(sys.modules)
+    with (
+        sentinel(tmp_path, monkeypatch),
+        pytest.raises(UserError, match=r"^checkpoint .*gan\.ckpt (names|does not fit)"),
+    ):
+        GAN.load_from_checkpoint(path)
+    assert not {"sentinel", "this", "antigravity", "torch.utils.cpp_extension.load"} & (set(sys.modules) - modules)
+
+
+def test_the_arguments_that_earlier_versions_kept_elsewhere_are_looked_at_too(
+    built_from_class_paths: GAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _saved(built_from_class_paths, tmp_path / "gan.ckpt")
+    checkpoint = torch.load(path, weights_only=True)
+    generator = checkpoint["hyper_parameters"].pop("generator")
+    torch.save({**checkpoint, "hparams": {"generator": {"class_path": "sentinel.G"}}}, path)
+    with sentinel(tmp_path, monkeypatch), pytest.raises(UserError, match=r"names sentinel\.G as its generator, and"):
+        GAN.load_from_checkpoint(path)
+    torch.save({**checkpoint, "hyper_parameters": [generator]}, path)
+    with pytest.raises(UserError, match=r"its hyper_parameters are a list: expected a mapping"):
+        GAN.load_from_checkpoint(path)
+
+
+@pytest.mark.parametrize("allow", ["sentinel", ("sentinel",), ["other", "sentinel"]])
+def test_what_the_user_allows_is_imported(
+    allow: Any, built_from_class_paths: GAN, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sentinel.py").write_text("from lit_gan.networks import MLPGenerator\nclass G(MLPGenerator): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = _saved(built_from_class_paths, tmp_path / "gan.ckpt")
+    stored = torch.load(path, weights_only=True)["hyper_parameters"]["generator"]
+    rewritten(path, "generator", {**stored, "class_path": "sentinel.G"})
+    with pytest.raises(UserError, match=r"and sentinel is not imported: add --allow sentinel \(import sentinel, or"):
+        GAN.load_from_checkpoint(path)
+    try:
+        loaded = GAN.load_from_checkpoint(path, allow=allow)
+        assert type(loaded.generator).__module__ == "sentinel"
+        assert torch.equal(loaded.sample(4, rng=0), built_from_class_paths.sample(4, rng=0))
+        GAN.load_from_checkpoint(path)  # by now the program has imported it
+    finally:
+        sys.modules.pop("sentinel")

@@ -17,7 +17,7 @@ from lit_gan.coordination import FixedSteps
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 from lit_gan.latents import Normal
-from lit_gan.objectives import Minimax, NonSaturating, Objective
+from lit_gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, Wasserstein
 from lit_gan.schedules import ExponentialDecay, MomentumRamp, Schedule
 
 
@@ -275,6 +275,33 @@ def test_logged_quantities_are_those_of_the_round_and_of_the_held_out_batches() 
         for split in ("train", "val")
         for name in ("loss_d", "loss_g", "value", "jsd_bound", "d_real", "d_fake")
     }
+
+
+class Linear(Wasserstein):
+    """A critic's loss by another name."""
+
+
+class Own(Objective):
+    """A reader's own, which says nothing of what its logits are."""
+
+    def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return 0.5 * (fake_logits.square().mean() - real_logits.mean())
+
+    def loss_g(self, fake_logits: Tensor) -> Tensor:
+        return -fake_logits.mean()
+
+
+@pytest.mark.parametrize(
+    ("objective", "meant"),
+    [(Wasserstein(), False), (Hinge(), False), (LeastSquares(), False), (Linear(), False), (Own(), True)],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_an_objective_gives_no_meaning_to_is_not_logged(objective: Objective, meant: bool) -> None:
+    run = trainer(max_steps=1)
+    run.fit(linear_gan(objective=objective), loader(examples(8), batch_size=8), loader(examples(6), batch_size=4))
+    of_probabilities = {"value", "jsd_bound", "d_real", "d_fake"} if meant else set()
+    names = {f"{split}/{name}" for split in ("train", "val") for name in {"loss_d", "loss_g"} | of_probabilities}
+    assert set(run.callback_metrics) == names
 
 
 def test_validation_changes_nothing_in_training() -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import CombinedLoader
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torchmetrics.utilities.distributed import gather_all_tensors
 
@@ -27,11 +28,28 @@ class EvaluationImages:
         reported: Images whose likelihood is reported, ``(N, C, H, W)``.
         value_range: The values that black and white became; ``None`` where the data are no pixel levels: then a
             likelihood is not comparable with those of data in [0, 1].
+        declared: Whether the data have said so; they may have said nothing.
     """
 
     for_sigma: Tensor
     reported: Tensor
     value_range: tuple[float, float] | None
+    declared: bool = True
+
+    @property
+    def no_pixel_levels(self) -> str:
+        """What a likelihood of data that are no pixel levels cannot do, and the way out where they said nothing."""
+        apart = "is not comparable with published numbers, nor with those of other data"
+        if self.declared:
+            return f"these data are no pixel levels in [0, 1]: their Parzen log-likelihood (sigma by EM) {apart}."
+        low, high = (float(value) for value in torch.aminmax(self.reported))
+        seen = "all lie in [0, 1]" if low >= 0 and high <= 1 else f"lie in [{low:.3g}, {high:.3g}]"
+        example = "[0.0, 1.0]" if low >= 0 else "[-1.0, 1.0]"
+        return (
+            f"these data declare no range of pixel levels (the values {seen}): their Parzen log-likelihood (sigma by "
+            f"EM) {apart}. If they are pixel levels, say what black and white are by an attribute value_range = "
+            f"{example} of the data module (--data.init_args.value_range '{example}' where its class takes it)."
+        )
 
     def in_units(self, images: Tensor) -> Tensor:
         """Images in the units of the density: black is 0 and white is 1 where the data are pixel levels.
@@ -72,12 +90,12 @@ def evaluation_images(
         val = _validation_images(trainer, module) if needs_sigma and data is not None else torch.empty(0)
         num = _num_for_sigma(len(val), _SIGMA_IMAGES)
         test = _from_loaders(evaluation_loaders(trainer), trainer, module)
-        found = [EvaluationImages(val[:num], test, _pixel_range(data))]
+        found = [EvaluationImages(val[:num], test, *_pixel_range(data))]
     else:
         whole = hasattr(data, "images")
         val = data.images("val") if whole else _from_loaders(evaluation_loaders(trainer), trainer, module)
         num = _num_for_sigma(len(val), _SIGMA_IMAGES)
-        found = [EvaluationImages(val[:num], val[num:], _pixel_range(data))]
+        found = [EvaluationImages(val[:num], val[num:], *_pixel_range(data))]
     if needs_sigma and not all(len(images.for_sigma) for images in found):
         raise UserError(
             "parzen.sigma = null chooses sigma on validation images, of which there are none: expected data with at "
@@ -96,15 +114,18 @@ def folds_of(data: Any) -> list[EvaluationImages]:
         One entry, or one per fold.
     """
     return [
-        EvaluationImages(val[: _num_for_sigma(len(val), data.num_sigma_images)], test, _pixel_range(data))
+        EvaluationImages(val[: _num_for_sigma(len(val), data.num_sigma_images)], test, *_pixel_range(data))
         for val, test in data.evaluation_folds()
     ]
 
 
-def _pixel_range(data: Any) -> tuple[float, float] | None:
-    """The range of the pixels; data that say their range are pixel levels unless they say otherwise."""
-    in_pixel_range = getattr(data, "in_pixel_range", True) and hasattr(data, "value_range")
-    return tuple(data.value_range) if in_pixel_range else None
+def _pixel_range(data: Any) -> tuple[tuple[float, float] | None, bool]:
+    """The range of the pixels, and whether it is declared; data with a range are pixels unless they say otherwise."""
+    value_range = getattr(data, "value_range", None)
+    are_pixels = getattr(data, "in_pixel_range", None)
+    if are_pixels is False:
+        return None, True
+    return (None, False) if value_range is None else (tuple(value_range), True)
 
 
 def _validation_images(trainer: Trainer, module: LightningModule) -> Tensor:
@@ -127,7 +148,8 @@ def _from_loaders(loaders: list[Any], trainer: Trainer, module: LightningModule)
     found = []
     for loader in loaders:
         share = share_of(loader, trainer.global_rank, trainer.world_size)
-        rows = torch.cat([split_batch(batch)[0].cpu() for batch in loader])
+        with isolate_rng():  # any loader of torch draws a seed from the global generator, as a training one does
+            rows = torch.cat([split_batch(batch)[0].cpu() for batch in loader])
         found.append(_joined(rows[: len(share.places(0, len(rows)))], share, trainer.strategy.root_device))
     return torch.cat(found)
 

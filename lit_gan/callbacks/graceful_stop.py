@@ -1,5 +1,7 @@
 """Stopping a run between two rounds, with its checkpoint written, when somebody asks for it."""
 
+import time
+from datetime import timedelta
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -8,10 +10,11 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from lit_gan.callbacks.round_end import RankAgreement, round_is_settled, training_goes_on
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.callbacks.stop_signals import StopSignals, stop_of
+from lit_gan.errors import RunStopped
 
 
 class StopBetweenRounds(Callback):
-    """Ends training after a round that all ranks agree on, when a signal, Ctrl-C or the tracker asks for it.
+    """Ends training after a round that all ranks agree on, when a signal, Ctrl-C, the tracker or the clock asks for it.
 
     :class:`lit_gan.errors.RunStopped` is raised on every rank: neither ``should_stop``, which would run a validation
     and end the epoch, nor a checkpoint in a signal handler, which may stand between D's update and G's. Lightning's own
@@ -19,20 +22,25 @@ class StopBetweenRounds(Callback):
 
     Args:
         signals: What asks; one that somebody listens with already, or a new one.
+        max_time: How long one command trains. Lightning's own ends the epoch, and its clock goes on with the run.
 
     Raises:
         RunStopped: Out of ``Trainer.fit``, on every rank.
     """
 
-    def __init__(self, signals: StopSignals | None = None) -> None:
+    def __init__(self, signals: StopSignals | None = None, max_time: timedelta | None = None) -> None:
         self.signals = signals or StopSignals()
         self._lent = signals is not None
         self._agreement = RankAgreement()
         self._flag = 0.0
+        self._max_time = max_time
+        self._time_is_over = False
+        self._began_at = time.monotonic()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes the signals; after Lightning has."""
         self._agreement, self._flag = RankAgreement(), 0.0
+        self._time_is_over, self._began_at = False, time.monotonic()
         self.signals.listen()
         # A broadcast and a wait for the device in every round, for a flag that is not raised any more.
         trainer.fit_loop.epoch_loop.__dict__["_broadcast_sigterm_tensor"] = _nothing
@@ -41,15 +49,23 @@ class StopBetweenRounds(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Leaves after this round, if the ranks have agreed to and nothing but another round would follow."""
-        agreed = self._agreement.read(trainer, [self.signals.flag])
-        self._flag = max(self._flag, *(agreed or [0.0]))
-        if self._flag and round_is_settled(trainer):
+        flag, time_is_over = self._agreement.read(trainer, [self.signals.flag, self._is_over()]) or (0.0, False)
+        self._flag = max(self._flag, flag)
+        self._time_is_over |= bool(time_is_over)
+        if self._is_asked and round_is_settled(trainer):
             self._leave(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leaves after this epoch and its validation; not after the last one, which ends the run anyway."""
-        if self._flag and training_goes_on(trainer):
+        if self._is_asked and training_goes_on(trainer):
             self._leave(trainer)
+
+    @property
+    def _is_asked(self) -> bool:
+        return bool(self._flag) or self._time_is_over
+
+    def _is_over(self) -> bool:
+        return self._max_time is not None and time.monotonic() - self._began_at >= self._max_time.total_seconds()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Gives the signals back, unless somebody else listens with them."""
@@ -69,7 +85,7 @@ class StopBetweenRounds(Callback):
         for checkpoint in trainer.checkpoint_callbacks:
             if isinstance(checkpoint, RunCheckpoint):
                 checkpoint.save_now(trainer)
-        raise stop_of(self._flag)
+        raise stop_of(self._flag) if self._flag else RunStopped("max_time")
 
 
 class GracefulStop(StopBetweenRounds, Checkpoint):

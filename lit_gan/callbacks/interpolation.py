@@ -4,6 +4,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from lit_gan.callbacks.pictures import CHANNELS, PictureCallback, grid_image
+from lit_gan.callbacks.row_labels import class_labels
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.randomness import stream
@@ -13,14 +14,16 @@ class Interpolation(PictureCallback):
     """Saves rows of images between two random latents as PNG, and gives them to the loggers, as ``interpolations``.
 
     A row goes from one draw of the latent distribution to another along :meth:`lit_gan.latents.Latent.between`. The
-    draws are a function of the run's seed alone; nothing is picked. A conditional GAN keeps one condition in each row.
-    A module that cannot ``sample`` is left alone.
+    draws are a function of the run's seed alone; nothing is picked. A conditional GAN keeps one condition in each row,
+    whose name stands before it. A module that cannot ``sample`` is left alone.
 
     Args:
         rows: How many walks; 0 switches it off.
         steps: Images in each, both ends included.
         every_n_rounds: Rounds between pictures; there is one more at the end. 0 for only that one.
-        folder: Where the PNGs go; ``samples/`` in the run folder if ``None``.
+        folder: Where the PNGs go. If ``None``: ``samples/`` in the run folder; with a Trainer of one's own in the
+            folder of its first logger (without one in ``default_root_dir``), or ``samples-2/``, ... where an earlier
+            training has left pictures there.
 
     Raises:
         UserError: If a number is out of its range.
@@ -44,9 +47,17 @@ class Interpolation(PictureCallback):
         """Draws the walks of the present round."""
         if self.rows == 0:
             return
-        images = self.images(module).cpu()
+        condition = module.sample_condition(self.rows)
+        images = self._walks(module, condition).cpu()
         if images.shape[1] in CHANNELS:  # else the grid of samples has said that they cannot be shown
-            self.show(trainer, "interpolations", grid_image(images, self.steps), file="interpolation")
+            classes = class_labels(module, condition)
+            labels = None if classes is None else [name for name in classes for _ in range(self.steps)]
+            said = (
+                f"each row goes from one random latent on the left to another on the right in {self.steps} images; "
+                f"G after {trainer.global_step} rounds"
+            )
+            grid = grid_image(images, self.steps, labels)
+            self.show(trainer, "interpolations", grid, file="interpolation", description=said)
 
     def images(self, module: GenerativeModule) -> torch.Tensor:
         """The walks' images.
@@ -57,9 +68,11 @@ class Interpolation(PictureCallback):
         Returns:
             A tensor ``(rows * steps, C, H, W)`` in [0, 1], row after row.
         """
+        return self._walks(module, module.sample_condition(self.rows))
+
+    def _walks(self, module: GenerativeModule, condition: torch.Tensor | None) -> torch.Tensor:
         ends = module.latent.sample(2 * self.rows, generator=stream(module.seed, "interpolation"))
         fractions = torch.linspace(0, 1, self.steps, dtype=ends.dtype)
         walks = [module.latent.between(start, end, fractions) for start, end in ends.view(self.rows, 2, -1)]
-        condition = module.sample_condition(self.rows)
         each = None if condition is None else condition.repeat_interleave(self.steps, dim=0)
         return module.decode(torch.cat(walks), each)

@@ -1,19 +1,27 @@
 """Pictures of a run: images laid out in a grid, as a PNG in the run folder and with every logger that takes them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from torchvision.utils import make_grid, save_image
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torchvision.utils import make_grid
 
+from lit_gan.callbacks.row_labels import with_row_labels
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 
 CHANNELS = (1, 3)  # grey, or red, green and blue
-_SMALLEST_SIDE = 28  # pixels; smaller images are enlarged, or nobody can read them
+# Pixels; smaller images and grids are enlarged, or nobody can read them.
+_SMALLEST_SIDE, _SHORTEST_GRID = 28, 600
+_PADDING = 2  # pixels between images
 
 
 class PictureCallback(Callback, ABC):
@@ -21,16 +29,24 @@ class PictureCallback(Callback, ABC):
 
     Args:
         every_n_rounds: Rounds between pictures; 0 for only the one at the end.
-        folder: Where the PNGs go; ``samples/`` in the run folder if ``None``.
+        folder: Where the PNGs go. If ``None``: ``samples/`` in the run folder; with a Trainer of one's own in the
+            folder of its first logger (without one in ``default_root_dir``), or ``samples-2/``, ... where an earlier
+            training has left pictures there.
     """
 
     def __init__(self, every_n_rounds: int, folder: str | None) -> None:
         self.every_n_rounds = every_n_rounds
         self.folder = folder
+        self._place: Path | None = None  # of the present training's pictures
 
     @abstractmethod
     def draw(self, trainer: Trainer, module: GenerativeModule) -> None:
         """Draws the picture of the present round; on rank 0 alone."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Chooses the folder, before this training has pictures there; on all ranks, which agree on it."""
+        log_dir = trainer.log_dir if self.folder is None else None
+        self._place = _folder_for(self.folder, trainer, log_dir)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
@@ -52,7 +68,7 @@ class PictureCallback(Callback, ABC):
         if isinstance(module, GenerativeModule):  # any other cannot sample
             self.draw(trainer, module)
 
-    def show(self, trainer: Trainer, name: str, grid: torch.Tensor, file: str) -> None:
+    def show(self, trainer: Trainer, name: str, grid: torch.Tensor, file: str, description: str = "") -> None:
         """Writes a picture, and gives it to the loggers.
 
         Args:
@@ -60,37 +76,85 @@ class PictureCallback(Callback, ABC):
             name: What loggers call it.
             grid: ``(3, height, width)`` in [0, 1].
             file: What the PNG's name begins with; the number of rounds follows.
+            description: What the PNG says of itself.
         """
-        folder = Path(self.folder or Path(trainer.default_root_dir) / "samples")
+        folder = self._place or _folder_for(self.folder, trainer, None)
         folder.mkdir(parents=True, exist_ok=True)
-        save_image(grid, folder / f"{file}-{trainer.global_step:06d}.png")
+        target = folder / f"{file}-{trainer.global_step:06d}.png"
+        save_picture(grid, target, target.suffix, description)
         for logger in trainer.loggers:
             _log(logger, name, grid, trainer.global_step)
 
 
-def grid_image(images: torch.Tensor, columns: int) -> torch.Tensor:
+def _folder_for(given: str | None, trainer: Trainer, log_dir: str | None) -> Path:
+    """Where the pictures of this training go: where the user says, else beside those of the trainings before it."""
+    if given is not None:
+        return Path(given)
+    root = Path(log_dir or trainer.default_root_dir)
+    taken = next(number for number in count() if not any(_numbered(root, number + 1).glob("*.png")))
+    goes_on = trainer.global_step > 0
+    return _numbered(root, taken if goes_on and taken else taken + 1)
+
+
+def _numbered(root: Path, number: int) -> Path:
+    return root / ("samples" if number == 1 else f"samples-{number}")
+
+
+def save_picture(grid: torch.Tensor, file: Path | BinaryIO, suffix: str, description: str = "") -> None:
+    """Writes a picture, of the same bits as torchvision's ``save_image``.
+
+    Args:
+        grid: ``(3, height, width)`` in [0, 1].
+        file: A path, or a file that is open for writing.
+        suffix: Of the format, say ``".png"``.
+        description: What a PNG says of itself, under *Description*, as image viewers show it.
+    """
+    levels = grid.mul(255).add_(0.5).clamp_(0, 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
+    said = PngInfo()
+    if description:
+        said.add_text("Description", description)
+    options = {"pnginfo": said} if suffix == ".png" else {}
+    Image.fromarray(levels).save(file, format=Image.registered_extensions()[suffix], **options)
+
+
+def grid_image(images: torch.Tensor, columns: int, labels: Sequence[str] | None = None) -> torch.Tensor:
     """Lays images out in a grid.
+
+    Small images are enlarged by a whole number, each pixel repeated, until the grid's longer side has 600 pixels and
+    each image is 28 high.
 
     Args:
         images: ``(N, C, H, W)`` in [0, 1], with one or three channels.
         columns: Images per row.
+        labels: What each image is of, say its class. The names of a row stand before it.
 
     Returns:
-        One picture ``(3, height, width)`` in [0, 1], each image at least 28 pixels high, whole pixels repeated.
+        One picture ``(3, height, width)`` in [0, 1].
 
     Raises:
         UserError: If the images have another number of channels.
 
     Example:
-        >>> grid_image(torch.zeros(6, 1, 28, 28), columns=3).shape
-        torch.Size([3, 62, 92])
+        >>> grid_image(torch.zeros(100, 1, 28, 28), columns=10).shape
+        torch.Size([3, 862, 862])
     """
-    channels, height = images.shape[1:3]
+    num, channels, height, width = images.shape
     if channels not in CHANNELS:
         raise UserError(f"images with {channels} channels cannot be shown: expected 1 (grey) or 3 (colour).")
-    enlarged = images.repeat_interleave(factor := -(-_SMALLEST_SIDE // height), dim=2).repeat_interleave(factor, dim=3)
-    grid: torch.Tensor = make_grid(enlarged.float(), nrow=columns, padding=2)
-    return grid
+    factor = _enlargement(num, height, width, columns)
+    enlarged = images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    grid: torch.Tensor = make_grid(enlarged.float(), nrow=columns, padding=_PADDING)
+    return grid if labels is None else with_row_labels(grid, labels, columns, factor * height + _PADDING)
+
+
+def _enlargement(num: int, height: int, width: int, columns: int) -> int:
+    across = min(columns, num)
+    down = -(-num // across)
+    to_side = min(
+        -(-(_SHORTEST_GRID - _PADDING * (images + 1)) // (images * side))
+        for images, side in ((across, width), (down, height))
+    )
+    return max(to_side, -(-_SMALLEST_SIDE // height), 1)
 
 
 def _log(logger: Logger, name: str, grid: torch.Tensor, step: int) -> None:

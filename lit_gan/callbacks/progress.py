@@ -4,6 +4,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.trainer.states import TrainerFn
 
 
 class LossProgressBar(RichProgressBar):
@@ -25,6 +26,24 @@ class LossProgressBar(RichProgressBar):
         """Redraws, where it is time to."""
         if self.is_enabled and ((batch_idx + 1) % self.refresh_rate == 0 or trainer.is_last_batch):
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def show_evaluation(self, trainer: Trainer) -> None:
+        """Says on the bar of the validation, which has come to its end, that samples are being evaluated.
+
+        Args:
+            trainer: In training; in a command that only evaluates the bar is the evaluation's anyway.
+        """
+        shown = self.val_progress_bar_id
+        if self.is_enabled and self.progress and shown is not None and trainer.state.fn == TrainerFn.FITTING:
+            self.progress.update(shown, description="Evaluating samples", visible=True)
+            self.refresh(hard=True)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes the bar of the validation away, with its word."""
+        shown = self.val_progress_bar_id
+        if self.is_enabled and self.progress and shown is not None and trainer.state.fn == TrainerFn.FITTING:
+            self.progress.update(shown, visible=False)
+        super().on_validation_end(trainer, pl_module)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What stands behind the bar: the losses, without the logger's version, which is the run folder's name."""

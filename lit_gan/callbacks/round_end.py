@@ -20,8 +20,38 @@ def round_is_settled(trainer: Trainer) -> bool:
     """
     if epoch_ends(trainer) or 0 <= trainer.max_steps <= trainer.global_step:
         return False
-    fetcher = trainer.fit_loop._data_fetcher  # noqa: SLF001 -- Lightning 2.6 tells in no other way what comes next
-    return fetcher is not None and not trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher)  # noqa: SLF001
+    return not validation_is_due(trainer)
+
+
+def validation_is_due(trainer: Trainer) -> bool:
+    """Whether a validation follows this round by the intervals that were asked for.
+
+    Args:
+        trainer: In its hooks at the end of a round.
+    """
+    loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher  # noqa: SLF001 -- as below
+    # Lightning 2.6 tells in no other way what comes next. The class is asked: `LastRound` adds to the loop's answer.
+    return fetcher is None or type(loop)._should_check_val_fx(loop, fetcher)  # noqa: SLF001
+
+
+def ends_within_epoch(trainer: Trainer) -> bool:
+    """Whether training ends with this round, by ``max_steps`` and in the middle of an epoch.
+
+    Args:
+        trainer: In its hooks at the end of a round.
+    """
+    return 0 <= trainer.max_steps <= trainer.global_step and not epoch_ends(trainer)
+
+
+def is_last_round(trainer: Trainer) -> bool:
+    """Whether training ends with this round, by ``max_steps`` or ``max_epochs``.
+
+    Args:
+        trainer: In its hooks at the start of a round.
+    """
+    epochs = trainer.max_epochs
+    last_epoch = epochs is not None and 0 <= epochs <= trainer.current_epoch + 1
+    return trainer.global_step + 1 == trainer.max_steps or (last_epoch and epoch_ends(trainer))
 
 
 def epoch_ends(trainer: Trainer) -> bool:

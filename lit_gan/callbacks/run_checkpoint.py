@@ -10,9 +10,20 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from lit_gan.callbacks.best_score import BestScore
 from lit_gan.callbacks.numeric_guard import check_numbers
-from lit_gan.callbacks.round_end import RankAgreement, epoch_ends, log_round, round_is_settled
+from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
+from lit_gan.callbacks.parzen_score import ParzenScore
+from lit_gan.callbacks.round_end import (
+    RankAgreement,
+    ends_within_epoch,
+    epoch_ends,
+    log_round,
+    round_is_settled,
+    validation_is_due,
+)
 from lit_gan.errors import UserError
+from lit_gan.resumption import name_files_not_folders
 
 USUAL_MONITOR = "val/parzen_nll"
 
@@ -23,7 +34,11 @@ class RunCheckpoint(ModelCheckpoint):
     Lightning 2.6 reads ``train_time_interval`` not at all under manual optimisation, writes ``last.ckpt`` only beside
     one of the best, and looks for a better one only when one is due. And a run goes on exactly from a round that
     nothing but another round follows, or from the end of an epoch: one that is due in a round with a validation behind
-    it is written after that.
+    it is written after that. Where ``max_steps`` ends training within an epoch, ``last.ckpt`` is written before that
+    epoch is taken for ended, so that a longer run goes on in it.
+
+    By the Parzen score the one best checkpoint is replaced only by one that is better by more than the paired error of
+    the difference on the same held-out images; where no two checkpoints can be told apart, the end of training says so.
 
     Args:
         *args: As ModelCheckpoint's. ``every_n_train_steps`` counts rounds.
@@ -33,11 +48,13 @@ class RunCheckpoint(ModelCheckpoint):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        name_files_not_folders(self)
         if self.filename is None and self.monitor is not None:
             self.filename, self.auto_insert_metric_name = "best-{step:06d}", False
         self._last_written_after: int | None = None
         self._due = False
         self._validated = False
+        self._best_score = BestScore()
         self._agreement = RankAgreement()
         self._written_at = time.monotonic()
 
@@ -50,6 +67,8 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first interval begins."""
         super().on_train_start(trainer, pl_module)
+        if not self.best_model_path:
+            self._best_score = BestScore()  # an earlier training's, or of a checkpoint that is not of this folder
         self._agreement, self._written_at = RankAgreement(), time.monotonic()
         self._due = self._validated = False
         self._last_written_after = None  # an earlier training's, whose rounds are not these
@@ -65,9 +84,13 @@ class RunCheckpoint(ModelCheckpoint):
         if interval is not None:
             overdue = time.monotonic() - self._written_at >= interval.total_seconds()
             self._due |= any(self._agreement.read(trainer, [overdue]) or [])
-        if self._due and round_is_settled(trainer):
+        cut_off = ends_within_epoch(trainer) and not validation_is_due(trainer)
+        if cut_off or (self._due and round_is_settled(trainer)):
             log_round(trainer)
-            self._save_due(trainer)
+            if self._due:
+                self._save_due(trainer)
+            else:
+                self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """In the middle of an epoch the best one is kept here, at its end with the epoch."""
@@ -90,11 +113,20 @@ class RunCheckpoint(ModelCheckpoint):
         """Writes the weights that training ended with."""
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]  # as above
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+            if self._best_score.undecided:
+                pl_module.print(f"lit-gan: {self._best_score.why_undecided}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """As ModelCheckpoint's, with the log-likelihoods under the best checkpoint, where it is chosen by them."""
+        state: dict[str, Any] = super().state_dict()
+        best = self._best_score.state_dict()
+        return {**state, "best_parzen_score": best} if best else state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As ModelCheckpoint's, with the score that it forgets, and in a run folder that has been moved, too."""
         super().load_state_dict(_moved(state_dict, Path(str(self.dirpath))))
         self.current_score = state_dict["current_score"]
+        self._best_score.load_state_dict(state_dict.get("best_parzen_score"))
 
     def save_now(self, trainer: Trainer) -> None:
         """Writes ``last.ckpt`` after a settled round or at the end of an epoch, though none is due.
@@ -112,12 +144,23 @@ class RunCheckpoint(ModelCheckpoint):
             return
         self._validated = False
         if self.monitor in candidates:
-            self._save_topk_checkpoint(trainer, candidates)
+            score = self._parzen_score(trainer)
+            # By all ranks together: Lightning's own look at the score is, too.
+            if score is None or trainer.strategy.reduce_boolean_decision(self._best_score.is_beaten_by(score)):
+                self._save_topk_checkpoint(trainer, candidates)
         elif self.monitor != USUAL_MONITOR:
             raise UserError(
                 f"checkpoint.monitor = {self.monitor!r} is not logged: expected one of "
                 f"{', '.join(sorted(map(str, trainer.callback_metrics)))}, or null to keep no best checkpoint."
             )
+
+    def _parzen_score(self, trainer: Trainer) -> ParzenScore | None:
+        """The score with its rows, where the one best checkpoint is chosen by it."""
+        if self.monitor != USUAL_MONITOR or self.save_top_k != 1 or self.mode != "min":
+            return None
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set where a type checker does not see it
+        scores = [callback.score for callback in callbacks if isinstance(callback, ParzenEvaluation)]
+        return scores[0] if len(scores) == 1 else None
 
     def _save_due(self, trainer: Trainer) -> None:
         candidates = self._monitor_candidates(trainer)

@@ -1,5 +1,6 @@
 """`lit-gan baselines`: what real images, k-means centres, the mean image and noise score on a data set's protocol."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +16,11 @@ import lit_gan.data  # noqa: F401 -- short class names in YAML resolve among wha
 from lit_gan.callbacks.evaluation_images import EvaluationImages, folds_of
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.parzen_score import ParzenScore, load_scores, over_folds, protocol_key, save_scores
+from lit_gan.callbacks.sample_budget import budget_of_test
 from lit_gan.cli.as_typed import told_as_typed
 from lit_gan.cli.interpolation import interpolated
 from lit_gan.cli.parser import Parser, ShippedConfigFile
+from lit_gan.cli.unbuilt import told_of_what_is_built
 from lit_gan.errors import UserError
 from lit_gan.metrics.baselines import baseline_centres
 from lit_gan.metrics.parzen import ParzenNLL
@@ -52,19 +55,21 @@ def main(verb: str, arguments: list[str]) -> int:
     try:
         with told_as_typed(verb, arguments), interpolated(parser, arguments) as values:
             options = parser.parse_args(values)
-        built = parser.instantiate_classes(options)
+        with told_of_what_is_built():
+            built = parser.instantiate_classes(options)
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     data, parzen = built.data, built.parzen
-    if parzen.num_samples < 1:
+    if parzen.num_samples == 0:
         raise UserError(f"--parzen.num_samples {parzen.num_samples}: expected at least 1, as many as models draw.")
     if not hasattr(data, "evaluation_folds"):
         raise UserError(f"--data {type(data).__name__}: expected a data module of lit_gan.data.")
     data.prepare_data()
     folds = folds_of(data)
+    num = parzen.num_samples or budget_of_test(math.prod(data.image_shape)).num  # as many as a test draws
     scores = {
         name: _score(centres, folds, parzen.sigma)
-        for name, centres in track(_centres(data, folds[0], parzen.num_samples).items(), "scoring")
+        for name, centres in track(_centres(data, folds[0], num).items(), "scoring")
     }
     target = _file(folds, parzen.sigma)
     save_scores(target, {**load_scores(target), **scores})

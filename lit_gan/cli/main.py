@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
@@ -86,7 +87,7 @@ def _signals_kept() -> Iterator[None]:
 
 def _ending(arguments: list[str]) -> int:
     try:
-        return _dispatch(arguments)
+        return _with_names_of_any_length(arguments)
     except UserError as error:
         print(f"lit-gan: error{_place()}: {' '.join(str(error).split())}", file=sys.stderr)
         return DISK_FULL if _is_left_by_a_full_disk(error) else USER_ERROR
@@ -97,14 +98,24 @@ def _ending(arguments: list[str]) -> int:
     except RunError as failure:
         print(f"lit-gan: failed{_place()}: {' '.join(str(failure).split())}", file=sys.stderr)
         return DISK_FULL if _is_left_by_a_full_disk(failure) else FAILED
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        print(f"lit-gan: error: {str(error.filename)[:60]}...: the name is too long for a file.", file=sys.stderr)
-        return USER_ERROR
     except KeyboardInterrupt:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        failures = import_module("lit_gan.cli.failures")
+        if os.environ.get(failures.VARIABLE) == "1":
+            traceback.print_exception(error)
+        print(f"lit-gan: failed{_place()}: {failures.failure(error)}", file=sys.stderr)
+        return FAILED
+
+
+def _with_names_of_any_length(arguments: list[str]) -> int:
+    try:
+        return _dispatch(arguments)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UserError(f"{str(error.filename)[:60]}...: the name is too long for a file.") from error
 
 
 def _is_left_by_a_full_disk(error: BaseException) -> bool:

@@ -1,7 +1,10 @@
 """The options of `fit`, `validate`, `test` and `predict` beside those of model, data and trainer."""
 
+from argparse import SUPPRESS, Action
 from functools import reduce
 from typing import Any, Literal
+
+from lightning.pytorch import Trainer
 
 from lit_gan.callbacks.interpolation import Interpolation
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
@@ -19,6 +22,19 @@ _CHECKPOINT_DEFAULTS = {
 }
 
 
+#: What may be imported because a checkpoint names it. Read before the parser reads anything, and from no file.
+ALLOW_OPTION = "--allow"
+#: The player whose weights alone a run begins with.
+Part = Literal["generator", "discriminator"]
+#: Of the sections of a configuration that have no ``class_path``, the class whose arguments they are.
+SECTIONS: dict[str, type] = {
+    "trainer": Trainer,
+    "sample_grid": SampleGrid,
+    "interpolation": Interpolation,
+    "parzen": ParzenEvaluation,
+    "checkpoint": RunCheckpoint,
+}
+
 # What the data tell the model: source -> targets.
 _FROM_DATA = {
     "data.image_shape": tuple(
@@ -27,6 +43,13 @@ _FROM_DATA = {
     "data.num_classes": ("model.init_args.num_classes",),
 }
 FILLED_BY_DATA = tuple(target for targets in _FROM_DATA.values() for target in targets)
+
+
+class _ReadBefore(Action):
+    """An option that is among those of the help alone."""
+
+    def __call__(self, *arguments: Any) -> None:
+        """Nothing: it never comes so far."""
 
 
 def add_run_options(parser: Parser, verb: str) -> None:
@@ -45,6 +68,14 @@ def add_run_options(parser: Parser, verb: str) -> None:
         "--tensorboard", type=bool, default=False, help="Log to tensorboard/ in the run folder as well."
     )
     parser.add_argument("--num_threads", type=int | None, help="CPU threads of one operation; torch's choice if null.")
+    parser.add_argument(
+        ALLOW_OPTION,
+        action=_ReadBefore,
+        default=SUPPRESS,
+        dest=SUPPRESS,
+        metavar="MODULE",
+        help="Import MODULE if the checkpoint, or the configuration beside it, names it; repeatable.",
+    )
     parser.add_lightning_class_args(SampleGrid, "sample_grid")
     parser.add_lightning_class_args(Interpolation, "interpolation")
     parser.add_lightning_class_args(ParzenEvaluation, "parzen")
@@ -54,6 +85,14 @@ def add_run_options(parser: Parser, verb: str) -> None:
         parser.add_argument("--run_dir", type=str | None, help="The run folder, instead of runs/CONFIG/ID.")
         parser.add_argument(
             "--resume", type=str, default="auto", help="auto, never, or the run folder that is continued."
+        )
+        parser.add_argument(
+            "--init_from",
+            type=str | None,
+            help="A checkpoint or a run folder whose weights a new run begins with, and with nothing else of it.",
+        )
+        parser.add_argument(
+            "--init_part", type=Part | None, help="The player whose weights alone are taken from --init_from."
         )
         parser.add_argument(
             "--wandb_checkpoints",
@@ -69,7 +108,11 @@ def add_run_options(parser: Parser, verb: str) -> None:
         )
     if verb == "predict":
         parser.add_argument("--num_samples", type=int, default=1000, help="How many samples are written.")
-        parser.add_argument("--out", type=str | None, help="The .pt file; samples.pt in the run folder if null.")
+        parser.add_argument(
+            "--out",
+            type=str | None,
+            help="The .pt file; if null, samples.pt in the run folder, or samples-2.pt, ... where there is one.",
+        )
 
 
 def link_data_to_model(parser: Parser) -> None:

@@ -2,13 +2,18 @@
 
 from typing import Any, NoReturn
 
+import yaml
 from jsonargparse._actions import ActionConfigFile  # its public alias is not exported to type checkers
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning_utilities.core.enums import StrEnum
 
 from lit_gan.cli.explanation import explain
 from lit_gan.cli.interpolation import with_values
 from lit_gan.cli.shipped import find
 from lit_gan.errors import UserError
+
+# Lightning's own words, such as the `interval` of its Timer, are strings to a reader of YAML, too.
+yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, word: dumper.represent_str(str(word.value)))
 
 
 class ShippedConfigFile(ActionConfigFile):

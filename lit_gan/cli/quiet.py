@@ -24,6 +24,8 @@ def silence_what_users_cannot_mend() -> None:
     warnings.filterwarnings("ignore", message="The dirpath has changed from")
     # One machine of a cluster is trained on without `srun` as well; in an allocation of several tasks we start it.
     warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
+    # A batch that is nothing is an error of the GAN's, told once.
+    warnings.filterwarnings("ignore", message="train_dataloader yielded None")
     # Evaluation needs none of the callbacks that trained.
     warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks used to create")
 

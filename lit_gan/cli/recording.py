@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from lit_gan.cli.failures import keep_traceback
 from lit_gan.cli.interpolation import escaped
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import queue_again, say_how_to_go_on
 from lit_gan.cli.unused_run import UnusedRun
-from lit_gan.errors import RunStopped, UserError
+from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.tracking.checkpoint_files import load_checkpoint
 from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.launch import is_rank_zero
@@ -49,17 +50,22 @@ class Recording:
         self.run.write_config(yaml.safe_dump(escaped(result_of(config)), sort_keys=False))
         self.run.write_environment(seed=seed)
 
-    def finish(self) -> None:
-        """Everything has been done."""
-        self.run.mark("finished")
+    def finish(self, reason: str = "") -> None:
+        """Everything has been done.
+
+        Args:
+            reason: Why, where it was sooner than planned.
+        """
+        self.run.mark("finished", reason)
         self.run.release()
 
-    def end_by(self, ending: BaseException, rounds: int) -> None:
+    def end_by(self, ending: BaseException, rounds: int, planned: int | None = None) -> None:
         """Marks how training ended before its time, says how it goes on, and queues a preempted job again.
 
         Args:
             ending: What ended it.
             rounds: How many there had been; a folder that nothing was trained in is removed after a user's error.
+            planned: How many there were to be, where that is known.
         """
         if isinstance(ending, UserError) and (self.resumed or rounds in (0, self.first_round)):
             self.take_back()
@@ -67,7 +73,9 @@ class Recording:
         stopped = _is_stop(ending)
         self._mark(ending, stopped=stopped)
         if stopped and self._speaks:
-            say_how_to_go_on(self.run)
+            of_all = f" of {planned:,}" if planned is not None else ""
+            by_time = isinstance(ending, RunStopped) and ending.reason == "max_time"
+            say_how_to_go_on(self.run, f"ended by max_time after {rounds:,}{of_all} rounds" if by_time else "stopped")
         self._queue_again_after(ending)
 
     def _queue_again_after(self, ending: BaseException) -> None:
@@ -77,6 +85,8 @@ class Recording:
     def _mark(self, ending: BaseException, *, stopped: bool) -> None:
         reason = "interrupted" if isinstance(ending, (KeyboardInterrupt, SystemExit)) else f"{ending}"
         with suppress(OSError):  # a full disk, which is told: then the free lock says that nothing runs any more
+            if not stopped and self._speaks and not isinstance(ending, (UserError, RunError)):
+                keep_traceback(ending, self.run.path)
             self.run.mark("stopped" if stopped else "failed", reason)
         self.run.release()
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
 from lit_gan.callbacks.graceful_stop import GracefulStop, StopBetweenRounds
+from lit_gan.callbacks.last_round import LastRound
 from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
 from lit_gan.callbacks.numeric_guard import NumericGuard
 from lit_gan.callbacks.player_monitor import PlayerMonitor
@@ -28,7 +30,8 @@ from lit_gan.callbacks.throughput import Throughput
 from lit_gan.cli.as_typed import told_as_typed
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.devices import allocated_devices, chosen_strategy
-from lit_gan.cli.explanation import user_error_behind
+from lit_gan.cli.ending import Ending, planned_rounds, time_limit
+from lit_gan.cli.initial_weights import load_initial_weights, settle_start
 from lit_gan.cli.interpolation import interpolated
 from lit_gan.cli.module_builder import ModuleBuilder
 from lit_gan.cli.options import FILLED_BY_DATA, add_run_options, keep_what_was_given, link_data_to_model
@@ -38,8 +41,10 @@ from lit_gan.cli.recording import Recording
 from lit_gan.cli.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import say_where_everything_is, say_where_the_profile_is
-from lit_gan.cli.samples_file import TENSORS, Rows, check_target, write_samples
+from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
+from lit_gan.cli.start_checks import check_something_is_left
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
+from lit_gan.cli.unbuilt import told_of_what_is_built
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunError, UserError
 from lit_gan.exit_codes import DONE, INTERRUPTED
@@ -54,7 +59,6 @@ from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.launch import is_rank_zero
 from lit_gan.tracking.resume import choose_run_folder
 from lit_gan.tracking.run_folder import RunFolder
-from lit_gan.tracking.shown_path import shown
 from lit_gan.tracking.sweep_trial import sweep_of
 from lit_gan.tracking.tensorboard import RunBoard, tensorboard_logger
 from lit_gan.tracking.wandb import finished_wandb, with_wandb, without_wandb
@@ -153,7 +157,11 @@ class RunCLI(LightningCLI):
         return self.config[self.verb]
 
     def before_instantiate_classes(self) -> None:
-        """Sets the number of threads before anything is computed."""
+        """Refuses what has nothing to do, and sets the number of threads before anything is computed."""
+        if self.verb == "fit":
+            settle_start(self.options, self.arguments)
+            if self.options.get("ckpt_path") is not None:
+                check_something_is_left(self.options.ckpt_path, self.options.trainer)
         threads = self.options.num_threads
         if threads is not None:
             if threads < 1:
@@ -162,14 +170,8 @@ class RunCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """As LightningCLI's; what an argument's own class says of it reaches the user without the report around it."""
-        try:
-            with told_to_the_user():
-                super().instantiate_classes()
-        except (TypeError, ValueError) as error:
-            told = user_error_behind(error)
-            if told is None:
-                raise
-            raise told from error
+        with told_of_what_is_built(), told_to_the_user():
+            super().instantiate_classes()
 
     # -- Building ---------------------------------------------------------------------------------------------------
 
@@ -224,10 +226,12 @@ class RunCLI(LightningCLI):
         kwargs["logger"] = self._loggers(given.get("logger"))
         callbacks = given.get("callbacks") or []
         callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+        limit, callbacks = time_limit(given.get("max_time"), callbacks) if self.verb == "fit" else (None, callbacks)
+        kwargs |= _without_time(given)
         kwargs["callbacks"] = [*callbacks, *self._own_callbacks(given, callbacks)]
         kwargs["strategy"] = chosen_strategy(given)
         kwargs["plugins"] = _plugins(given)
-        return self._instantiate_trainer({**given, **kwargs}, self._configured_callbacks(given))
+        return self._instantiate_trainer({**given, **kwargs}, self._configured_callbacks(given, limit))
 
     def _loggers(self, given: Any) -> list[Logger] | bool:
         if self.run is None:
@@ -250,17 +254,20 @@ class RunCLI(LightningCLI):
         bar: list[Callback] = [] if has_bar or given.get("enable_progress_bar") is False else [LossProgressBar()]
         return [*bar, RowsAfterCheckpoint()]
 
-    def _configured_callbacks(self, given: Mapping[str, Any]) -> list[Callback]:
+    def _configured_callbacks(self, given: Mapping[str, Any], limit: timedelta | None) -> list[Callback]:
         keys = ("parzen", "sample_grid", "interpolation", "checkpoint")
         parzen, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
         if self.verb != "fit":
             return [parzen]
-        watching = [parzen, grid, interpolation, PlayerMonitor(), Throughput(), NumericGuard()]
+        for pictures in (grid, interpolation):
+            if self.run is not None and pictures.folder is None:
+                pictures.folder = str(self.run.path / "samples")
+        watching = [parzen, grid, interpolation, PlayerMonitor(), Throughput(), NumericGuard(), LastRound()]
         if given.get("enable_checkpointing") is False:
-            return [*watching, StopBetweenRounds(self.signals)]
+            return [*watching, StopBetweenRounds(self.signals, limit)]
         if self.run is not None and checkpoint.dirpath is None:
             checkpoint.dirpath = str(self.run.checkpoints)
-        return [*watching, checkpoint, GracefulStop(self.signals)]
+        return [*watching, checkpoint, GracefulStop(self.signals, limit)]
 
     # -- Running ----------------------------------------------------------------------------------------------------
 
@@ -275,6 +282,8 @@ class RunCLI(LightningCLI):
         try:
             checkpoint = newest_checkpoint(run.checkpoints) if recording.resumed else None
             kwargs["ckpt_path"] = str(checkpoint) if checkpoint is not None else kwargs.get("ckpt_path")
+            if kwargs["ckpt_path"] is None and self.options.init_from is not None:
+                load_initial_weights(model, self.options.init_from, self.options.init_part)
             with Heartbeat(run), finished_wandb(self.trainer.loggers), told_to_the_user(kwargs["ckpt_path"]):
                 if isinstance(model, GAN):  # it says so itself, but by then there is a rank on each device to say it
                     check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
@@ -286,13 +295,14 @@ class RunCLI(LightningCLI):
                 self.trainer.fit(model, **kwargs)
         except BaseException as error:
             ending = self._root_of(error)
-            recording.end_by(ending, self.trainer.global_step)
+            recording.end_by(ending, self.trainer.global_step, planned_rounds(self.trainer))
             if ending is error:
                 raise
             raise ending from error
-        recording.finish()
+        end = Ending.of(self.trainer, recording.first_round)
+        recording.finish("" if end.as_planned else end.reason)
         if is_rank_zero(os.environ):
-            say_where_everything_is(run, self.trainer.global_step, time.monotonic() - self.started)
+            say_where_everything_is(run, end, time.monotonic() - self.started)
             say_where_the_profile_is(run, "fit")
 
     def _root_of(self, error: BaseException) -> BaseException:
@@ -339,12 +349,24 @@ class RunCLI(LightningCLI):
             raise UserError(f"--num_samples {num}: expected at least 1.")
         if out is None and self.run is None:
             raise UserError("--out: expected a file for the samples, since the checkpoint lies in no run folder.")
-        target = Path(out) if out is not None else self.run.path / "samples.pt"  # type: ignore[union-attr]  # checked
-        check_target(target, TENSORS)
+        if out is not None:
+            check_target(Path(out), TENSORS)
         with told_to_the_user(checkpoint):
             pieces = self.trainer.predict(model, Rows(num), ckpt_path=checkpoint, weights_only=True)
-        write_samples(target, torch.cat(cast(list[Tensor], pieces)))
-        print(f"lit-gan: wrote {num} samples to {shown(target)}")
+        samples = torch.cat(cast(list[Tensor], pieces))
+        if out is not None:
+            where = replace_by_samples(Path(out), samples)
+        else:
+            where = write_beside(self.run.path / "samples.pt", samples)  # type: ignore[union-attr]  # checked above
+        print(f"lit-gan: wrote {num} samples to {where}")
+
+
+def _without_time(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the Trainer is told in place of its ``max_time``, which is ours: see `time_limit`."""
+    if given.get("max_time") is None:
+        return {}
+    endless = given.get("max_epochs") is None and given.get("max_steps", -1) == -1  # as Lightning then has it
+    return {"max_time": None, **({"max_epochs": -1} if endless else {})}
 
 
 def _plugins(given: Mapping[str, Any]) -> list[Any]:

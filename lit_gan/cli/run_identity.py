@@ -28,5 +28,6 @@ def result_of(config: Mapping[str, Any]) -> dict[str, Any]:
         >>> result_of({"seed_everything": 0, "wandb": "off"})
         {'seed_everything': 0}
     """
-    absent = ("ckpt_path",) if config.get("ckpt_path") is None else ()  # a checkpoint to start from is of the result
+    # What a run starts from is of the result.
+    absent = tuple(name for name in ("ckpt_path", "init_from", "init_part") if config.get(name) is None)
     return {key: value for key, value in config.items() if key not in (*_NOT_OF_THE_RESULT, *absent)}

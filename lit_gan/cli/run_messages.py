@@ -3,6 +3,7 @@
 import shutil
 import sys
 
+from lit_gan.cli.ending import Ending
 from lit_gan.tracking.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.tracking.run_folder import RunFolder
 from lit_gan.tracking.shown_path import shown
@@ -10,18 +11,20 @@ from lit_gan.tracking.slurm import requeue, slurm_job
 from lit_gan.tracking.sweep_trial import is_local_trial
 
 
-def say_where_everything_is(run: RunFolder, rounds: int, seconds: float) -> None:
-    """Prints where the newest of everything is.
+def say_where_everything_is(run: RunFolder, ending: Ending, seconds: float) -> None:
+    """Prints what this command has done, and where the newest of everything is.
 
     Args:
         run: The run folder.
-        rounds: How many rounds there have been in all.
-        seconds: How long this command took.
+        ending: What it has done.
+        seconds: How long it took.
     """
     minutes, rest = divmod(round(seconds), 60)
+    own = f"{ending.rounds - ending.before} rounds"
+    in_all = f" in this command, {ending.rounds} in all," if ending.before else ""
     newest = max(run.samples.glob("*.png"), default=None)
     metrics = run.metrics if run.metrics.exists() else None
-    print(f"lit-gan: finished {rounds} rounds in {minutes}:{rest:02d} min:")
+    print(f"lit-gan: finished {own}{in_all} in {minutes}:{rest:02d} min ({ending.reason}):")
     for name, path in (("samples", newest), ("metrics", metrics), ("checkpoint", newest_checkpoint(run.checkpoints))):
         print(f"  {name:<10} {'none' if path is None else shown(path)}")
 
@@ -37,15 +40,16 @@ def say_where_the_profile_is(run: RunFolder, stage: str) -> None:
         print(f"  {'profile':<10} {shown(path)}")
 
 
-def say_how_to_go_on(run: RunFolder) -> None:
+def say_how_to_go_on(run: RunFolder, ended: str = "stopped") -> None:
     """Prints what a stopped run will go on from.
 
     Args:
         run: The run folder.
+        ended: How it came to stand.
     """
     checkpoint = newest_checkpoint(run.checkpoints)
     start = "from the start" if checkpoint is None else f"after round {load_checkpoint(checkpoint)['global_step']}"
-    print(f"\nlit-gan: stopped in {shown(run.path)}; the same command continues it {start}.")
+    print(f"\nlit-gan: {ended} in {shown(run.path)}; the same command continues it {start}.")
 
 
 def queue_again() -> None:

@@ -1,19 +1,38 @@
 """Samples in a file: a picture of a grid, or the tensor itself."""
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torchvision.utils import save_image
 
-from lit_gan.callbacks.pictures import grid_image
+from lit_gan.callbacks.pictures import grid_image, save_picture
 from lit_gan.errors import UserError
+from lit_gan.tracking.atomic_write import replace_atomically
+from lit_gan.tracking.shown_path import shown
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 TENSORS = (".pt",)
 _ROWS_PER_BATCH = 1000  # what GenerativeModule.sample draws at once
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How samples are laid out in a picture.
+
+    Args:
+        columns: Pictures per row.
+        labels: What stands beside the rows, one for each sample; ``None`` for nothing.
+        description: What a PNG says of itself.
+    """
+
+    columns: int
+    labels: Sequence[str] | None = None
+    description: str = ""
 
 
 def check_target(target: Path, suffixes: tuple[str, ...]) -> None:
@@ -32,24 +51,78 @@ def check_target(target: Path, suffixes: tuple[str, ...]) -> None:
         raise UserError(f"--out {target}: cannot be written: there is no folder {target.parent}.")
 
 
-def write_samples(target: Path, samples: Tensor, columns: int = 10) -> None:
-    """Writes samples.
+def replace_by_samples(target: Path, samples: Tensor, grid: Grid | None = None) -> str:
+    """Writes samples to the file that the user named; a file that is there is replaced whole or not at all.
 
     Args:
         target: A picture, or ``.pt`` for the tensor.
         samples: ``(N, C, H, W)`` in [0, 1].
-        columns: Pictures per row of the grid.
+        grid: How a picture is laid out.
+
+    Returns:
+        The file, and whether there was one, for the user.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    was_there = target.exists()
+    try:
+        replace_atomically(target, lambda descriptor: _write(descriptor, target, samples, grid))
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"--out {target}: cannot be written: {_reason(error)}.") from error
+    return f"{target} (the older file of that name is replaced)" if was_there else str(target)
+
+
+def write_beside(target: Path, samples: Tensor, grid: Grid | None = None) -> str:
+    """Writes samples to a file of which nobody has given the name: beside older ones, never over them.
+
+    Args:
+        target: The name of the first one; the next are ``samples-2.png``, ``samples-3.png``, ...
+        samples: ``(N, C, H, W)`` in [0, 1].
+        grid: How a picture is laid out.
+
+    Returns:
+        The file, for the user.
 
     Raises:
         UserError: If the file cannot be written.
     """
     try:
-        if target.suffix.lower() in TENSORS:
-            torch.save(samples, target)
-        else:
-            save_image(grid_image(samples, columns), target)
+        own = _claimed(target)
+        try:
+            replace_atomically(own, lambda descriptor: _write(descriptor, own, samples, grid))
+        except BaseException:
+            own.unlink(missing_ok=True)
+            raise
     except (OSError, RuntimeError) as error:
-        raise UserError(f"--out {target}: cannot be written: {error}.") from error
+        raise UserError(f"{shown(target.absolute())}: cannot be written: {_reason(error)}; give --out FILE.") from error
+    return shown(own.absolute())
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+
+
+def _claimed(target: Path) -> Path:
+    """The first name that no file has, taken at once: another command may be looking for one."""
+    for number in count(1):
+        own = target if number == 1 else target.with_name(f"{target.stem}-{number}{target.suffix}")
+        try:
+            own.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return own
+    raise AssertionError("there are always more numbers")
+
+
+def _write(descriptor: int, target: Path, samples: Tensor, grid: Grid | None) -> None:
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        if target.suffix.lower() in TENSORS:
+            torch.save(samples, file)
+        else:
+            layout = grid or Grid(columns=10)
+            picture = grid_image(samples, layout.columns, layout.labels)
+            save_picture(picture, file, target.suffix.lower(), layout.description)
 
 
 class Rows:

@@ -44,9 +44,30 @@ def check_value_range(value_range: tuple[float, float]) -> tuple[float, float]:
         >>> check_value_range((-1, 1))
         (-1.0, 1.0)
     """
-    message = f"value_range = {value_range!r}: expected two finite numbers, the lower one first, such as (0, 1)."
+    return check_ascending("value_range", value_range, example="(0, 1)")
+
+
+def check_ascending(name: str, pair: tuple[float, float], example: str) -> tuple[float, float]:
+    """A pair of finite numbers with the lower one first, or an error that names it.
+
+    Args:
+        name: The argument's name, as the user typed it.
+        pair: What was got.
+        example: A pair that would do, as it is typed.
+
+    Returns:
+        The pair as two floats.
+
+    Raises:
+        UserError: It is not such a pair.
+
+    Example:
+        >>> check_ascending("levels", (0, 4095), example="(0, 4095)")
+        (0.0, 4095.0)
+    """
+    message = f"{name} = {pair!r}: expected two finite numbers, the lower one first, such as {example}."
     try:
-        low, high = (float(bound) for bound in value_range)
+        low, high = (float(bound) for bound in pair)
     except (TypeError, ValueError) as error:
         raise UserError(message) from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):

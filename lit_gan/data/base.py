@@ -21,10 +21,10 @@ _CHUNK = 1000  # rows converted at a time where a whole split is passed over
 class InMemoryDataModule(LightningDataModule, ABC):
     """A data set that is loaded once, checked completely, and held as tensors.
 
-    A subclass says what its images are (:attr:`image_shape`, :attr:`num_classes`, :attr:`value_range`)
-    without reading a file, and reads them in :meth:`load`. The training loader's batches hold what one round
-    of the attached LightningModule needs: ``batch_size`` rows times its ``minibatches_per_round`` (1 where it
-    has none).
+    A subclass says what its images are (:attr:`image_shape`, :attr:`num_classes`, :attr:`value_range`, and
+    :attr:`class_names` where there are any) without reading a file, and reads them in :meth:`load`. The training
+    loader's batches hold what one round of the attached LightningModule needs: ``batch_size`` rows times its
+    ``minibatches_per_round`` (1 where it has none).
 
     Args:
         batch_size: m, rows per rank and minibatch.
@@ -67,6 +67,11 @@ class InMemoryDataModule(LightningDataModule, ABC):
     @abstractmethod
     def num_classes(self) -> int:
         """How many labels there are; 0 where the batches are bare images."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes in the order of the labels; empty where they have none."""
+        return ()
 
     @property
     @abstractmethod

@@ -72,6 +72,7 @@ class CIFAR10DataModule(InMemoryDataModule):
 
     image_shape = _SHAPE
     num_classes = 10
+    class_names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
     def __init__(
         self,

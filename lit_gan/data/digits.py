@@ -40,6 +40,7 @@ class DigitsDataModule(InMemoryDataModule):
 
     image_shape = (1, 8, 8)
     num_classes = 10
+    class_names = tuple("0123456789")
 
     def __init__(
         self,

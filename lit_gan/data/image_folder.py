@@ -1,9 +1,6 @@
 """Any folder of pictures, decoded once."""
 
 import math
-import os
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -11,26 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from lightning.pytorch.utilities import rank_zero_warn
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from lit_gan.data.arguments import check_whole
+from lit_gan.data.arguments import check_ascending, check_whole
 from lit_gan.data.base import InMemoryDataModule, Split
 from lit_gan.data.dataset import ImageDataset
-from lit_gan.data.missing_files import missing_files_error
-from lit_gan.data.picture import decode_picture
+from lit_gan.data.levels import DeepLevels, check_levels
+from lit_gan.data.picture import read_picture
+from lit_gan.data.picture_folder import PictureFolder
 from lit_gan.data.scaling import LinearScaling
 from lit_gan.data.splitting import hashed_order
 from lit_gan.errors import UserError
-
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
-# What Pillow raises on pictures that are cut off, damaged, or made to fill the memory.
-_DECODE_ERRORS = (
-    OSError, SyntaxError, ValueError, IndexError, EOFError, struct.error, zlib.error,
-    Image.DecompressionBombError,
-)  # fmt: skip
 
 
 class ImageFolderDataModule(InMemoryDataModule):
@@ -43,6 +34,9 @@ class ImageFolderDataModule(InMemoryDataModule):
 
     Which picture is in which split depends on its path below ``root`` only.
 
+    Pictures of eight bits are taken as they are. Sixteen bits are taken for the full range where some picture of the
+    folder uses the highest of them; any other grey levels (12 bits in 16, 32 bits, floats) need ``levels``.
+
     Args:
         root: The folder of the pictures.
         image_size: Height and width of the images, or one number for both.
@@ -50,6 +44,8 @@ class ImageFolderDataModule(InMemoryDataModule):
         fractions: The parts of the pictures for training, validation and test; they sum to 1, and each split
             gets one picture at least.
         value_range: What black and white become.
+        levels: The levels of the files that are black and white, for grey pictures of more than eight bits:
+            ``(0, 4095)`` for 12 bits. A picture with a level outside is an error.
         batch_size: m, rows per rank and minibatch.
         eval_batch_size: Rows per rank and batch in validation and test.
         seed: The seed of the run, for the order of the training rows.
@@ -72,6 +68,7 @@ class ImageFolderDataModule(InMemoryDataModule):
         grey: bool = False,
         fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
         value_range: tuple[float, float] = (0.0, 1.0),
+        levels: tuple[float, float] | None = None,
         batch_size: int = 100,
         eval_batch_size: int = 1000,
         seed: int = 0,
@@ -82,6 +79,7 @@ class ImageFolderDataModule(InMemoryDataModule):
         self._fractions = _check_fractions(fractions)
         self._grey = grey
         self._scaling = LinearScaling(255, value_range)
+        self._levels = None if levels is None else check_ascending("levels", levels, example="(0, 4095)")
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -105,7 +103,7 @@ class ImageFolderDataModule(InMemoryDataModule):
         Raises:
             UserError: There is no picture in the folder.
         """
-        parts = [Path(name).parts for name in self._names]
+        parts = [Path(name).parts for name in self._folder.names]
         tops = {part[0] for part in parts if len(part) > 1}
         return tuple(sorted(tops)) if len(tops) > 1 and all(len(part) > 1 for part in parts) else ()
 
@@ -116,9 +114,13 @@ class ImageFolderDataModule(InMemoryDataModule):
             The three splits.
 
         Raises:
-            UserError: The folder is missing or has fewer than three pictures, or one of them is damaged.
+            UserError: The folder is missing or has fewer than three pictures, or one of them is damaged, or has
+                levels that leave black and white in doubt.
+
+        Warns:
+            UserWarning: Files were left out that look like pictures and cannot be read.
         """
-        names = [self._names[row] for row in hashed_order(self._names)]
+        names = [self._folder.names[row] for row in hashed_order(self._folder.names)]
         if len(names) < 3:
             raise UserError(
                 f"root = {self.root.absolute()}: {len(names)} pictures, expected at least 3, one per split."
@@ -138,42 +140,44 @@ class ImageFolderDataModule(InMemoryDataModule):
         }
 
     @cached_property
-    def _names(self) -> list[str]:
-        """The pictures' paths below root, with forward slashes, sorted."""
-        names: list[str] = []
-        seen: set[str] = set()
-        for folder, subfolders, files in os.walk(self.root, followlinks=True):
-            # A link may lead back up; hidden files and folders are the system's own (`._name`,
-            # `.thumbnails`).
-            real = os.path.realpath(folder)
-            subfolders[:] = [] if real in seen else [name for name in subfolders if not name.startswith(".")]
-            pictures = [] if real in seen else [name for name in files if not name.startswith(".")]
-            seen.add(real)
-            paths = (Path(folder, name) for name in pictures)
-            names += [path.relative_to(self.root).as_posix() for path in paths if path.suffix.lower() in _SUFFIXES]
-        if not names:
-            advice = f"give a folder as root that has pictures in it ({', '.join(sorted(_SUFFIXES))})"
-            raise missing_files_error("Pictures", [self.root], advice)
-        return sorted(names)
+    def _folder(self) -> PictureFolder:
+        return PictureFolder(self.root)
 
     def _decode(self, names: Sequence[str]) -> Tensor:
+        left_out = self._folder.left_out_in_words()
+        if left_out:
+            rank_zero_warn(left_out, stacklevel=2)
         images = np.empty((len(names), *self._size, self.image_shape[0]), dtype=np.uint8)
 
-        def decode(row: int) -> None:
+        def decode(row: int) -> DeepLevels | None:
             path = self.root / names[row]
+            if not path.is_file():  # a pipe would be waited for
+                raise UserError(f"{path}: no file that can be read; mend or remove it.")
             try:
-                images[row] = decode_picture(path, self._size, grey=self._grey)
-            except _DECODE_ERRORS as error:
+                images[row], seen = read_picture(path, self._size, grey=self._grey, levels=self._levels)
+            except UserError:
+                raise
+            except Exception as error:  # on a damaged or a forged picture Pillow's readers raise anything at all
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise UserError(f"{path}: cannot be decoded ({reason}); mend or remove the picture.") from error
+            return seen
 
         console = Console(stderr=True)
         # Threads: Pillow decodes outside of Python's lock, and every thread writes rows of its own.
         with ThreadPoolExecutor() as pool:
             done = pool.map(decode, range(len(names)))
-            for _ in track(done, "Decoding pictures", len(names), console=console, disable=not console.is_terminal):
-                pass
+            bar = track(done, "Decoding pictures", len(names), console=console, disable=not console.is_terminal)
+            self._check_levels([seen for seen in bar if seen is not None])
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+
+    def _check_levels(self, seen: Sequence[DeepLevels]) -> None:
+        if self._levels is not None and not seen:
+            black, white = self._levels
+            raise UserError(
+                f"levels = [{black:g}, {white:g}]: no picture under {self.root} has more than 8 bits, and those of 8 "
+                "bits need none: leave levels out."
+            )
+        check_levels(seen, self._levels)
 
     def _labels(self, names: Sequence[str]) -> Tensor | None:
         if not self.class_names:

@@ -25,6 +25,13 @@ _FILES = _TRAIN_IMAGES, _TRAIN_LABELS, _TEST_IMAGES, _TEST_LABELS = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+_CLASS_NAMES: dict[Name, tuple[str, ...]] = {
+    "mnist": tuple("0123456789"),
+    "fashion_mnist": (
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    "kmnist": ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+}
 _SIDE = 28
 _NUM_CLASSES = 10
 
@@ -78,6 +85,7 @@ class MNISTDataModule(InMemoryDataModule):
         self.root = Path(root)
         self.download = download
         self._folder = _FOLDERS[dataset]
+        self._class_names = _CLASS_NAMES[dataset]
         self._num_validation = check_whole("num_validation", num_validation, least=1)
         self._scaling = LinearScaling(255, value_range)
 
@@ -85,6 +93,11 @@ class MNISTDataModule(InMemoryDataModule):
     def value_range(self) -> tuple[float, float]:
         """What black and white become."""
         return self._scaling.value_range
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the images show, as the data set's authors call it."""
+        return self._class_names
 
     def prepare_data(self) -> None:
         """Downloads the files that are missing, where ``download`` allows it; writes nothing where none is.

@@ -1,13 +1,22 @@
 """One picture file to one array of bytes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from lit_gan.data.levels import DeepLevels, Kind, check_levels, levels_of, scaled_to_bytes
+from lit_gan.data.picture_formats import readable_formats
+from lit_gan.errors import UserError
 
-def decode_picture(path: Path, size: tuple[int, int], *, grey: bool) -> NDArray[np.uint8]:
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF
+
+
+def decode_picture(
+    path: Path, size: tuple[int, int], *, grey: bool, levels: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
     """Reads a picture, turned upright, scaled to cover ``size`` and cut to it about its centre.
 
     The first frame of an animation is read. What is transparent becomes white.
@@ -16,11 +25,13 @@ def decode_picture(path: Path, size: tuple[int, int], *, grey: bool) -> NDArray[
         path: A file of any format that Pillow reads.
         size: Height and width.
         grey: One channel in place of three.
+        levels: The levels of the file that are black and white, for grey pictures of more than eight bits.
 
     Returns:
         Shape (H, W, C), C being 1 or 3.
 
     Raises:
+        UserError: The picture has levels of more than eight bits that leave black and white in doubt.
         OSError: The file is no picture, or is damaged (Pillow has further exceptions for some damages).
 
     Example:
@@ -31,17 +42,104 @@ def decode_picture(path: Path, size: tuple[int, int], *, grey: bool) -> NDArray[
         ...     decode_picture(path, (4, 4), grey=False)[0, 0]
         array([255,   0,   0], dtype=uint8)
     """
-    with Image.open(path) as opened:
+    pixels, seen = read_picture(path, size, grey=grey, levels=levels)
+    check_levels([] if seen is None else [seen], levels)
+    return pixels
+
+
+def read_picture(
+    path: Path, size: tuple[int, int], *, grey: bool, levels: tuple[float, float] | None
+) -> tuple[NDArray[np.uint8], DeepLevels | None]:
+    """As :func:`decode_picture`, for one of many, which are checked together by :func:`check_levels`.
+
+    Args:
+        path: As above.
+        size: As above.
+        grey: As above.
+        levels: As above.
+
+    Returns:
+        The pixels, and the levels of a picture with more than eight bits.
+
+    Raises:
+        UserError: If a level is no finite number.
+        OSError: As above.
+    """
+    with Image.open(path, formats=readable_formats()) as opened:
+        kind = _kind(opened)
+        white_is_zero = getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
         picture = ImageOps.exif_transpose(opened)
+    seen = None if kind is None else _levels_in(path, kind, picture)
+    if seen is not None and kind != "16-bit colour":
+        picture = _as_bytes(picture, levels_of(seen, levels), white_is_zero=white_is_zero)
+    picture = in_colours(picture, grey=grey)
+    height, width = size
+    picture = ImageOps.fit(picture, (width, height), method=Image.Resampling.BICUBIC)
+    return np.asarray(picture).reshape(height, width, -1), seen
+
+
+def in_colours(picture: Image.Image, *, grey: bool) -> Image.Image:
+    """A picture of eight bits in any of Pillow's modes as grey or as red, green and blue, on white.
+
+    Args:
+        picture: The picture.
+        grey: Grey in place of colours.
+
+    Returns:
+        Mode ``L`` or ``RGB``.
+    """
+    if picture.mode == "La":  # Pillow knows one way out of each of these two
+        picture = picture.convert("LA")
+    elif picture.mode == "LAB":
+        picture = picture.convert("RGB")
     if picture.has_transparency_data:
         # Through RGBA: without its transparency such a picture shows whatever colour its empty parts happen
         # to have.
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    elif picture.mode.startswith("I"):
-        # Pillow cuts 16-bit levels off at 255 instead of scaling them.
-        picture = Image.fromarray((np.asarray(picture).clip(0, 65535) // 257).astype(np.uint8))
-    picture = picture.convert("L" if grey else "RGB")
-    height, width = size
-    picture = ImageOps.fit(picture, (width, height), method=Image.Resampling.BICUBIC)
-    return np.asarray(picture).reshape(height, width, -1)
+    return picture.convert("L" if grey else "RGB")
+
+
+def _kind(opened: Image.Image) -> Kind | None:
+    """What levels of more than eight bits a picture has that is not yet loaded; afterwards Pillow does not say."""
+    if opened.mode == "F":
+        return "floating-point"
+    if opened.mode == "I" and opened.format not in ("PNG", "PPM"):
+        return "32-bit"
+    if opened.mode.startswith("I"):
+        return "16-bit"
+    # Pillow keeps the upper byte of each, and with it no trace of how many levels there were.
+    tiles: Any = getattr(opened, "tile", None) or [()]
+    arguments = tiles[0][3:]
+    return "16-bit colour" if any(_is_of_16_bits(opened, each) for each in arguments) else None
+
+
+def _is_of_16_bits(opened: Image.Image, arguments: object) -> bool:
+    raw_mode, *further = arguments if isinstance(arguments, tuple) else (arguments,)
+    if opened.format == "PPM":  # its maximum follows
+        return any(isinstance(each, int) and each > 255 for each in further)
+    return isinstance(raw_mode, str) and ";16" in raw_mode
+
+
+def _levels_in(path: Path, kind: Kind, picture: Image.Image) -> DeepLevels:
+    if kind == "16-bit colour":
+        bands: Any = [picture.getextrema()] if len(picture.getbands()) == 1 else picture.getextrema()
+        shown = [band for name, band in zip(picture.getbands(), bands, strict=True) if name not in "Aa"]
+        return DeepLevels(path, kind, min(low for low, _ in shown) * 257, max(high for _, high in shown) * 257)
+    values = np.asarray(picture)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(low + high):
+        raise UserError(f"{path}: levels that are not finite (NaN or inf): mend or remove the picture.")
+    return DeepLevels(path, kind, low, high)
+
+
+def _as_bytes(picture: Image.Image, levels: tuple[float, float], *, white_is_zero: bool) -> Image.Image:
+    """Pillow itself cuts such levels off at 255 instead of scaling them."""
+    values = np.asarray(picture)
+    pixels = scaled_to_bytes(values, levels)
+    if white_is_zero:
+        pixels = 255 - pixels
+    transparent = picture.info.get("transparency")
+    if isinstance(transparent, int):
+        pixels = np.where(values == transparent, 255, pixels).astype(np.uint8)
+    return Image.fromarray(pixels)

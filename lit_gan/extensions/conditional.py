@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_gan.engine.batches import examples_of, labels_of
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 
@@ -35,8 +36,12 @@ class ConditionalGAN(GAN):
         self.num_classes = num_classes
 
     def split_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
-        """Images and labels ``(N,)``."""
-        return batch[0], batch[1]
+        """Images and labels ``(N,)``, told by their places or by their usual names, such as ``image`` and ``label``.
+
+        Raises:
+            UserError: If the batch lacks one of the two, or more than one thing in it could be that.
+        """
+        return examples_of(batch), labels_of(batch)
 
     def sample_condition(self, num: int) -> Tensor:
         """Every class in its turn, each with its equal share of the ``num`` samples."""

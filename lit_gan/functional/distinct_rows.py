@@ -6,6 +6,7 @@ from torch import Tensor
 from lit_gan.functional.tiles import map_tiles
 
 _ROWS = 512  # at a time: the working set stays in the cache
+_VALUES = 2**21  # and in the memory, where rows are long
 
 
 def row_fingerprints(x: Tensor) -> Tensor:
@@ -27,8 +28,12 @@ def row_fingerprints(x: Tensor) -> Tensor:
     words = -(-x.shape[1] // 2)
     generator = torch.Generator().manual_seed(0x5EED)
     odd = torch.randint(-(2**62), 2**62, (words,), generator=generator).mul_(2).add_(1).to(x.device)
-    parts = map_tiles(lambda rows: _mix(x[rows], odd), x.shape[0], _ROWS, x.device)
+    parts = map_tiles(lambda rows: _mix(x[rows], odd), x.shape[0], _rows_of(x), x.device)
     return torch.cat([odd.new_zeros(0), *parts])
+
+
+def _rows_of(x: Tensor) -> int:
+    return max(1, min(_ROWS, _VALUES // max(x.shape[1], 1)))
 
 
 def _mix(x: Tensor, odd: Tensor) -> Tensor:
@@ -63,7 +68,7 @@ def distinct_rows(x: Tensor) -> tuple[Tensor, Tensor]:
     fingerprints = fingerprints[order]
     repeats = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device)
     repeats[1:] = fingerprints[1:] == fingerprints[:-1]
-    for later in torch.split(repeats.nonzero()[:, 0], _ROWS):
+    for later in torch.split(repeats.nonzero()[:, 0], _rows_of(x)):
         repeats[later] = (x[order[later]] == x[order[later - 1]]).all(1)
     first = (~repeats).nonzero()[:, 0]
     counts = torch.diff(first, append=first.new_tensor([x.shape[0]]))

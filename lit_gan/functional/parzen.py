@@ -16,20 +16,22 @@ import torch
 from torch import Tensor
 
 from lit_gan.errors import UserError
+from lit_gan.functional.arrays import Values, as_tensor
 from lit_gan.functional.parzen_windows import ParzenWindows, mean
 
 # The grid of the authors' parzen_ll.py.
 PAPER_SIGMAS: tuple[float, ...] = tuple(np.logspace(-1, 0, 10).tolist())
 
 
-def parzen_log_likelihood(x: Tensor, centres: Tensor, sigma: float) -> Tensor:
+def parzen_log_likelihood(x: Values, centres: Values, sigma: float) -> Tensor:
     """The log-density of every row of ``x`` under Gaussians of width ``sigma`` around the centres.
 
     Within 1e-9 nats of the direct sum in float64, on every device and whatever autocast, the float32 matmul
     precision and the deterministic mode are set to. Memory grows with neither product of the sizes.
 
     Args:
-        x: ``(N, ...)`` floating-point rows, flattened to D dimensions.
+        x: ``(N, ...)`` floating-point rows, flattened to D dimensions; a tensor, or anything that NumPy takes for
+            an array.
         centres: ``(M, ...)`` likewise: the samples of the model that is evaluated.
         sigma: The width, in the units of the data, above 0.
 
@@ -48,7 +50,7 @@ def parzen_log_likelihood(x: Tensor, centres: Tensor, sigma: float) -> Tensor:
     return windows.log_likelihood(rows, [width])[:, 0].to(_result_device(x))
 
 
-def select_sigma(x_val: Tensor, centres: Tensor, grid: Sequence[float] = PAPER_SIGMAS) -> float:
+def select_sigma(x_val: Values, centres: Values, grid: Sequence[float] = PAPER_SIGMAS) -> float:
     """The width of a grid with the highest mean log-likelihood of validation rows; the first one on a tie.
 
     Args:
@@ -73,7 +75,7 @@ def select_sigma(x_val: Tensor, centres: Tensor, grid: Sequence[float] = PAPER_S
     return windows.select_sigma(rows, widths)
 
 
-def fit_sigma(x_val: Tensor, centres: Tensor) -> float:
+def fit_sigma(x_val: Values, centres: Values) -> float:
     """The continuous width that gives the validation rows the highest mean log-likelihood, by EM.
 
     Not the paper's protocol: on MNIST it adds about 2 nats to the grid's result. For data to which the grid
@@ -97,7 +99,7 @@ def fit_sigma(x_val: Tensor, centres: Tensor) -> float:
     return windows.fit_sigma(rows)
 
 
-def standard_error(values: Tensor) -> float:
+def standard_error(values: Values) -> float:
     """The standard error of a mean as the authors print it, ``std(ddof=0) / sqrt(n)``; in any order the same.
 
     Args:
@@ -110,11 +112,12 @@ def standard_error(values: Tensor) -> float:
         >>> standard_error(torch.tensor([1.0, 3.0]))  # 1 / sqrt(2)
         0.7071067811865476
     """
-    center = mean(values)
-    return math.sqrt(mean((values.double() - center).square()) / values.numel())
+    numbers = as_tensor("values", values)
+    center = mean(numbers)
+    return math.sqrt(mean((numbers.double() - center).square()) / numbers.numel())
 
 
-def paired_standard_error(first: Tensor, second: Tensor) -> float:
+def paired_standard_error(first: Values, second: Values) -> float:
     """The standard error of the difference of two models' means on the same test rows.
 
     The rows' own difficulty cancels: 0.7-1.0 nats on MNIST, where the errors of two separate means give
@@ -134,6 +137,7 @@ def paired_standard_error(first: Tensor, second: Tensor) -> float:
         >>> paired_standard_error(torch.tensor([1.0, 5.0]), torch.tensor([2.0, 6.0]))
         0.0
     """
+    first, second = as_tensor("first", first), as_tensor("second", second)
     if first.shape != second.shape:
         raise UserError(
             f"first has {first.numel()} log-likelihoods, second has {second.numel()}: expected those of the"
@@ -159,7 +163,7 @@ def positive_sigma(sigma: float) -> float:
     return float(sigma)
 
 
-def _prepare(x: Tensor, centres: Tensor) -> tuple[Tensor, ParzenWindows]:
+def _prepare(x: Values, centres: Values) -> tuple[Tensor, ParzenWindows]:
     (rows, low, high), (flat, low_centres, high_centres) = _checked("x", x), _checked("centres", centres)
     if rows.shape[1] != flat.shape[1]:
         raise UserError(
@@ -169,8 +173,9 @@ def _prepare(x: Tensor, centres: Tensor) -> tuple[Tensor, ParzenWindows]:
     return rows, ParzenWindows.around(flat, min(low, low_centres), max(high, high_centres))
 
 
-def _checked(name: str, x: Tensor) -> tuple[Tensor, float, float]:
+def _checked(name: str, values: Values) -> tuple[Tensor, float, float]:
     """Flat rows that can be computed with, and the range of their values."""
+    x = as_tensor(name, values)
     if not x.is_floating_point():
         raise UserError(f"{name} has dtype {x.dtype}: expected floating-point values (bytes divided by 255).")
     if x.ndim < 2 or x.numel() == 0:
@@ -184,5 +189,5 @@ def _checked(name: str, x: Tensor) -> tuple[Tensor, float, float]:
     return rows, low, high
 
 
-def _result_device(x: Tensor) -> torch.device:
-    return torch.device("cpu") if x.device.type == "mps" else x.device
+def _result_device(x: Values) -> torch.device:
+    return x.device if isinstance(x, Tensor) and x.device.type != "mps" else torch.device("cpu")

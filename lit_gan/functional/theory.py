@@ -5,8 +5,10 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
+from lit_gan.functional.arrays import Values, as_tensor
 
-def value_function(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+
+def value_function(real_logits: Values, fake_logits: Values) -> Tensor:
     r"""The value function :math:`V(D, G)` (eq. 1), estimated on a minibatch.
 
     .. math:: V(D, G) = E_{x \sim p_{data}}[\log D(x)] + E_{z \sim p_z}[\log(1 - D(G(z)))]
@@ -15,7 +17,7 @@ def value_function(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     logarithm ever overflows.
 
     Args:
-        real_logits: D's logits on examples, any shape.
+        real_logits: D's logits on examples, any shape; a tensor, or anything that NumPy takes for an array.
         fake_logits: D's logits on generated samples, any shape.
 
     Returns:
@@ -29,10 +31,11 @@ def value_function(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     Reference:
         Goodfellow et al. 2014, eq. 1.
     """
-    return F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean()
+    real, fake = as_tensor("real_logits", real_logits), as_tensor("fake_logits", fake_logits)
+    return F.logsigmoid(real).mean() + F.logsigmoid(-fake).mean()
 
 
-def jsd_lower_bound(value: Tensor) -> Tensor:
+def jsd_lower_bound(value: Values) -> Tensor:
     r"""The lower bound on the Jensen-Shannon divergence that a value :math:`V(D, G)` implies.
 
     Since :math:`\max_D V(D, G) = -\log 4 + 2 \, JSD(p_{data} \| p_g)` (eq. 6), any discriminator gives
@@ -53,4 +56,4 @@ def jsd_lower_bound(value: Tensor) -> Tensor:
     Reference:
         Goodfellow et al. 2014, eq. 4-6.
     """
-    return (value + math.log(4.0)) / 2.0
+    return (as_tensor("value", value) + math.log(4.0)) / 2.0

@@ -1,5 +1,6 @@
 """Coarse codes of vectors, whose products are cheap and whose errors are known."""
 
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from lit_gan.functional.matmul import int8_matmul, int8_matmul_is_exact
 
 _ENCODE_ROWS = 256
+_ENCODE_VALUES = 2**20  # float64 copies of long rows take memory
 # Norms and products are at most 128^2 D; |m|^2 - 2 x.m and a threshold have to fit into int32 together.
 _INT8_LIMIT = 2**30
 _INT8_MAX_DEPTH = _INT8_LIMIT // (3 * 128**2) - 16
@@ -58,8 +60,7 @@ class Int8Coder:
         values = torch.zeros(num, depth, dtype=torch.int8, device=x.device)
         norms = torch.empty(num, dtype=torch.float64, device=x.device)
         residuals = torch.empty_like(norms)
-        for start in range(0, num, _ENCODE_ROWS):
-            rows = slice(start, start + _ENCODE_ROWS)
+        for rows in _tiles(num, x.shape[1]):
             exact = _select(x, members, rows).to(torch.float32).sub(self._low).div_(self.step).sub_(128)
             coded = exact.round().clamp_(-128, 127)
             values[rows, : x.shape[1]] = coded
@@ -95,8 +96,7 @@ class Float32Coder:
         num = x.shape[0] if members is None else members.numel()
         values = torch.empty(num, x.shape[1], dtype=torch.float32, device=x.device)
         norms = torch.empty(num, dtype=torch.float64, device=x.device)
-        for start in range(0, num, _ENCODE_ROWS):
-            rows = slice(start, start + _ENCODE_ROWS)
+        for rows in _tiles(num, x.shape[1]):
             values[rows] = _select(x, members, rows).double() - self._origin
             norms[rows] = values[rows].double().square_().sum(1)
         return Code(values, norms, norms.sqrt() * torch.finfo(torch.float32).eps)
@@ -118,6 +118,11 @@ class Float32Coder:
     def ceil(self, values: Tensor) -> Tensor:
         """Rounds up, with room for a further float32 operation."""
         return (values + values.abs() * (4 * torch.finfo(torch.float32).eps)).float()
+
+
+def _tiles(num: int, depth: int) -> Iterator[slice]:
+    size = max(1, min(_ENCODE_ROWS, _ENCODE_VALUES // max(depth, 1)))
+    return (slice(start, start + size) for start in range(0, num, size))
 
 
 def _select(x: Tensor, members: Tensor | None, part: slice) -> Tensor:

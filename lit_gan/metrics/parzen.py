@@ -11,11 +11,12 @@ from torchmetrics.utilities.data import dim_zero_cat
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from lit_gan.errors import UserError
+from lit_gan.functional.arrays import Values, as_tensor
 from lit_gan.functional.distinct_rows import distinct_rows, row_fingerprints
 from lit_gan.functional.parzen import PAPER_SIGMAS, positive_sigma, standard_error
 from lit_gan.functional.parzen_windows import SHARD, ParzenWindows, mean
 from lit_gan.metrics.parzen_warnings import warn_of_collapse, warn_of_copies, warn_of_edge
-from lit_gan.metrics.sample_file import SampleFile, ShardsOnDisk
+from lit_gan.metrics.sample_file import SampleFile, ShardsOnDisk, shard_rows
 
 _RANGE_TOLERANCE = 1e-3  # of the range's width: what rounding and interpolation may add
 
@@ -90,11 +91,12 @@ class ParzenNLL(Metric):
             self.add_state(name, [], dist_reduce_fx="cat")
         self.add_state("num_features", torch.tensor(0), dist_reduce_fx=None)
 
-    def update(self, images: Tensor, real: bool, split: Literal["val", "test"] = "test") -> None:
+    def update(self, images: Values, real: bool, split: Literal["val", "test"] = "test") -> None:
         """Takes in a batch.
 
         Args:
-            images: ``(N, ...)`` floats in ``data_range``, or uint8; N may be 0.
+            images: ``(N, ...)`` floats in ``data_range``, or uint8; N may be 0. A tensor, or anything that NumPy takes
+                for an array.
             real: Whether they are data, or the generator's.
             split: What real images are for: ``"test"`` is scored, ``"val"`` chooses sigma.
 
@@ -103,6 +105,7 @@ class ParzenNLL(Metric):
         """
         if split not in ("val", "test"):
             raise UserError(f"split = {split!r}: expected 'val' or 'test'.")
+        images = as_tensor("images", images)
         if images.ndim < 2:
             raise UserError(f"images have shape {tuple(images.shape)}: expected a batch, (N, ...).")
         if images.shape[0] == 0:
@@ -223,7 +226,7 @@ class ParzenNLL(Metric):
             raise UserError("no generated images: expected update(images, real=False) before compute().")
         # Copies are looked for in one shard of each process: enough for a share, and for ranks with the same
         # seed.
-        shard = next(samples.shards(SHARD), torch.empty(0, depth)).to(test.device)
+        shard = next(samples.shards(shard_rows(depth, SHARD)), torch.empty(0, depth)).to(test.device)
         prints = self._gathered(row_fingerprints(shard))
         warn_of_copies(1 - torch.unique(prints).numel() / prints.numel())
         warn_of_collapse(shard, distinct_rows(shard)[0], test)

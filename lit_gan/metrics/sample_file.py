@@ -17,6 +17,22 @@ from lit_gan.functional.parzen_screened import ScreenedCentres
 from lit_gan.functional.parzen_windows import SHARD
 from lit_gan.functional.vector_codes import coder_for
 
+_SHARD_BYTES = 2**26  # of samples in float32; what searches them takes three times that
+
+
+def shard_rows(depth: int, most: int) -> int:
+    """How many samples are in memory at a time.
+
+    Args:
+        depth: Values of each.
+        most: As many at the most.
+
+    Example:
+        >>> shard_rows(28 * 28, SHARD), shard_rows(3 * 128 * 128, SHARD)
+        (16384, 341)
+    """
+    return max(1, min(most, _SHARD_BYTES // (4 * depth)))
+
 
 class SampleFile:
     """Float32 rows in an unnamed temporary file, which the system deletes however the process ends.
@@ -113,11 +129,11 @@ class ShardsOnDisk:
     """
 
     def __init__(self, samples: SampleFile, rows: Tensor) -> None:
-        self._samples, self._device = samples, rows.device
+        self._samples, self._device, self._rows = samples, rows.device, shard_rows(rows.shape[1], SHARD)
         self._low, self._high = (float(value) for value in torch.aminmax(rows))
 
     def __iter__(self) -> Iterator[ScreenedCentres]:
-        for shard in self._samples.shards(SHARD):
+        for shard in self._samples.shards(self._rows):
             centres = shard.to(self._device)
             low, high = (float(value) for value in torch.aminmax(centres))
             coder = coder_for(centres, min(low, self._low), max(high, self._high))

@@ -13,6 +13,7 @@ from lit_gan.networks.arguments import per_layer, whole_numbers
 from lit_gan.networks.generator import Generator
 from lit_gan.networks.initialization import WeightInit
 from lit_gan.networks.layers import DenseLayer, DenseStack
+from lit_gan.parameter_names import plain_name
 
 _PREFIX = "generator."
 _HOW = (
@@ -138,7 +139,7 @@ def _generator_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(
             f"pretrained_checkpoint = {str(path)!r} has no state_dict: expected a checkpoint of a GAN. {_HOW}"
         )
-    tensors = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+    tensors = {plain_name(str(key)): value for key, value in state.items() if isinstance(value, Tensor)}
     weights = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
     if not weights:
         raise UserError(

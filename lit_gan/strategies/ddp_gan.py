@@ -24,6 +24,7 @@ from lit_gan.randomness import seed_global_generators
 from lit_gan.strategies.launcher import WatchedLauncher
 from lit_gan.strategies.peers import PeerWatch
 from lit_gan.strategies.player_ddp import PlayerDDP
+from lit_gan.strategies.step_count import StepCount
 
 NAME = "ddp_gan"
 _LAST_SECONDS = 3.0  # for the ranks that this process started, when it has to leave
@@ -81,6 +82,7 @@ class DDPGANStrategy(DDPStrategy):
         self._reducers: dict[str, PlayerDDP] = {}
         self._seed = 0
         self._watch: PeerWatch | None = None
+        self._steps = StepCount()
         #: Called with the reason when a rank is lost, before this process ends: marks a run as failed, say.
         self.on_loss: Callable[[str], None] | None = None
         #: What ended another rank, and this one with it.
@@ -160,13 +162,15 @@ class DDPGANStrategy(DDPStrategy):
     # -- Training ---------------------------------------------------------------------------------------------------
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Puts the global generators where the seed, the position and the rank say.
+        """Puts the global generators where the seed, the position and the rank say; notices rounds that count twice.
 
         Lightning seeds all ranks alike: noise drawn by ``torch.randn`` would be the same on each, and the batch of
         latents W times smaller than it looks.
         """
         module = self.lightning_module
         assert module is not None  # noqa: S101 -- it trains
+        self._steps.end_batch(module)
+        self._steps.begin_batch(module)
         position = (module.current_epoch, batch_idx, self.global_rank)
         seed_global_generators(self._seed, "batch", *position, device=self.root_device)
 

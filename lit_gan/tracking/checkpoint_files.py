@@ -3,6 +3,7 @@
 import struct
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,22 @@ def load_checkpoint(
             "give one that was written by `lit-gan fit`."
         )
     return content
+
+
+def ended_epochs(checkpoint: Mapping[str, Any]) -> int:
+    """How many epochs had ended when a checkpoint was written.
+
+    Args:
+        checkpoint: Its content.
+
+    Example:
+        >>> ended_epochs({"epoch": 4})
+        4
+    """
+    try:  # Lightning 2.6 counts the one that is just ending here, and not in `epoch`
+        return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+    except KeyError:
+        return int(checkpoint.get("epoch", 0))
 
 
 def checkpoint_fault(path: Path) -> str | None:

@@ -17,6 +17,7 @@ from lit_gan.tracking.ownership import Claims, owner_of
 from lit_gan.tracking.run_folder import FolderInUse, RunFolder
 from lit_gan.tracking.run_layout import check_foreign
 from lit_gan.tracking.run_record import RunRecord, read_record
+from lit_gan.tracking.shown_path import shown
 
 # How long the other ranks of an srun wait for rank 0's choice: network file systems show a new folder after
 # up to 60 s.
@@ -55,8 +56,9 @@ def choose_run_folder(
         checkpoints.
 
     Raises:
-        UserError: When the folder asked for is missing, alive, of another configuration or cannot be written,
-            and under torchrun when neither ``run_dir`` nor anything else names the run for all ranks.
+        UserError: When the folder asked for is missing, alive, of another configuration, finished (where ``resume``
+            names it) or cannot be written, and under torchrun when neither ``run_dir`` nor anything else names the
+            run for all ranks.
 
     Example:
         >>> import tempfile
@@ -75,6 +77,7 @@ def choose_run_folder(
         return _join_rank_zero(group, resolved_config, asked, environ)
     if resume not in ("auto", "never"):
         folder = _existing(Path(resume))
+        _check_unfinished(folder)
         return folder, _go_on(folder, resolved_config, environ)
     named = asked or _named_by_environment(group, environ)
     if resume == "never":
@@ -112,6 +115,18 @@ def _existing(path: Path) -> RunFolder:
     if not path.exists():
         raise UserError(f"--resume {path}: expected auto, never or the path of a run folder, and there is no {path}.")
     return RunFolder.open(path)
+
+
+def _check_unfinished(folder: RunFolder) -> None:
+    found = folder.read_record()
+    if found.status == "finished":
+        why = f" ({found.reason})" if found.reason else ""
+        path = shlex.quote(shown(folder.path))
+        raise UserError(
+            f"--resume {path}: the run has finished{why}, and nothing is left to train: for a longer one begin a new "
+            f"run from its checkpoint (--ckpt_path {path} --trainer.max_epochs N), or anew with its weights "
+            f"(--init_from {path})."
+        )
 
 
 def _go_on(folder: RunFolder, resolved_config: Mapping[str, Any], environ: MutableMapping[str, str]) -> bool:

@@ -45,12 +45,18 @@ class TrialRun:
 
     @property
     def status(self) -> str | None:
-        """What ``run.json`` says; None where there is none."""
+        """What ``run.json`` says; None where there is none.
+
+        One that its ``max_time`` has ended counts as finished: all trials have the same time, and have used it.
+        """
         try:
             content = json.loads((self.folder / "run.json").read_text()) if self.folder else {}
         except (OSError, ValueError):  # none, or written by something else
             return None
-        return str(content["status"]) if isinstance(content, dict) and "status" in content else None
+        if not isinstance(content, dict) or "status" not in content:
+            return None
+        used_up = (content["status"], content.get("reason")) == ("stopped", "max_time")
+        return "finished" if used_up else str(content["status"])
 
     @property
     def is_written(self) -> bool:

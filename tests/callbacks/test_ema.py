@@ -103,3 +103,27 @@ def test_average_follows_the_generator_to_another_type() -> None:
         assert float(gan.generator.a.detach()) == average
         assert gan(z.double()).dtype == torch.float64
     assert gan.generator_average["a"].dtype == torch.float64
+
+
+class Asking(Callback):
+    """Calls the GAN after every round, with and without gradients, as a user's callback might."""
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *rest: Any) -> None:
+        z = torch.ones(2, 1, dtype=torch.float64, requires_grad=True)
+        pl_module(z).sum().backward()
+        with torch.no_grad():
+            assert torch.equal(pl_module(z), pl_module.sample_data(2, rng=0) * 0 + pl_module(z))
+        with pl_module.averaged():
+            pl_module(z)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_asking_the_gan_in_the_midst_of_training_does_not_disturb_it(k: int) -> None:
+    asked, left_alone = linear_gan(coordination=FixedSteps(k)), linear_gan(coordination=FixedSteps(k))
+    for gan, more in ((asked, [Asking()]), (left_alone, [])):
+        callbacks = [GeneratorEMA(0.5), *more]
+        trainer(max_epochs=3, callbacks=callbacks).fit(gan, loader(examples(8), batch_size=4 * k))
+    for one, other in zip(asked.parameters(), left_alone.parameters(), strict=True):
+        assert torch.equal(one, other)
+    for name, average in left_alone.generator_average.items():
+        assert torch.equal(asked.generator_average[name], average)

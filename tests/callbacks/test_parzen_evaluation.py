@@ -12,7 +12,9 @@ from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor, nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from lit_gan.callbacks.evaluation_notice import EvaluationNotice
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
+from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.data import DigitsDataModule, TFDDataModule, ToyDataModule
 from lit_gan.errors import UserError
 from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma, standard_error
@@ -268,6 +270,7 @@ def test_without_validation_images_sigma_must_be_given() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
+        ({"metrics_num_samples": 0}, r"parzen\.metrics_num_samples = 0: expected at least 1, or null"),
         ({"num_samples": -1}, r"parzen\.num_samples = -1: expected 0 \(off\) or more"),
         ({"sigma": -0.1}, "sigma = -0.1: expected a positive, finite width"),
     ],
@@ -286,3 +289,118 @@ def test_other_data_are_evaluated_on_as_themselves() -> None:
     run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=50)])
     run.test(model, StagedData(), verbose=False)
     assert again == logged(run)
+
+
+class Wide(nn.Module):
+    """A generator of 64x64 colour pictures that counts how many it makes at a time."""
+
+    latent_size, output_range = 2, (-1.0, 1.0)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(2, 3)
+        self.calls: list[int] = []
+
+    def forward(self, z: Tensor) -> Tensor:
+        self.calls.append(len(z))
+        return self.line(z).tanh()[:, :, None, None].expand(-1, -1, 64, 64)
+
+
+class Pictures(LightningDataModule):
+    """Few colour pictures in [-1, 1]."""
+
+    value_range = (-1.0, 1.0)
+
+    def _rows(self, num: int, seed: int) -> Any:
+        return loader(torch.rand(num, 3, 64, 64, generator=torch.Generator().manual_seed(seed)).mul(2).sub(1), 8)
+
+    def train_dataloader(self) -> Any:
+        return self._rows(24, 0)
+
+    def val_dataloader(self) -> Any:
+        return self._rows(6, 1)
+
+
+def pictures_gan() -> GAN:
+    torch.manual_seed(0)
+    return GAN(Wide(), MaxoutDiscriminator((3, 64, 64), hidden=(2,), pieces=2))
+
+
+def test_the_number_is_chosen_by_the_data_said_once_and_kept(capsys: Any, tmp_path: Any) -> None:
+    def fit(epochs: int, **kwargs: Any) -> ParzenEvaluation:
+        evaluation = ParzenEvaluation()
+        settings = {"precision": "32-true", "enable_checkpointing": True, "default_root_dir": tmp_path}
+        checkpoint = RunCheckpoint(tmp_path, save_last=True, save_top_k=0)
+        run = trainer(**settings, max_epochs=epochs, callbacks=[evaluation, checkpoint], check_val_every_n_epoch=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            run.fit(pictures_gan(), Pictures(), **kwargs)
+        return evaluation
+
+    said = (
+        "lit-gan: the Parzen score draws 48 samples (8 for each of 6 held-out images; --parzen.num_samples N for "
+        "another number, 0 for none).\n"
+    )
+    score = fit(4).score
+    assert score is not None
+    assert score.num_centres == 48  # two epochs of 24 pictures before the first validation
+    assert [line for line in capsys.readouterr().out.splitlines(keepends=True) if "lit-gan" in line] == [said]
+    score = fit(7, ckpt_path=tmp_path / "last.ckpt", weights_only=True).score  # it goes on with other epochs
+    assert score is not None
+    assert score.num_centres == 48
+
+
+def test_large_samples_come_in_batches_and_wait_on_disk_where_they_are_many(tmp_path: Any, monkeypatch: Any) -> None:
+    def score(**patched: int) -> tuple[float, list[int]]:
+        for name, value in patched.items():
+            monkeypatch.setattr(f"lit_gan.callbacks.parzen_evaluation.{name}", value)
+        model = pictures_gan()
+        run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=300)], default_root_dir=tmp_path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ParzenWarning)
+            run.validate(model, Pictures(), verbose=False)
+        calls = model.generator.calls
+        return logged(run)["val/parzen_nll"], [num for num in calls if num > 6]
+
+    in_memory, calls = score()
+    assert calls == [260, 40]  # 64 * 64 * 3 values each: 260 are 13 MB
+    on_disk, _ = score(_BYTES_IN_MEMORY=1)
+    assert on_disk == pytest.approx(in_memory, rel=1e-12)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_test_draws_the_paper_s_number() -> None:
+    evaluation = ParzenEvaluation()
+    trainer(precision="32-true", callbacks=[evaluation]).test(gan(), DigitsDataModule(), verbose=False)
+    assert evaluation.score is not None
+    assert evaluation.score.num_centres == 10_000
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        (
+            1.0,
+            r"declare no range of pixel levels \(the values all lie in \[0, 1\]\).*value_range = \[0.0, 1.0\] of the",
+        ),
+        (-1.0, r"\(the values lie in \[-[\d.]+, -[\d.e-]+\]\).*--data.init_args.value_range '\[-1.0, 1.0\]'"),
+    ],
+)
+def test_data_without_a_range_are_told_how_to_declare_it(scale: float, message: str) -> None:
+    class Undeclared(LightningDataModule):
+        def val_dataloader(self) -> Any:
+            return loader(scale * torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0)), 20)
+
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=20)])
+    with pytest.warns(ParzenWarning, match=message):
+        run.validate(gan(), Undeclared(), verbose=False)
+
+
+def test_an_evaluation_that_takes_its_time_says_so_once(capsys: Any) -> None:
+    ticks = iter(range(0, 1000, 3))  # three seconds a look
+    evaluation = ParzenEvaluation(num_samples=20)
+    evaluation._notice = EvaluationNotice(clock=lambda: float(next(ticks)))
+    run = trainer(precision="32-true", callbacks=[evaluation])
+    run.validate(gan(), DigitsDataModule(), verbose=False)
+    run.validate(gan(), DigitsDataModule(), verbose=False)
+    assert capsys.readouterr().out.count("lit-gan: evaluating on 20 samples (--parzen.num_samples N for fewer") == 1

@@ -270,7 +270,8 @@ def test_a_checkpoint_of_other_optimisers_is_told(finished_run: Path) -> None:
     ending = fit(
         f"--ckpt_path={finished_run}", "--model.init_args.optimizer_g=torch.optim.Adam", "--run_dir=b", epochs=4
     )
-    assert "does not fit the model: its optimisers are of another kind; give optimizer_g and optimizer_d" in ending.line
+    assert "the generator's optimiser was torch.optim.sgd.SGD and is to be torch.optim.adam.Adam" in ending.line
+    assert "begin anew with the weights alone (--init_from PATH in place of --ckpt_path" in ending.line
     assert not Path("b").exists()
 
 

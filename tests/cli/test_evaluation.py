@@ -88,6 +88,19 @@ def test_predict_writes_where_it_is_told_and_the_same_again(finished_run: Path) 
         assert lit_gan("predict", finished_run, "--num_samples=5", f"--out={name}", *QUIET).code == 0
     assert torch.equal(torch.load("a.pt", weights_only=True), torch.load("b.pt", weights_only=True))
     assert not (the_run() / "samples.pt").exists()
+    ending = lit_gan("predict", finished_run, "--num_samples=6", "--out=a.pt", *QUIET)
+    assert ending.out.endswith("lit-gan: wrote 6 samples to a.pt (the older file of that name is replaced)\n")
+    assert len(torch.load("a.pt", weights_only=True)) == 6
+
+
+def test_predict_leaves_older_samples_of_the_run_alone(finished_run: Path) -> None:
+    for num, name in ((2, "samples.pt"), (3, "samples-2.pt")):
+        ending = lit_gan("predict", finished_run, f"--num_samples={num}", *QUIET)
+        assert ending.out.endswith(f"lit-gan: wrote {num} samples to {finished_run / name}\n")
+    assert [len(torch.load(finished_run / name, weights_only=True)) for name in ("samples.pt", "samples-2.pt")] == [
+        2,
+        3,
+    ]
 
 
 @pytest.mark.parametrize(

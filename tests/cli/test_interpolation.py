@@ -199,8 +199,8 @@ def test_a_file_of_the_data_alone_takes_it() -> None:
         ),
         (
             "trainer.max_steps", "${model.init_args.generator.init_args.image_shape}",
-            ("model.init_args.generator.init_args.image_shape is filled by the data when they are there: expected a key "
-            "of a configuration."),
+            ("model.init_args.generator.init_args.image_shape is filled by the data when they are there: expected a "
+            "key of a configuration."),
         ),
         (
             "trainer.max_steps", "${oc.env:NOT_SET}",
@@ -265,10 +265,10 @@ def test_it_trains_the_same_bits_under_the_same_name(tmp_path: Path, monkeypatch
 
 
 def test_a_stopped_run_goes_on_by_the_same_command() -> None:
-    stop = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=${trainer.max_epochs}")
+    stop = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=${oc.env:SEED}")
     more = _more(_RATES)
     assert fit("--config", more, *stop).code == 130
-    assert checkpoint(the_run())["global_step"] == 2
+    assert checkpoint(the_run())["global_step"] == 4
     ending = fit("--config", more, *stop)
     assert (ending.code, ending.err) == (0, "")
     assert checkpoint(the_run())["global_step"] == 8

@@ -108,13 +108,23 @@ def test_a_process_of_its_own_heeds_no_second_signal_while_it_ends(monkeypatch: 
         signals.restore()
 
 
-def test_a_failure_that_is_nobodys_to_mend_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_that_nobody_foresaw_is_one_line_and_its_traceback_can_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def verb(arguments: list[str]) -> int:
-        raise RuntimeError("a bug")
+        raise RuntimeError("a bug\non two lines.")
 
     monkeypatch.setattr(main_module, "_dispatch", verb)
-    with pytest.raises(RuntimeError, match="a bug"):
-        lit_gan("fit")
+    monkeypatch.chdir(Path(__file__).parent)
+    ending = lit_gan("fit")
+    place = f"test_main.py, line {verb.__code__.co_firstlineno + 1}, in verb"
+    told = (
+        f"lit-gan: failed: RuntimeError: a bug on two lines ({place}); LIT_GAN_TRACEBACK=1 shows the whole traceback."
+    )
+    assert (ending.code, ending.err) == (1, f"{told}\n")
+    monkeypatch.setenv("LIT_GAN_TRACEBACK", "1")
+    lines = lit_gan("fit").err.splitlines()
+    assert (lines[0], lines[-1]) == ("Traceback (most recent call last):", told)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["trian"]])

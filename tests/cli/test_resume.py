@@ -115,20 +115,61 @@ def test_stopped_before_its_first_checkpoint_a_run_starts_from_its_beginning() -
 
 def test_a_failed_run_goes_on_too() -> None:
     failing = (*_STOPS, "--trainer.callbacks.init_args.failure=true")
-    with pytest.raises(RuntimeError, match="a failure of the test's own"):
-        fit(*failing, epochs=3)
+    ending = fit(*failing, epochs=3)
     run = the_run()
+    assert ending.code == 1
+    assert ending.err.startswith("lit-gan: failed: RuntimeError: a failure of the test's own (")
+    assert ending.err.endswith(f"in on_train_batch_end); the whole traceback is in {run / 'traceback.txt'}.\n")
+    assert (run / "traceback.txt").read_text().startswith("Traceback (most recent call last):")
     assert json.loads((run / "run.json").read_text())["reason"] == "a failure of the test's own"
     assert fit(*failing, epochs=3).code == 0
     assert _status(run) == "finished"
 
 
-def test_a_checkpoint_of_another_run_can_be_trained_further(finished_run: Path) -> None:
-    flags = ("--model.init_args.optimizer_g.init_args.lr=0.01", "--run_dir=further")
-    assert fit(f"--ckpt_path={finished_run}", *flags, epochs=3).code == 0
-    assert command_line.checkpoint(Path("further"))["global_step"] == 12
-    assert command_line.resolved(Path("further"))["model"]["init_args"]["optimizer_g"]["init_args"]["lr"] == 0.01
-    assert [int(row["step"]) for row in metrics(Path("further"))] == list(range(8, 12))
+_MOVED = """
+model:
+  init_args:
+    optimizer_g: {class_path: torch.optim.SGD, init_args: {lr: 0.01, momentum: 0.25}}
+    schedule_d: [{scheduler: {class_path: torch.optim.lr_scheduler.StepLR, init_args: {step_size: 5, gamma: 0.5}}}]
+"""
+
+
+@pytest.mark.parametrize("by", ["flags", "a file"])
+def test_a_checkpoint_of_another_run_is_trained_further_as_asked(by: str, finished_run: Path) -> None:
+    """The record, the optimisers and the logged rates say the same."""
+    Path("moved.yaml").write_text(_MOVED)
+    sgd = "--model.init_args.optimizer_g.init_args"
+    flags = [f"{sgd}.lr=0.01", f"{sgd}.momentum=0.25"] if by == "flags" else ["--config=moved.yaml"]
+    ending = fit(f"--ckpt_path={finished_run}", *flags, "--run_dir=further", epochs=3)
+    assert ending.code == 0, ending.err
+    further = command_line.checkpoint(Path("further"))
+    asked = command_line.resolved(Path("further"))["model"]["init_args"]["optimizer_g"]["init_args"]
+    groups = [state["param_groups"][0] for state in further["optimizer_states"]]
+    rows = metrics(Path("further"))
+    assert further["global_step"] == 12
+    assert (asked["lr"], asked["momentum"]) == (groups[0]["lr"], groups[0]["momentum"]) == (0.01, 0.25)
+    assert [int(row["step"]) for row in rows] == list(range(8, 12))
+    assert {float(row["train/lr_g"]) for row in rows} == {0.01}
+    rates = [0.1] * 4 if by == "flags" else [0.05, 0.05, 0.025, 0.025]  # in rounds 9 to 12, from 0.1
+    assert [float(row["train/lr_d"]) for row in rows] == pytest.approx(rates)
+
+
+def test_the_networks_of_a_checkpoint_are_those_that_its_weights_need(finished_run: Path) -> None:
+    """Whatever the configuration says of them; flags beat both."""
+    Path("wide.yaml").write_text(
+        "model: {class_path: lit_gan.GAN, init_args: {clip_g: 3.0, generator: {class_path: "
+        "lit_gan.networks.MLPGenerator, init_args: {hidden: [7]}}}}"
+    )
+    assert fit(f"--ckpt_path={finished_run}", "--config=wide.yaml", "--run_dir=further", epochs=3).code == 0
+    built = command_line.resolved(Path("further"))["model"]["init_args"]
+    assert (built["generator"]["init_args"]["hidden"], built["clip_g"]) == ([256, 256], 3.0)
+
+
+def test_the_same_settings_go_on_bit_for_bit(finished_run: Path) -> None:
+    assert fit(f"--ckpt_path={finished_run}", "--run_dir=further", epochs=3).code == 0
+    assert fit("--run_dir=whole", epochs=3).code == 0
+    here, there = weights(Path("further")), weights(Path("whole"))
+    assert all(torch.equal(here[name], there[name]) for name in there)
 
 
 def _start(*arguments: Any) -> subprocess.Popen[str]:

@@ -80,13 +80,6 @@ def test_another_seed_is_another_run(finished_run: Path) -> None:
     assert json.loads(Path("other/environment.json").read_text())["seed"] == 1
 
 
-def test_a_run_shorter_than_the_logging_interval_claims_no_metrics() -> None:
-    ending = lit_gan("fit", "--config=quickstart", *QUIET, "--wandb=off", "--trainer.max_steps=2")
-    assert "metrics    none" in ending.out
-    assert "finished 2 rounds" in ending.out
-    assert command_line.checkpoint(the_run())["global_step"] == 2
-
-
 def test_checkpoints_of_ones_own_come_beside_the_last() -> None:
     assert fit("--checkpoint.save_top_k=-1", "--checkpoint.monitor=val/loss_d").code == 0
     names = sorted(path.name for path in (the_run() / "checkpoints").iterdir())

@@ -1,5 +1,6 @@
 """`lit-gan sample`: a checkpoint, no data."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def test_a_grid_is_drawn_from_a_run(finished_run: Path) -> None:
     ending = lit_gan("sample", finished_run, "--num=6", "--columns=3", "--out=grid.png")
     assert (ending.code, ending.out, ending.err) == (0, "lit-gan: wrote 6 samples to grid.png\n", "")
     with Image.open("grid.png") as picture:
-        assert picture.size == (3 * 34 + 2, 2 * 34 + 2)
+        assert picture.size == (3 * (8 * 25 + 2) + 2, 2 * (8 * 25 + 2) + 2)
+        assert picture.text == {"Description": "6 samples, 3 in a row"}
 
 
 def test_a_checkpoint_alone_is_enough(finished_run: Path) -> None:
@@ -27,6 +29,52 @@ def test_a_checkpoint_alone_is_enough(finished_run: Path) -> None:
     shutil.rmtree("runs")
     assert lit_gan("sample", alone).code == 0
     assert sorted(path.name for path in Path().iterdir()) == ["alone.ckpt", "samples.png"]
+
+
+def test_without_a_name_the_run_folder_gets_it_and_older_files_stay(finished_run: Path) -> None:
+    inside = set(finished_run.iterdir())
+    for number, seed in (("", 0), ("-2", 1), ("-3", 0)):
+        ending = lit_gan("sample", finished_run, "--num=2", f"--seed={seed}")
+        assert (ending.code, ending.out) == (0, f"lit-gan: wrote 2 samples to {finished_run}/samples{number}.png\n")
+    assert sorted(path.name for path in Path().iterdir()) == ["runs"]
+    assert {path.name for path in set(finished_run.iterdir()) - inside} == {
+        *("samples.png", "samples-2.png", "samples-3.png")
+    }
+    first, second, third = ((finished_run / f"samples{n}.png").read_bytes() for n in ("", "-2", "-3"))
+    assert first == third != second
+
+
+def test_a_file_of_a_given_name_is_replaced_and_it_is_said(finished_run: Path) -> None:
+    for out in ("grid.png", "all.pt"):
+        Path(out).write_text("old")
+        ending = lit_gan("sample", finished_run, "--num=2", f"--out={out}")
+        said = f"lit-gan: wrote 2 samples to {out} (the older file of that name is replaced)\n"
+        assert (ending.code, ending.out) == (0, said)
+    with Image.open("grid.png") as picture:
+        assert picture.height == 8 * 38 + 4
+    assert torch.load("all.pt", weights_only=True).shape == (2, 1, 8, 8)
+    assert sorted(path.name for path in Path().iterdir()) == ["all.pt", "grid.png", "runs"]
+
+
+def test_what_cannot_be_written_leaves_the_older_file(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lit_gan.cli.samples_file.save_picture", full)
+    Path("grid.png").write_text("old")
+    line = lit_gan("sample", finished_run, "--num=2", "--out=grid.png").line
+    assert line.startswith("--out grid.png: cannot be written: No space left on device")
+    assert Path("grid.png").read_text() == "old"
+    line = lit_gan("sample", finished_run, "--num=2").line
+    assert line == f"{finished_run}/samples.png: cannot be written: No space left on device; give --out FILE."
+    assert not (finished_run / "samples.png").exists()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"])
+def test_every_kind_of_picture_can_be_written(suffix: str, finished_run: Path) -> None:
+    assert lit_gan("sample", finished_run, "--num=2", f"--out=grid{suffix.upper()}").code == 0
+    with Image.open(f"grid{suffix.upper()}") as picture:
+        assert picture.size == (2 * (8 * 38 + 2) + 2, 8 * 38 + 4)
 
 
 def test_the_seed_decides(finished_run: Path) -> None:
@@ -47,6 +95,40 @@ def test_a_condition_is_one_class_for_all() -> None:
     assert not torch.equal(a, b)
     assert not torch.equal(a, c)
     assert lit_gan("sample", run, "--condition=10").line == "--condition 10: expected a class from 0 to 9."
+    assert lit_gan("sample", run, "--num=100").code == 0
+    with Image.open(run / "samples.png") as picture:
+        rows = ", ".join("0123456789")
+        assert picture.text == {"Description": f"100 samples, 10 in a row; the rows are of {rows}"}
+        assert picture.width > 662 == picture.height
+
+
+@pytest.mark.slow
+def test_a_condition_is_the_name_of_a_folder_of_pictures() -> None:
+    for name in ("circles", "squares", "triangles"):
+        Path("shapes", name).mkdir(parents=True)
+        for number in range(8):
+            Image.new("L", (8, 8), number).save(Path("shapes", name, f"{number}.png"))
+    data = (
+        "--data=lit_gan.data.ImageFolderDataModule",
+        "--data.init_args.root=shapes",
+        "--data.init_args.image_size=8",
+    )
+    small = [option for option in SHORT if "batch_size" not in option]
+    network = "--model.init_args.{}.init_args.condition_size=3"
+    networks = (network.format("generator"), network.format("discriminator"))
+    grey = ("--data.init_args.grey=true", "--data.init_args.batch_size=4")
+    options = ("--config=quickstart_conditional", *data, *grey, *networks, *small, "--trainer.max_steps=1")
+    ending = lit_gan("fit", *options)
+    assert ending.code == 0, ending.err
+    shutil.rmtree("shapes")
+    run = the_run()
+    for name in ("2", "triangles"):
+        assert lit_gan("sample", run, "--num=4", f"--out={name}.pt", f"--condition={name}").code == 0
+    assert torch.equal(torch.load("2.pt", weights_only=True), torch.load("triangles.pt", weights_only=True))
+    assert lit_gan("sample", run, "--condition=triangels").line == (
+        "--condition triangels: expected one of circles, squares, triangles, or its number from 0 to 2; did you mean "
+        "triangles?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,5 +169,9 @@ def test_a_class_whose_module_is_not_there_is_named(finished_run: Path) -> None:
     checkpoint["hyper_parameters"]["_class_path"] = "their_module.TheirGAN"
     torch.save(checkpoint, path)
     line = lit_gan("sample", path).line
-    assert "holds a their_module.TheirGAN, and its module cannot be imported" in line
+    assert (
+        "names their_module.TheirGAN as its model, and their_module is not imported: add --allow their_module" in line
+    )
+    line = lit_gan("sample", path, "--allow=their_module").line
+    assert "and their_module cannot be imported (ModuleNotFoundError: " in line
     assert "or to lie in the working directory" in line

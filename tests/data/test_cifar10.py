@@ -179,3 +179,8 @@ def test_batch_of_the_wrong_shape_is_told(written, monkeypatch):
     content = real_formats.python2_pickle(np.zeros((4, 3, 16, 16), np.uint8), np.zeros(4))
     with pytest.raises(UserError, match=r"here: data of shape \(4, 768\) with 4 labels, expected \(N, 3072\) with N"):
         cifar10._unpickle(content, "here")
+
+
+def test_the_classes_have_the_names_of_torchvisions(tmp_path):
+    assert CIFAR10DataModule(tmp_path).class_names[:3] == ("airplane", "automobile", "bird")
+    assert len(set(CIFAR10DataModule(tmp_path).class_names)) == CIFAR10DataModule(tmp_path).num_classes

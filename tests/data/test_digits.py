@@ -47,3 +47,8 @@ def test_images_are_held_as_bytes():
 def test_wrong_range_is_named():
     with pytest.raises(UserError, match=r"value_range = \(1, 0\)"):
         DigitsDataModule(value_range=(1, 0))
+
+
+def test_the_classes_are_named_by_their_digits():
+    data = DigitsDataModule()
+    assert [int(name) for name in data.class_names] == list(range(data.num_classes))

@@ -173,3 +173,12 @@ def test_validation_must_leave_training_images(tmp_path):
 def test_arguments_out_of_range_are_named(arguments, message):
     with pytest.raises(UserError, match=message):
         module("nowhere", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "first", "last"),
+    [("mnist", "0", "9"), ("fashion_mnist", "T-shirt/top", "Ankle boot"), ("kmnist", "o", "wo")],
+)
+def test_the_classes_have_the_names_of_the_data_set(dataset, first, last):
+    names = MNISTDataModule("nowhere", dataset=dataset).class_names
+    assert (names[0], names[-1], len(set(names))) == (first, last, 10)

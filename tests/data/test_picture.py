@@ -1,8 +1,12 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from lit_gan.data.picture import decode_picture
+from lit_gan.data.picture import decode_picture, in_colours
+from lit_gan.errors import UserError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -62,3 +66,185 @@ def test_sixteen_bit_levels_are_scaled_not_cut_off(tmp_path):
     levels = np.repeat(np.array([0, 257 * 100, 65535], np.uint16), 9).reshape(3, 9)
     pixels = decode_picture(saved(tmp_path, Image.fromarray(levels)), (3, 9), grey=True)
     np.testing.assert_array_equal(pixels[:, :, 0], levels // 257)
+
+
+def flat(level, dtype):
+    return Image.fromarray(np.full((6, 6), level, dtype))
+
+
+def only_value(pixels):
+    [value] = np.unique(pixels).tolist()
+    return value
+
+
+@pytest.mark.parametrize(
+    ("level", "dtype", "levels", "expected"),
+    [
+        (0.75, np.float32, (0, 1), 191),
+        (-1.0, np.float32, (-1, 3), 0),
+        (1000, np.int32, (-1000, 3071), 125),
+        (2**31 - 1, np.int32, (0, 2**31 - 1), 255),
+        (4095, np.uint16, (0, 4095), 255),
+        (1023, np.uint16, (0, 4095), 64),
+        (300, np.uint16, (200, 400), 128),
+    ],
+)
+@pytest.mark.parametrize("grey", [True, False])
+def test_levels_that_are_given_become_black_and_white(tmp_path, level, dtype, levels, expected, grey):
+    path = saved(tmp_path, flat(level, dtype), name="deep.tif")
+    pixels = decode_picture(path, (3, 3), grey=grey, levels=levels)
+    assert pixels.shape == (3, 3, 1 if grey else 3)
+    assert only_value(pixels) == expected
+
+
+@pytest.mark.parametrize(
+    ("level", "dtype", "message"),
+    [
+        (0.5, np.float32, r"floating-point levels, from 0\.5 to 0\.5 in this picture"),
+        (70000, np.int32, "signed or 32-bit levels, from 70000 to 70000 in this picture"),
+        (4095, np.uint16, "levels of 16 bits, from 4095 to 4095 in this picture"),
+    ],
+)
+def test_deep_levels_whose_range_is_unknown_are_refused(tmp_path, level, dtype, message):
+    path = saved(tmp_path, flat(level, dtype), name="deep.tif")
+    with pytest.raises(UserError, match=f"{path}: {message}"):
+        decode_picture(path, (3, 3), grey=True)
+
+
+@pytest.mark.parametrize("level", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("levels", [None, (0, 1)])
+def test_levels_that_are_no_finite_numbers_are_refused(tmp_path, level, levels):
+    array = np.zeros((6, 6), np.float32)
+    array[2, 3] = level
+    path = saved(tmp_path, Image.fromarray(array), name="deep.tif")
+    with pytest.raises(UserError, match=rf"{path}: levels that are not finite \(NaN or inf\): mend or remove"):
+        decode_picture(path, (3, 3), grey=True, levels=levels)
+
+
+def test_a_tiff_whose_zero_is_white_is_turned_over(tmp_path):
+    path = saved(tmp_path, flat(60000, np.uint16), name="film.tif")
+    before = only_value(decode_picture(path, (3, 3), grey=True))
+    entry = struct.pack("<HHI", 262, 3, 1)  # the tag, as one whole number
+    path.write_bytes(path.read_bytes().replace(entry + b"\x01", entry + b"\x00"))
+    assert only_value(decode_picture(path, (3, 3), grey=True)) == 255 - before == 22
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jp2", "pgm"])
+def test_sixteen_grey_bits_in_every_format_are_the_same(tmp_path, suffix):
+    levels = (np.arange(36, dtype=np.uint16) * 257 * 7).reshape(6, 6)
+    path = saved(tmp_path, Image.fromarray(levels), name=f"deep.{suffix}")
+    np.testing.assert_array_equal(decode_picture(path, (6, 6), grey=True)[:, :, 0], levels // 257)
+
+
+def test_the_level_that_sixteen_grey_bits_call_transparent_is_white(tmp_path):
+    levels = np.array([[0, 65535], [257 * 9, 257 * 9]], np.uint16)
+    path = saved(tmp_path, Image.fromarray(levels), transparency=257 * 9)
+    np.testing.assert_array_equal(decode_picture(path, (2, 2), grey=True)[:, :, 0], [[0, 255], [255, 255]])
+
+
+def png(rows, colour_type):
+    """A PNG of 16 bits, which Pillow cannot write."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    height, width = rows.shape[:2]
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("colour_type", "alpha"), [(2, []), (6, [65535]), (4, [65535])])
+def test_sixteen_bits_of_colour_are_read_or_refused(tmp_path, colour_type, alpha):
+    path, colours = tmp_path / "deep.png", [40000] if colour_type == 4 else [257 * 10, 257 * 20, 40000]
+    path.write_bytes(png(np.full((4, 4, len(colours) + len(alpha)), colours + alpha), colour_type))
+    expected = [156, 156, 156] if colour_type == 4 else [10, 20, 156]
+    np.testing.assert_array_equal(decode_picture(path, (2, 2), grey=False), np.broadcast_to(expected, (2, 2, 3)))
+
+    dim = [colour // 16 for colour in colours]
+    path.write_bytes(png(np.full((4, 4, len(dim) + len(alpha)), dim + alpha), colour_type))
+    with pytest.raises(
+        UserError, match=rf"{path}: colours of 16 bits, from about \d+ to 2313 in this picture: .* to 8 bits"
+    ):
+        decode_picture(path, (2, 2), grey=False)
+
+
+@pytest.mark.parametrize(("maximum", "expected"), [(4095, 255), (65535, None)])
+def test_the_maximum_that_a_pnm_states_is_its_white(tmp_path, maximum, expected):
+    grey, colour = tmp_path / "x.pgm", tmp_path / "x.ppm"
+    grey.write_bytes(b"P5 2 2 %d\n" % maximum + np.full(4, 4095, ">u2").tobytes())
+    colour.write_bytes(b"P6 2 2 %d\n" % maximum + np.full(12, 4095, ">u2").tobytes())
+    for path, seen in ((grey, "levels of 16 bits, from 4095"), (colour, "colours of 16 bits, from about 4112")):
+        if expected is None:
+            with pytest.raises(UserError, match=f"{path}: {seen} to 4"):
+                decode_picture(path, (2, 2), grey=True)
+        else:
+            assert only_value(decode_picture(path, (2, 2), grey=True)) == expected
+
+
+def test_floats_of_a_portable_map_need_levels(tmp_path):
+    path = saved(tmp_path, flat(0.25, np.float32), name="x.pfm")
+    with pytest.raises(UserError, match=f"{path}: floating-point levels"):
+        decode_picture(path, (2, 2), grey=True)
+    assert only_value(decode_picture(path, (2, 2), grey=True, levels=(0, 1))) == 64
+
+
+COLOUR = (200, 100, 50)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("1", 1, (255, 255, 255)),
+        ("L", 90, (90, 90, 90)),
+        ("LA", (90, 255), (90, 90, 90)),
+        ("LA", (90, 0), (255, 255, 255)),
+        ("La", (90, 255), (90, 90, 90)),
+        ("La", (0, 0), (255, 255, 255)),
+        ("RGB", COLOUR, COLOUR),
+        ("RGBX", (*COLOUR, 0), COLOUR),
+        ("RGBA", (*COLOUR, 255), COLOUR),
+        ("RGBa", (*COLOUR, 255), COLOUR),
+        ("RGBa", (0, 0, 0, 0), (255, 255, 255)),
+        ("CMYK", (55, 155, 205, 0), COLOUR),
+        ("YCbCr", (90, 128, 128), (90, 90, 90)),
+        ("HSV", (0, 0, 90), (90, 90, 90)),
+        ("LAB", (255, 128, 128), (255, 255, 255)),
+    ],
+)
+def test_every_mode_of_pillow_becomes_colours_or_grey_on_white(mode, colour, expected):
+    picture = Image.new(mode, (2, 2), colour)
+    shown = in_colours(picture, grey=False)
+    assert shown.mode == "RGB"
+    np.testing.assert_allclose(shown.getpixel((0, 0)), expected, atol=1)
+    grey = in_colours(picture, grey=True)
+    assert grey.mode == "L"
+    weighed = np.dot(expected, [0.299, 0.587, 0.114])
+    assert abs(grey.getpixel((1, 1)) - weighed) <= 1
+
+
+def test_a_palette_with_transparency_is_looked_up():
+    picture = Image.new("P", (2, 2), 1)
+    picture.putpalette([*RED, *BLUE])
+    assert in_colours(picture.convert("PA"), grey=False).getpixel((0, 0)) == BLUE
+
+
+def test_no_mode_of_pillow_is_forgotten():
+    deep = {"I", "I;16", "I;16L", "I;16B", "I;16N", "F"}
+    for mode in set(Image.MODES) - deep:
+        assert in_colours(Image.new(mode, (2, 2)), grey=True).mode == "L"
+
+
+def test_the_first_frame_of_an_animation_is_read(tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, GREEN, BLUE)]
+    for suffix in ("gif", "webp", "png", "tif", "mpo"):
+        path = saved(tmp_path, frames[0], f"x.{suffix}", save_all=True, append_images=frames[1:])
+        np.testing.assert_allclose(decode_picture(path, (2, 2), grey=False)[0, 0], RED, atol=3)
+
+
+def test_eight_bits_keep_every_bit(tmp_path):
+    levels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    for suffix in ("png", "bmp", "tif", "ppm", "qoi", "tga"):
+        path = saved(tmp_path, Image.fromarray(levels), f"x.{suffix}")
+        np.testing.assert_array_equal(decode_picture(path, (5, 7), grey=False), levels)
+        assert decode_picture(path, (5, 7), grey=False, levels=(0, 4095)).tolist() == levels.tolist()

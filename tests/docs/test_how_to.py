@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from documents import ROOT, blocks, commands
 from torchvision.utils import save_image
 
 from lit_gan.cli.main import main
+from lit_gan.cli.sweep_check import check_options
 from lit_gan.gan import GAN
+from lit_gan.tuning.sweep_file import load_sweep
 
 _HOW_TO = ROOT / "docs" / "how-to"
 _SHORT = [
@@ -127,6 +130,22 @@ def test_any_data_module_trains_with_two_discriminator_steps_per_round(reader: P
     assert gan.sample(2).shape == (2, 1, 4, 8)
 
 
+def test_values_are_taken_from_elsewhere(reader: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    page = _HOW_TO / "configuration.md"
+    assert _write_files(page, reader) == ["mine.yaml", "rates.yaml"]
+    trained, _, printed = _runs_of(page)
+    monkeypatch.setenv("RATE", "0.25")
+
+    assert main([*trained, *_SHORT]) == 0
+    kept = yaml.safe_load((_trained(reader).parents[1] / "config.yaml").read_text())
+    capsys.readouterr()
+    assert main(printed) == 0
+    for content in (kept, yaml.safe_load(capsys.readouterr().out)):
+        players = [content["model"]["init_args"][name]["init_args"]["lr"] for name in ("optimizer_g", "optimizer_d")]
+        assert (players, content["sample_grid"]["num_samples"]) == ([0.25, 0.25], 100)
+    check_options(load_sweep(Path("rates.yaml")), "rates.yaml")
+
+
 def test_the_conditional_gan_on_its_page_is_the_one_that_is_shipped() -> None:
     def code(text: str) -> list[str]:
         return [line.split("  # ")[0].strip() for line in text.splitlines() if line.strip()]
@@ -145,3 +164,19 @@ def test_the_conditional_gan_has_under_forty_lines() -> None:
 
     [gan] = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     assert len(ast.unparse(gan).splitlines()) < 40
+
+
+def test_fine_tuning_begins_with_the_weights_of_the_first_run(reader: Path) -> None:
+    page = _HOW_TO / "fine-tuning.md"
+    assert _write_files(page, reader) == ["one_digit.py", "sevens.yaml"]
+    first, second, *of_one_player = _runs_of(page)
+    assert main([*first, *_SHORT, "--wandb", "off"]) == 0
+    assert main([*second, *_SHORT, "--wandb", "off"]) == 0
+    assert [main([*run, *_SHORT, "--wandb", "off"]) for run in of_one_player] == [0, 0]
+    [code] = [block.text for block in blocks(page) if block.language == "python" and not block.title]
+    names: dict[str, Any] = {}
+
+    exec(compile(code, "fine-tuning.md", "exec"), names)  # noqa: S102 -- the page's own code
+
+    assert (reader / "runs" / "sevens" / "metrics.csv").is_file()
+    assert names["gan"].sample(2).shape == (2, 1, 8, 8)

@@ -255,3 +255,30 @@ def test_evaluation_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         parzen_log_likelihood(IMAGES, OTHERS, 0.3)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "big-endian", "read only", "list"])
+def test_arrays_and_lists_give_what_tensors_give(kind):
+    def given(rows):
+        array = rows.numpy().astype({"float32": "f4", "big-endian": ">f4"}.get(kind, "f8"))
+        array.setflags(write=kind != "read only")
+        return array.tolist() if kind == "list" else array
+
+    x, centres = given(IMAGES), given(OTHERS)
+    scores = parzen_log_likelihood(x, centres, 0.2)
+    assert torch.equal(scores, parzen_log_likelihood(IMAGES, OTHERS, 0.2))
+    assert select_sigma(x, centres) == select_sigma(IMAGES, OTHERS)
+    assert fit_sigma(x, centres) == fit_sigma(IMAGES, OTHERS)
+    assert standard_error(given(scores)) == standard_error(
+        torch.tensor(np.asarray(given(scores)).tolist(), dtype=scores.dtype)
+    )
+    assert paired_standard_error(scores.numpy(), given(scores * 0)) == standard_error(scores)
+
+
+def test_arrays_that_cannot_be_evaluated_are_told():
+    for x, message in (
+        (np.array([["a"]]), "x is an array of <U1: expected a tensor, an array or a list of numbers"),
+        (np.zeros((2, 64), np.uint8), r"x has dtype torch.uint8: expected floating-point values \(bytes divided by"),
+    ):
+        with pytest.raises(UserError, match=message):
+            parzen_log_likelihood(x, OTHERS, 0.2)

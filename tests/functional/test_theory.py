@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 from lit_gan.functional.theory import jsd_lower_bound, value_function
@@ -41,3 +42,10 @@ def test_bound_is_the_divergence_at_the_optimal_discriminator() -> None:
     torch.testing.assert_close(bound(optimal), divergence)
     assert bound(optimal + 0.3) < divergence
     assert bound(0.5 * optimal) < divergence
+
+
+def test_arrays_and_lists_are_taken() -> None:
+    real, fake = [[0.5], [2.0]], np.array([[-1.0], [0.25]])
+    expected = value_function(torch.tensor(real, dtype=torch.float64), torch.from_numpy(fake))
+    assert torch.equal(value_function(real, fake), expected)
+    assert torch.equal(jsd_lower_bound(expected.numpy()), jsd_lower_bound(expected))

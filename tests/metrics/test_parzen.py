@@ -286,3 +286,38 @@ def test_images_that_are_missing_are_told(scratch):
 def test_a_value_for_a_single_batch_is_refused():
     with pytest.raises(UserError, match="ParzenNLL has no value for a single batch"):
         ParzenNLL()(SAMPLES, real=False)
+
+
+def _as(kind, rows):
+    arrays = {
+        "float32": rows.numpy(),
+        "float64": rows.double().numpy(),
+        "big-endian": rows.numpy().astype(">f4"),
+        "bytes": (rows * 255).round().to(torch.uint8).numpy(),
+        "list": rows.tolist(),
+    }
+    array = arrays[kind]
+    if kind == "float32":
+        array.setflags(write=False)
+    return array
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "big-endian", "bytes", "list"])
+def test_arrays_and_lists_give_what_tensors_give(kind):
+    metric, expected = ParzenNLL(GRID), ParzenNLL(GRID)
+    for rows, real, split in ((SAMPLES, False, "test"), (TEST, True, "test"), (VAL, True, "val")):
+        array = _as(kind, rows)
+        metric.update(array, real=real, split=split)
+        expected.update(torch.tensor(array.tolist(), dtype=torch.uint8) if kind == "bytes" else rows, real, split)
+    assert values(metric) == values(expected)
+
+
+def test_arrays_that_hold_no_images_are_told():
+    for images, message in (
+        (np.array([["a"]]), "images is an array of <U1: expected a tensor, an array or a list of numbers"),
+        ([[0.5], [0.5, 0.5]], "images is no array"),
+        (np.zeros((2, 64), np.int64), "real images have dtype torch.int64: expected floats or uint8"),
+        (np.zeros(64), r"images have shape \(64,\): expected a batch"),
+    ):
+        with pytest.raises(UserError, match=message):
+            ParzenNLL().update(images, real=True)

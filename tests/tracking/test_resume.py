@@ -76,11 +76,21 @@ def test_never_starts_a_new_run(tmp_path):
     assert path != earlier.path
 
 
-def test_a_path_goes_on_with_that_run_even_a_finished_one(tmp_path):
-    earlier = _run(tmp_path, "finished", started=1)
+def test_a_path_goes_on_with_that_run_even_an_older_one(tmp_path):
+    earlier = _run(tmp_path, "stopped", started=1)
     _run(tmp_path, "stopped", started=2)
     assert _choose(tmp_path, _CONFIG, str(earlier.path)) == (earlier.path, True)
+    earlier = _run(tmp_path, "stopped", started=1)
     assert _choose(tmp_path, _CONFIG, earlier.path, earlier.path) == (earlier.path, True)
+
+
+def test_a_path_of_a_finished_run_is_refused_with_what_may_be_meant(tmp_path):
+    finished = _run(tmp_path, "finished", started=1)
+    expected = r"the run has finished, and nothing is left to train: .*--ckpt_path .* --trainer\.max_epochs N.*--init_f"
+    for config in (_CONFIG, _OTHER):
+        with pytest.raises(UserError, match=expected):
+            _choose(tmp_path, config, str(finished.path))
+    assert finished.read_record().status == "finished"
 
 
 def test_a_path_that_is_no_run_is_told(tmp_path):

@@ -78,6 +78,17 @@ def test_the_folder_of_another_trial_is_another(folder: Path) -> None:
     assert TrialRun("s-1-000").folder == folder
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "counts_as"),
+    [("stopped", "max_time", "finished"), ("stopped", "preempted", "stopped"), ("failed", "max_time", "failed")],
+)
+def test_a_trial_that_has_used_up_its_time_has_finished(
+    status: Status, reason: str, counts_as: str, folder: Path
+) -> None:
+    RunRecord.first({}).marked(status, reason).write(folder / "run.json")
+    assert TrialRun("s-1-000").status == counts_as
+
+
 @pytest.mark.parametrize(("status", "written"), [("running", True), ("stopped", False), ("finished", False)])
 def test_a_run_on_another_machine_is_written_while_its_heartbeat_is_young(
     folder: Path, status: Status, written: bool

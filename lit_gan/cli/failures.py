@@ -1,0 +1,55 @@
+"""What nobody foresaw, in one line: the error, where it came from, and where the rest of it is."""
+
+import os
+import sysconfig
+from pathlib import Path
+from traceback import FrameSummary, extract_tb, format_exception
+
+import lit_gan
+
+#: Set to 1: the whole traceback is printed as well.
+VARIABLE = "LIT_GAN_TRACEBACK"
+_FILE = "traceback.txt"
+_PACKAGE = str(Path(lit_gan.__file__).parent)
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def keep_traceback(error: BaseException, folder: Path) -> None:
+    """Writes an error's traceback into a run folder, and has the error say where.
+
+    Args:
+        error: What ended a run.
+        folder: The run folder.
+    """
+    target = folder / _FILE
+    target.write_text("".join(format_exception(error)))
+    error.add_note(f"the whole traceback is in {os.path.relpath(target)}")
+
+
+def failure(error: BaseException) -> str:
+    """An error in one line: its type, what it says, the innermost line of the user's own code that it went through.
+
+    Args:
+        error: Any error that is not ours.
+
+    Example:
+        >>> failure(ZeroDivisionError("by zero"))
+        'ZeroDivisionError: by zero; LIT_GAN_TRACEBACK=1 shows the whole traceback.'
+    """
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    notes = [" ".join(note.split()).rstrip(".") for note in getattr(error, "__notes__", [])]
+    rest = "; ".join(notes) or f"{VARIABLE}=1 shows the whole traceback"
+    return f"{name}{': ' if text else ''}{text.rstrip('.')}{_place(error)}; {rest}."
+
+
+def _place(error: BaseException) -> str:
+    frames = extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _is_the_users(frame)] or [f for f in frames if f.filename.startswith(_PACKAGE)]
+    if not own:
+        return ""
+    return f" ({os.path.relpath(own[-1].filename)}, line {own[-1].lineno}, in {own[-1].name})"
+
+
+def _is_the_users(frame: FrameSummary) -> bool:
+    return os.path.isfile(frame.filename) and not frame.filename.startswith((_PACKAGE, *_LIBRARIES))

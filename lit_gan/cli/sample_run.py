@@ -1,0 +1,62 @@
+"""One `lit-gan sample` from the checkpoint to the picture."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from lit_gan.callbacks.row_labels import class_labels, described
+from lit_gan.cli.class_number import class_number
+from lit_gan.cli.run_arguments import run_folder_of
+from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
+from lit_gan.errors import UserError
+from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.gan import GAN
+from lit_gan.tracking.checkpoint_files import resolve_checkpoint
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draws samples and writes them.
+
+    Args:
+        options: The parsed options of `lit-gan sample`.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UserError: If an argument is out of its range or the checkpoint is none.
+    """
+    if options.out is not None:
+        check_target(Path(options.out), (*PICTURES, *TENSORS))
+    if options.columns < 1:
+        raise UserError(f"--columns {options.columns}: expected at least 1.")
+    if not abs(options.seed) < 2**63:
+        raise UserError(f"--seed {options.seed}: expected a whole number of at most 63 bits.")
+    gan = GAN.load_from_checkpoint(options.checkpoint, map_location="cpu", allow=options.allow)
+    condition = _condition(gan, options.condition, options.num)
+    if condition is None and options.num > 0:
+        condition = gan.sample_condition(options.num)
+    try:
+        samples = gan.sample(options.num, rng=options.seed, condition=condition)
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
+            raise
+        raise UserError(f"--num {options.num}: so many samples do not fit into memory; draw fewer.") from error
+    labels = class_labels(gan, condition)
+    grid = Grid(options.columns, labels, described(options.num, options.columns, labels))
+    if options.out is not None:
+        where = replace_by_samples(Path(options.out), samples, grid)
+    else:
+        run = run_folder_of(resolve_checkpoint(options.checkpoint))
+        where = write_beside((run or Path()) / "samples.png", samples, grid)
+    print(f"lit-gan: wrote {options.num} samples to {where}")
+    return 0
+
+
+def _condition(gan: GAN, given: str | None, num: int) -> torch.Tensor | None:
+    if given is None:
+        return None
+    if not isinstance(gan, ConditionalGAN):
+        raise UserError(f"--condition {given}: the checkpoint holds a {type(gan).__name__}, which takes none.")
+    return torch.full((max(num, 0),), class_number(given, gan.class_names, gan.num_classes))
