@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lit_gan.cli.run_arguments import completed_arguments
 from lit_gan.cli.shipped import find, shipped_names
 from lit_gan.cli.suggestions import did_you_mean, likely_options
-from lit_gan.cli.trainer_verbs import TRAINER_VERBS, nothing_trained
+from lit_gan.cli.trainer_verbs import TRAINER_VERBS
 from lit_gan.cli.typed import CONFIG_OPTIONS, Typed, Unknown, options_in, read_config
 from lit_gan.errors import UserError
 from lit_gan.tracking.checkpoint_files import resolve_checkpoint
@@ -92,4 +93,5 @@ def _check_there_is_something_to_do(verb: str, arguments: Sequence[str]) -> None
         return
     if verb == "fit":
         raise UserError("required, and not given: data and model (use --config NAME, or the options).")
-    raise nothing_trained(verb)
+    with completed_arguments(verb, list(arguments)):  # tells what is to be evaluated
+        pass

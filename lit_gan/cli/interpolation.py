@@ -74,20 +74,6 @@ def with_values(text: str) -> str:
     return (_replaced.get() or {}).get(text, text)
 
 
-def escaped(value: Any) -> Any:
-    r"""Plain data in which every ``${`` is to be read as it stands.
-
-    Example:
-        >>> escaped({"name": "${x}", "sizes": [1, 2]})
-        {'name': '\\${x}', 'sizes': [1, 2]}
-    """
-    if isinstance(value, Mapping):
-        return {key: escaped(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [escaped(item) for item in value]
-    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
-
-
 @contextmanager
 def interpolated(
     parser: ArgumentParser, arguments: Sequence[str], *, verb: str | None = None, filled_later: Sequence[str] = ()

@@ -87,7 +87,7 @@ def _signals_kept() -> Iterator[None]:
 
 def _ending(arguments: list[str]) -> int:
     try:
-        return _with_names_of_any_length(arguments)
+        return _dispatch(arguments)
     except UserError as error:
         print(f"lit-gan: error{_place()}: {' '.join(str(error).split())}", file=sys.stderr)
         return DISK_FULL if _is_left_by_a_full_disk(error) else USER_ERROR
@@ -102,20 +102,18 @@ def _ending(arguments: list[str]) -> int:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
-        failures = import_module("lit_gan.cli.failures")
-        if os.environ.get(failures.VARIABLE) == "1":
-            traceback.print_exception(error)
-        print(f"lit-gan: failed{_place()}: {failures.failure(error)}", file=sys.stderr)
-        return FAILED
+        return _unforeseen(error)
 
 
-def _with_names_of_any_length(arguments: list[str]) -> int:
-    try:
-        return _dispatch(arguments)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        raise UserError(f"{str(error.filename)[:60]}...: the name is too long for a file.") from error
+def _unforeseen(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        print(f"lit-gan: error: {str(error.filename)[:60]}...: the name is too long for a file.", file=sys.stderr)
+        return USER_ERROR
+    failures = import_module("lit_gan.cli.failures")
+    if os.environ.get(failures.VARIABLE) == "1":
+        traceback.print_exception(error)
+    print(f"lit-gan: failed{_place()}: {failures.failure(error)}", file=sys.stderr)
+    return FAILED
 
 
 def _is_left_by_a_full_disk(error: BaseException) -> bool:

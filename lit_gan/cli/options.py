@@ -11,6 +11,7 @@ from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.cli.parser import Parser
+from lit_gan.cli.run_arguments import ALLOW_OPTION
 from lit_gan.tracking.fingerprint import plain
 
 _CHECKPOINT_DEFAULTS = {
@@ -22,8 +23,6 @@ _CHECKPOINT_DEFAULTS = {
 }
 
 
-#: What may be imported because a checkpoint names it. Read before the parser reads anything, and from no file.
-ALLOW_OPTION = "--allow"
 #: The player whose weights alone a run begins with.
 Part = Literal["generator", "discriminator"]
 #: Of the sections of a configuration that have no ``class_path``, the class whose arguments they are.

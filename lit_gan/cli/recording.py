@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from lit_gan.cli.failures import keep_traceback
-from lit_gan.cli.interpolation import escaped
+from lit_gan.cli.run_arguments import escaped
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import queue_again, say_how_to_go_on
 from lit_gan.cli.unused_run import UnusedRun

@@ -1,26 +1,20 @@
 """What `validate`, `test` and `predict` need when they are given a run folder or a checkpoint alone."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
-from lit_gan.cli.interpolation import escaped
-from lit_gan.cli.options import ALLOW_OPTION, SECTIONS
-from lit_gan.cli.shipped import find
-from lit_gan.cli.trainer_verbs import nothing_trained
 from lit_gan.errors import UserError
-from lit_gan.import_policy import ImportPolicy
-from lit_gan.stored_configuration import StoredConfiguration, import_paths_in
-from lit_gan.tracking.checkpoint_files import load_checkpoint, resolve_checkpoint
-from lit_gan.tracking.shown_path import shown
+from lit_gan.tracking.checkpoint_files import resolve_checkpoint
 
 _CONFIG_OPTIONS = ("-c", "--config")
 _CHECKPOINT_OPTION = "--ckpt_path"
-_OF_THE_WEIGHTS = ("generator", "discriminator", "latent")
+#: What may be imported because a checkpoint names it. Read before the parser reads anything, and from no file.
+ALLOW_OPTION = "--allow"
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:
@@ -61,22 +55,34 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
     checkpoints, flags = _split_off(flags, (_CHECKPOINT_OPTION,))
     if not checkpoints or checkpoints[-1].lower() in ("null", "none"):
         if verb != "fit" and "--help" not in flags and "-h" not in flags:
-            raise nothing_trained(verb)
+            raise UserError(
+                f"`lit-gan {verb}` needs something trained: expected a run folder or a checkpoint, as in "
+                f"`lit-gan {verb} runs/mnist/ID`."
+            )
         yield arguments
         return
     checkpoint = resolve_checkpoint(checkpoints[-1])
     run = run_folder_of(checkpoint)
-    policy = ImportPolicy.allowing(allowed, typed=[*_typed_in_files(configs), *_typed_in_flags(flags)])
+    # With what a checkpoint needs, torch: the first look at a command has none.
+    with_stored = import_module("lit_gan.cli.stored_model").configurations
     with TemporaryDirectory() as folder:
-        stored = _stored_model(checkpoint, Path(folder), policy)
-        layers: list[Any] = [*configs, stored]
-        if not configs and run is not None:
-            layers = [str(run / "config.yaml"), stored]
-            _check_config_of_run(run / "config.yaml", policy)
-        elif verb == "fit" and stored:
-            layers = [stored, *configs, _networks_of(stored)]
-        files = [option for file in _written(layers, Path(folder)) for option in ("--config", file)]
+        names = with_stored(verb, checkpoint, run, configs, flags, allowed, Path(folder))
+        files = [option for name in names for option in ("--config", name)]
         yield [*files, *flags, _CHECKPOINT_OPTION, str(checkpoint)]
+
+
+def escaped(value: Any) -> Any:
+    r"""Plain data in which every ``${`` is to be read as it stands.
+
+    Example:
+        >>> escaped({"name": "${x}", "sizes": [1, 2]})
+        {'name': '\\${x}', 'sizes': [1, 2]}
+    """
+    if isinstance(value, Mapping):
+        return {key: escaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [escaped(item) for item in value]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
 
 
 def is_typed(option: str, arguments: list[str]) -> bool:
@@ -127,70 +133,3 @@ def _split_off(arguments: list[str], options: tuple[str, ...]) -> tuple[list[str
         else:
             others.append(argument)
     return values, others
-
-
-def _written(layers: list[Any], folder: Path) -> Iterator[str]:
-    """The configurations by name; those that are no files yet are written.
-
-    Under the name of the first one that is: runs are called after the first of all.
-    """
-    stem = next((Path(layer).stem for layer in layers if isinstance(layer, str)), "checkpoint")
-    for number, layer in enumerate(layer for layer in layers if layer):
-        if isinstance(layer, str):
-            yield layer
-        else:
-            target = folder / str(number) / f"{stem}.yaml"
-            target.parent.mkdir()
-            target.write_text(yaml.safe_dump(layer))
-            yield str(target)
-
-
-def _typed_in_files(configs: list[str]) -> Iterator[str]:
-    """The import paths in configurations that the user gives; what is wrong with one is told when it is parsed."""
-    for config in configs:
-        with suppress(UserError, OSError, ValueError, yaml.YAMLError):
-            yield from import_paths_in(yaml.safe_load(find(config).read_text()))
-
-
-def _typed_in_flags(flags: list[str]) -> Iterator[str]:
-    for flag in flags:
-        value = flag.partition("=")[2] if flag.startswith("--") else flag
-        with suppress(ValueError, yaml.YAMLError):
-            yield from import_paths_in(yaml.safe_load(value))
-
-
-def _check_config_of_run(path: Path, policy: ImportPolicy) -> None:
-    """Whoever made the checkpoint made the configuration beside it."""
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError):
-        return  # the parser says what is wrong with it
-    if isinstance(content, dict):
-        StoredConfiguration(f"configuration {shown(path)}", policy, path.parent).check_sections(content, SECTIONS)
-
-
-def _stored_model(checkpoint: Path, folder: Path, policy: ImportPolicy) -> dict[str, Any]:
-    """How the checkpoint's model was built, as a configuration; empty where the checkpoint does not say."""
-    stored: dict[str, Any] = dict(load_checkpoint(checkpoint).get("hyper_parameters", {}))
-    class_path = stored.get("_class_path")
-    if class_path is None:
-        return {}
-    StoredConfiguration(f"checkpoint {checkpoint}", policy, folder).check_module(stored)
-    arguments = {key: _plain(value) for key, value in stored.items() if key not in ("_instantiator", "_class_path")}
-    return {"model": {"class_path": class_path, "init_args": escaped(arguments)}}
-
-
-def _networks_of(stored: dict[str, Any]) -> dict[str, Any]:
-    """Of a model's configuration what its weights depend on."""
-    arguments = stored["model"]["init_args"]
-    kept = {name: arguments[name] for name in _OF_THE_WEIGHTS if arguments.get(name) is not None}
-    return {"model": {"init_args": kept}} if kept else {}
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, which YAML knows."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

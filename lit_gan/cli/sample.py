@@ -27,9 +27,14 @@ def main(verb: str, arguments: list[str]) -> int:
         return int(ending.code or 0)
     if not options.checkpoint:
         raise UserError("expected a run folder or a checkpoint, got an empty name.")
-    resolve_checkpoint(options.checkpoint)  # told at once where there is none
-    code: int = import_module("lit_gan.cli.sample_run").run(options)  # imports torch
-    return code
+    resolve_checkpoint(options.checkpoint)
+    if options.columns < 1:
+        raise UserError(f"--columns {options.columns}: expected at least 1.")
+    if not abs(options.seed) < 2**63:
+        raise UserError(f"--seed {options.seed}: expected a whole number of at most 63 bits.")
+    where = import_module("lit_gan.cli.drawing").draw(options)  # torch, for a command that is worth it
+    print(f"lit-gan: wrote {options.num} samples to {where}")
+    return 0
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:

@@ -8,6 +8,8 @@ import torch
 from lightning.pytorch import Callback
 from tiny_gan import examples, linear_gan, loader, sgd, trainer
 
+from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
+from lit_gan.callbacks.parzen_score import ParzenScore
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
@@ -113,6 +115,45 @@ def test_a_moved_run_goes_on_with_its_best_score_and_drops_the_beaten_one(tmp_pa
     assert sorted(path.name for path in new.iterdir() if "best" in path.name) == ["best-000004.ckpt"]
     assert gone_on.best_model_path == str(new / "best-000004.ckpt")
     assert gone_on.best_model_score == gone_on.current_score == 4
+
+
+class Scored(GAN):
+    """Its evaluation gave these log-likelihoods of the held-out images, in one validation after the other."""
+
+    rows: tuple[tuple[float, ...], ...] = ()
+
+    def on_validation_epoch_end(self) -> None:
+        evaluation = next(each for each in self.trainer.callbacks if isinstance(each, ParzenEvaluation))
+        values = torch.tensor(self.rows[self.current_epoch], dtype=torch.float64)
+        evaluation.score = ParzenScore(float(values.mean()), 1.0, 0.2, 10, (values,))
+        self.log("val/parzen_nll", -values.mean())
+
+
+def _best(folder: Path, rows: tuple[tuple[float, ...], ...], epochs: int, **kwargs: Any) -> list[str]:
+    checkpoint = RunCheckpoint(folder, monitor="val/parzen_nll", save_last=True)
+    callbacks = [ParzenEvaluation(num_samples=0), checkpoint]
+    run = trainer(max_epochs=epochs, callbacks=callbacks, enable_checkpointing=True)
+    model = linear_gan(type("ThisOne", (Scored,), {"rows": rows}))
+    run.fit(model, loader(examples(8), batch_size=4), loader(examples(4), batch_size=4), **kwargs)
+    return sorted(path.name for path in folder.glob("best*"))
+
+
+def test_the_best_by_the_parzen_score_is_better_by_more_than_its_error(tmp_path: Path, capsys: Any) -> None:
+    rows = ((0.0, 100.0), (4.0, 97.0), (1.0, 101.0), (0.9, 100.9))  # +0.5 with an error of 2.5, +1 without, then less
+    assert _best(tmp_path, rows, 4) == ["best-000006.ckpt"]
+    assert "no checkpoint is better" not in capsys.readouterr().out
+
+
+def test_where_no_checkpoint_is_better_the_end_says_so_also_after_a_resume(tmp_path: Path, capsys: Any) -> None:
+    rows = ((0.0, 100.0), (4.0, 97.0), (-3.0, 104.0), (5.0, 96.0))
+    assert _best(tmp_path / "whole", rows, 4) == ["best-000002.ckpt"]
+    whole = capsys.readouterr().out
+    assert whole.count("lit-gan: no checkpoint is better than another by val/parzen_nll: on 2 held-out images") == 1
+    _best(tmp_path / "parts", rows, 2)
+    capsys.readouterr()
+    last = tmp_path / "parts" / "last.ckpt"
+    assert _best(tmp_path / "parts", rows, 4, ckpt_path=last, weights_only=True) == ["best-000002.ckpt"]
+    assert capsys.readouterr().out == whole
 
 
 class Rising(GAN):

@@ -10,7 +10,7 @@ import yaml
 from command_line import QUIET, SHORT, checkpoint, fit, lit_gan, resolved, the_run, weights
 from fake_sweep import write
 
-from lit_gan.cli.interpolation import escaped
+from lit_gan.cli.run_arguments import escaped
 from lit_gan.cli.shipped import shipped_names
 from lit_gan.cli.trainer_settings import parsed_command, trainer_settings
 

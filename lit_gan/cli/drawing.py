@@ -1,4 +1,4 @@
-"""One `lit-gan sample` from the checkpoint to the picture."""
+"""What `lit-gan sample` does once its options are read: draws, and writes; torch is imported for it alone."""
 
 import argparse
 from pathlib import Path
@@ -15,24 +15,20 @@ from lit_gan.gan import GAN
 from lit_gan.tracking.checkpoint_files import resolve_checkpoint
 
 
-def run(options: argparse.Namespace) -> int:
+def draw(options: argparse.Namespace) -> str:
     """Draws samples and writes them.
 
     Args:
-        options: The parsed options of `lit-gan sample`.
+        options: Of `lit-gan sample`.
 
     Returns:
-        The exit code.
+        Where they are, in words.
 
     Raises:
-        UserError: If an argument is out of its range or the checkpoint is none.
+        UserError: If an option is out of its range or the checkpoint is none.
     """
     if options.out is not None:
         check_target(Path(options.out), (*PICTURES, *TENSORS))
-    if options.columns < 1:
-        raise UserError(f"--columns {options.columns}: expected at least 1.")
-    if not abs(options.seed) < 2**63:
-        raise UserError(f"--seed {options.seed}: expected a whole number of at most 63 bits.")
     gan = GAN.load_from_checkpoint(options.checkpoint, map_location="cpu", allow=options.allow)
     condition = _condition(gan, options.condition, options.num)
     if condition is None and options.num > 0:
@@ -46,12 +42,9 @@ def run(options: argparse.Namespace) -> int:
     labels = class_labels(gan, condition)
     grid = Grid(options.columns, labels, described(options.num, options.columns, labels))
     if options.out is not None:
-        where = replace_by_samples(Path(options.out), samples, grid)
-    else:
-        run = run_folder_of(resolve_checkpoint(options.checkpoint))
-        where = write_beside((run or Path()) / "samples.png", samples, grid)
-    print(f"lit-gan: wrote {options.num} samples to {where}")
-    return 0
+        return replace_by_samples(Path(options.out), samples, grid)
+    run = run_folder_of(resolve_checkpoint(options.checkpoint))
+    return write_beside((run or Path()) / "samples.png", samples, grid)
 
 
 def _condition(gan: GAN, given: str | None, num: int) -> torch.Tensor | None:

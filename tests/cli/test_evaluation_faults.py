@@ -1,0 +1,36 @@
+"""Metrics and quantities that a command is asked for: what is missing is one line, what is logged can be read."""
+
+from pathlib import Path
+
+import pytest
+from command_line import fit, lit_gan, metrics, the_run
+
+_FID = "parzen: {metrics: [{class_path: torchmetrics.image.fid.FrechetInceptionDistance}]}\n"
+
+
+@pytest.mark.parametrize("verb", ["fit", "baselines"])
+def test_a_metric_whose_package_is_missing_is_one_line_with_what_to_install(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "fid.yaml").write_text(_FID)
+    more = f"--config={tmp_path / 'fid.yaml'}"
+    ending = fit(more) if verb == "fit" else lit_gan("baselines", "--config=quickstart", more)
+    assert ending.line.startswith(
+        "torchmetrics.image.fid.FrechetInceptionDistance cannot be built: FrechetInceptionDistance metric requires that"
+    )
+    assert "pip install torch-fidelity" in ending.line
+    assert not Path("runs").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all")
+def test_what_a_class_says_of_its_arguments_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "kid.yaml").write_text(
+        "parzen: {metrics: [{class_path: torchmetrics.image.kid.KernelInceptionDistance, init_args: {subsets: -1}}]}\n"
+    )
+    line = fit(f"--config={tmp_path / 'kid.yaml'}").line
+    assert line.startswith("torchmetrics.image.kid.KernelInceptionDistance cannot be built: ")
+
+
+def test_a_critic_s_run_logs_no_quantity_of_probabilities() -> None:
+    assert fit("--model.init_args.objective=lit_gan.objectives.Wasserstein", epochs=1).code == 0
+    names = {name for row in metrics(the_run()) for name in row}
+    assert {"train/loss_d", "train/loss_g", "val/loss_d", "val/loss_g"} <= names
+    assert not {name for name in names if name.partition("/")[2] in ("value", "jsd_bound", "d_real", "d_fake")}
