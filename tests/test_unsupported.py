@@ -46,7 +46,7 @@ _QUIET: dict[str, Any] = {
 def test_a_trainer_that_cannot_serve_a_gan_is_refused_with_what_can(settings: dict[str, Any], message: str) -> None:
     trainer = Trainer(max_steps=1, **_QUIET, **settings)
     with pytest.raises(UserError, match=message):
-        trainer.fit(linear_gan(), loader(examples(), 6))
+        trainer.fit(linear_gan(), loader(examples().float(), 6))
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_a_trainer_that_cannot_serve_a_gan_is_refused_with_what_can(settings: di
 def test_what_changes_nothing_is_let_be(settings: dict[str, Any]) -> None:
     gan = linear_gan()
     trainer = Trainer(max_steps=1, **_QUIET, **settings)
-    trainer.fit(gan, loader(examples(), 6))
+    trainer.fit(gan, loader(examples().float(), 6))
     assert trainer.global_step == 1
 
 
 def test_what_counts_for_training_alone_is_let_be_in_an_evaluation() -> None:
-    assert Trainer(gradient_clip_val=1, **_QUIET).validate(linear_gan(), loader(examples(), 6), verbose=False)
+    assert Trainer(gradient_clip_val=1, **_QUIET).validate(linear_gan(), loader(examples().float(), 6), verbose=False)

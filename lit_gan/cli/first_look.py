@@ -89,6 +89,8 @@ def _check_there_is_something_to_do(verb: str, arguments: Sequence[str]) -> None
         resolve_checkpoint(checkpoint)
     if checkpoint is not None or any(name.partition(".")[0] in _SUFFICES for name in given):
         return
+    if "--allow" in given:  # what stands behind it may be a run
+        return
     if verb == "fit":
         raise UserError("required, and not given: data and model (use --config NAME, or the options).")
     with completed_arguments(verb, list(arguments)):  # tells what is to be evaluated

@@ -4,7 +4,7 @@ import ast
 from functools import cache
 from pathlib import Path
 
-from lit_gan.cli.signatures import arguments_of, definition_of
+from lit_gan.cli.signatures import arguments_of, definition_of, text_of
 
 #: The options of a class that the command or the configuration names.
 BUILT = ("model", "data")
@@ -22,7 +22,7 @@ def known_options(verb: str) -> dict[str, frozenset[str] | None]:
         verb: ``fit``, ``validate``, ``test``, ``predict``, or ``baselines``, which takes the keys of all others.
 
     Returns:
-        Nothing at all where Lightning's sources cannot be read: no option is then known to be wrong.
+        Nothing at all where the sources cannot be read: no option is then known to be wrong.
 
     Example:
         >>> "max_epochs" in known_options("fit")["trainer"], "resume" in known_options("test")
@@ -35,7 +35,10 @@ def known_options(verb: str) -> dict[str, frozenset[str] | None]:
         return {}
     for each in verbs:
         known.update(dict.fromkeys(_arguments_of_method(each)))
-        known.update(_our_own(each))
+        ours = _our_own(each)
+        if ours is None:
+            return {}
+        known.update(ours)
     return known
 
 
@@ -61,18 +64,30 @@ def _left_out(verb: str) -> frozenset[str]:
     return frozenset()
 
 
-def _our_own(verb: str) -> dict[str, frozenset[str] | None]:
-    """What is added in options.py for this verb."""
+def _our_own(verb: str) -> dict[str, frozenset[str] | None] | None:
+    """What is added in options.py for this verb; None where an option's name cannot be read."""
     tree = ast.parse(_OPTIONS.read_bytes())
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     found: dict[str, frozenset[str] | None] = {}
     for call in [call for function in functions for call in _calls(function.body, verb)]:
-        words = [word.value for word in call.args if isinstance(word, ast.Constant) and isinstance(word.value, str)]
         if call.func.attr == _ADDS_ONE:  # type: ignore[attr-defined]  # as _calls chooses them
-            found.update({word.lstrip("-"): None for word in words})
-        elif isinstance(call.args[0], ast.Name):
-            found.update(dict.fromkeys(words, arguments_of(f"lit_gan.cli.options.{call.args[0].id}")))
+            words = [_text(word) for word in call.args]
+            if None in words:
+                return None
+            found.update({word.lstrip("-"): None for word in words if word is not None})
+        else:
+            added, key = ast.unparse(call.args[0]), _text(call.args[1])
+            if key is None:
+                return None
+            found[key] = arguments_of(f"lit_gan.cli.options.{added}")
     return found
+
+
+def _text(word: ast.expr) -> str | None:
+    """A word that stands in a call, or that a name there stands for."""
+    if isinstance(word, ast.Constant) and isinstance(word.value, str):
+        return word.value
+    return text_of("lit_gan.cli.options", word.id) if isinstance(word, ast.Name) else None
 
 
 def _calls(body: list[ast.stmt], verb: str) -> list[ast.Call]:

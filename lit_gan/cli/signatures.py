@@ -90,6 +90,30 @@ def definition_of(class_path: str) -> Definition | None:
     return _lookup(module, name, _DEEPEST) if module else None
 
 
+def text_of(module: str, name: str, depth: int = _DEEPEST) -> str | None:
+    """The text that a module's name stands for, or None where its source alone does not tell.
+
+    Args:
+        module: The module.
+        name: Of a constant there, or of one that is imported there.
+        depth: How many imports are followed.
+
+    Example:
+        >>> text_of("lit_gan.cli.run_arguments", "_CHECKPOINT_OPTION")
+        '--ckpt_path'
+    """
+    tree = _tree(module) if depth else None
+    for node in [] if tree is None else _top_level(tree):
+        if isinstance(node, ast.Assign) and any(ast.unparse(target) == name for target in node.targets):
+            value = node.value
+            return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return text_of(_absolute(module, node), alias.name, depth - 1)
+    return None
+
+
 def classes_in(module: str) -> dict[str, Definition]:
     """The public classes that a module or a package offers, by name, private bases and functions left out.
 

@@ -164,6 +164,10 @@ def test_what_is_right_or_in_doubt_passes(words: list[str]) -> None:
     look("fit", [*_Q, *words])
 
 
+def test_a_run_behind_what_may_be_imported_passes() -> None:
+    look("test", ["--allow", "mine", "runs/mine/ID"])
+
+
 @pytest.mark.parametrize(
     "content",
     [
