@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities.data import dim_zero_cat
 
 from lit_gan.errors import RunError, UserError
 from lit_gan.randomness import stream_seed
@@ -85,6 +86,7 @@ class FurtherMetrics:
             # KID draws subsets from the global generator: here from a stream of its own, which is then put back.
             with _blamed(metric), torch.random.fork_rng():
                 torch.manual_seed(stream_seed(seed, "metric", type(metric).__name__))
+                _join_batches(metric)
                 values |= {f"{name}{suffix}": _floating(value) for suffix, value in _named(metric.compute())}
         for name, value in values.items():
             if value.numel() != 1:
@@ -111,6 +113,13 @@ def _blamed(metric: Metric) -> Iterator[None]:
             "real and generated images, with update(images, real=...), that these images and their number suit; give "
             "it other arguments or leave it out."
         ) from error
+
+
+def _join_batches(metric: Metric) -> None:
+    """One piece for each list of features: torchmetrics 1.9 gathers KID's piece by piece, as many on every rank."""
+    for name, pieces in metric.metric_state.items():
+        if isinstance(pieces, list) and len(pieces) > 1 and len({piece.shape[1:] for piece in pieces}) == 1:
+            setattr(metric, name, [dim_zero_cat(pieces)])
 
 
 def _names(metrics: Sequence[Metric]) -> list[str]:
