@@ -29,6 +29,13 @@ def test_what_a_class_says_of_its_arguments_is_one_line(tmp_path: Path) -> None:
     assert line.startswith("torchmetrics.image.kid.KernelInceptionDistance cannot be built: ")
 
 
+@pytest.mark.parametrize(("option", "kind"), [("sample_grid", "SampleGrid"), ("interpolation", "Interpolation")])
+def test_nothing_where_a_number_is_needed_is_one_line(option: str, kind: str) -> None:
+    line = fit(f"--{option}.every_n_rounds=null").line
+    assert line.startswith(f"{kind} cannot be built of its arguments: '<' not supported between")
+    assert not Path("runs").exists()
+
+
 def test_a_critic_s_run_logs_no_quantity_of_probabilities() -> None:
     assert fit("--model.init_args.objective=lit_gan.objectives.Wasserstein", epochs=1).code == 0
     names = {name for row in metrics(the_run()) for name in row}
