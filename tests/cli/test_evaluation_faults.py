@@ -30,8 +30,10 @@ def test_what_a_class_says_of_its_arguments_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("option", "kind"), [("sample_grid", "SampleGrid"), ("interpolation", "Interpolation")])
-def test_nothing_where_a_number_is_needed_is_one_line(option: str, kind: str) -> None:
-    line = fit(f"--{option}.every_n_rounds=null").line
+def test_nothing_where_a_number_is_needed_is_one_line(option: str, kind: str, tmp_path: Path) -> None:
+    """The parser takes a null of a file for a value that is not given."""
+    (tmp_path / "null.yaml").write_text(f"{option}: {{every_n_rounds: null}}\n")
+    line = fit(f"--config={tmp_path / 'null.yaml'}").line
     assert line.startswith(f"{kind} cannot be built of its arguments: '<' not supported between")
     assert not Path("runs").exists()
 
