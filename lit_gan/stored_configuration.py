@@ -5,6 +5,7 @@ parses texts, that it finds where a class belongs. A checkpoint, or the ``config
 """
 
 import inspect
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from lit_gan.import_policy import ImportPolicy, Naming, head_of, is_import_path,
 _INSTANTIATORS = (None, "lightning.pytorch.cli.instantiate_module", "pytorch_lightning.cli.instantiate_module")
 _ARGUMENTS = ("init_args", "dict_kwargs")
 _PLAIN = (str, int, float, bool, complex, bytes, type(None), Path)
+_INTERPOLATION = re.compile(r"(?<!\\)(?:\\\\)*\$\{")  # one that is no text, as \${ is
 _DEEPEST, _MOST = 100, 100_000
 
 
@@ -142,7 +144,7 @@ class StoredConfiguration:
     def _check_text(self, text: str, place: _Place) -> None:
         """A text may be an import path, a file to be read or YAML to be parsed, by what belongs to its place."""
         naming = Naming(self._source, place.name, text, place.owner, called=False)
-        if "${" in text:
+        if _INTERPOLATION.search(text):
             naming.refuse("and a stored configuration has no ${...} any more: nothing is looked up for it")
         if place.is_text:
             return

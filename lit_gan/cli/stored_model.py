@@ -43,14 +43,13 @@ def configurations(
         UserError: If the checkpoint, or the configuration of its run, names what may not be imported.
     """
     policy = ImportPolicy.allowing(allowed, typed=[*_typed_in_files(configs), *_typed_in_flags(flags)])
+    of_the_run = [] if configs or run is None else [str(run / "config.yaml")]
+    for name in of_the_run:
+        _check_config_of_run(Path(name), policy)
     stored = _stored_model(checkpoint, folder, policy)
-    layers: list[Any] = [*configs, stored]
-    if not configs and run is not None:
-        layers = [str(run / "config.yaml"), stored]
-        _check_config_of_run(run / "config.yaml", policy)
-    elif verb == "fit" and stored:
-        layers = [stored, *configs, _networks_of(stored)]
-    return list(_written(layers, folder))
+    if verb == "fit" and stored and not of_the_run:
+        return list(_written([stored, *configs, _networks_of(stored)], folder))
+    return list(_written([*(configs or of_the_run), stored], folder))
 
 
 def _written(layers: list[Any], folder: Path) -> Iterator[str]:

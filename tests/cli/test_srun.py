@@ -16,6 +16,7 @@ import lit_gan as package
 from lit_gan.cli import srun
 
 _ROOT = Path(package.__file__).parents[1]
+_OPTIONS = ["--config", "quickstart", "--run_dir", "a b"]
 _COMMAND = [sys.executable, "-m", "lit_gan"]
 _BATCH = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "job.sh", "SLURM_NNODES": "2", "SLURM_PROCID": "0"}
 
@@ -123,6 +124,7 @@ def test_other_verbs_are_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("verb", ["validate", "test"])
 def test_evaluation_is_of_all_ranks(monkeypatch: pytest.MonkeyPatch, verb: str, became: None) -> None:
     _allocate(monkeypatch)
+    Path("runs/mnist/ID").mkdir(parents=True)  # one that is not there is told once, and not by every rank
     with pytest.raises(_Became) as call:
         lit_gan(verb, "runs/mnist/ID")
     assert call.value.args[0][-2:] == [verb, "runs/mnist/ID"]
@@ -194,18 +196,20 @@ def stubbed(tmp_path: Path) -> dict[str, str]:
 def test_a_plain_fit_in_a_job_of_two_tasks_is_two_ranks(
     slurm: SlurmCluster, stubbed: dict[str, str], options: list[str], ranks: list[str]
 ) -> None:
-    job = slurm.submit(f"{' '.join(_COMMAND)} fit --config 'a b'", *options, environ=stubbed)
+    job = slurm.submit(f"{' '.join(_COMMAND)} fit --config quickstart --run_dir 'a b'", *options, environ=stubbed)
     job.wait_for("COMPLETED")
     told, *lines = job.output.splitlines()
     assert told == "lit-gan: 2 tasks in this Slurm allocation: starting again under srun"
-    assert sorted(lines) == [f"{rank} of {job.number} fit ['--config', 'a b']" for rank in ranks]
+    assert sorted(lines) == [f"{rank} of {job.number} fit {_OPTIONS}" for rank in ranks]
 
 
 @pytest.mark.slow
 def test_ranks_that_end_together_end_with_their_own_exit_code(
     slurm: SlurmCluster, stubbed: dict[str, str], tmp_path: Path
 ) -> None:
-    job = slurm.submit(f"{' '.join(_COMMAND)} fit", "--nodes=2", environ={**stubbed, "ENDS": "75"}, cwd=tmp_path)
+    job = slurm.submit(
+        f"{' '.join(_COMMAND)} fit --config quickstart", "--nodes=2", environ={**stubbed, "ENDS": "75"}, cwd=tmp_path
+    )
     job.wait_for("FAILED")
     assert job.shown("ExitCode") == "75:0", job.output
 
@@ -221,10 +225,10 @@ def test_a_process_without_other_ranks_can_be_ended_by_sigterm_to_the_last(monke
 @pytest.mark.slow
 def test_a_job_of_one_task_is_the_process_itself(slurm: SlurmCluster, stubbed: dict[str, str]) -> None:
     job = slurm.submit(
-        f"{' '.join(_COMMAND)} fit",
+        f"{' '.join(_COMMAND)} fit --config quickstart",
         "--nodes=1",
         "--exclusive",  # which makes SLURM_TASKS_PER_NODE the number of CPUs
         environ=stubbed,
     )
     job.wait_for("COMPLETED")
-    assert job.output.splitlines() == [f"rank 0 - - n1 of {job.number} fit []"]
+    assert job.output.splitlines() == [f"rank 0 - - n1 of {job.number} fit ['--config', 'quickstart']"]
