@@ -14,16 +14,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Optimizer
 
 from lit_gan.coordination import Coordination, FixedSteps
-from lit_gan.engine.batches import described, examples_of
-from lit_gan.engine.contracts import BY_FORM, Contracts, warn_of_probabilities
-from lit_gan.engine.value_ranges import check_declared_ranges, name_of, warn_of_last_layer
+from lit_gan.engine.batches import examples_of
+from lit_gan.engine.contracts import Contracts
+from lit_gan.engine.example_contract import pixel_means_of
+from lit_gan.engine.minibatches import Minibatch, cut_into_minibatches
+from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
 from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
 from lit_gan.held_out import HeldOut
 from lit_gan.latents import Latent
 from lit_gan.log_interval import round_is_logged
-from lit_gan.objectives import LeastSquares, NonSaturating, Objective, Wasserstein
+from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.players import Player
 from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators
@@ -37,7 +39,6 @@ from lit_gan.unsupported import check_trainer
 from lit_gan.verdict import Verdict, at_least_float32, joined
 
 PlayerName = Literal["generator", "discriminator"]
-_Minibatch = tuple[Tensor, Tensor | None]  # examples, and what they are conditioned on
 
 
 class GAN(GenerativeModule):
@@ -102,7 +103,6 @@ class GAN(GenerativeModule):
         self.discriminator = discriminator
         self._contracts = Contracts(generator, discriminator)
         self._steps = StepCount()
-        warn_of_probabilities(discriminator)
         self.objective = objective or NonSaturating()
         self.coordination = coordination or FixedSteps()
         self.players: dict[PlayerName, Player] = {
@@ -128,7 +128,7 @@ class GAN(GenerativeModule):
         """
         seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
         with self._contracts.round(self.trainer.strategy):
-            minibatches = self._cut_into_minibatches(batch)
+            minibatches = cut_into_minibatches(self._taken_apart(batch), self.minibatches_per_round)
             k = self.coordination.discriminator_steps(self.global_step)
             for turn in range(k):
                 verdict = self._update_discriminator(minibatches[turn], turn)
@@ -138,7 +138,7 @@ class GAN(GenerativeModule):
             self._log_round(verdict, loss_g)
         return {"generator": loss_g, "discriminator": verdict.loss}
 
-    def _update_discriminator(self, minibatch: _Minibatch, turn: int) -> Verdict:
+    def _update_discriminator(self, minibatch: Minibatch, turn: int) -> Verdict:
         """D ascends V(D, G) on a minibatch of examples and as many samples."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
@@ -146,7 +146,7 @@ class GAN(GenerativeModule):
         verdicts = []
         for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
             with torch.no_grad():
-                generated = self._generated(z_part, condition_part, x_part)
+                generated = self._contracts.generated(self.generate, z_part, condition_part, x_part)
             verdict = self._judge(x_part, generated, condition_part)
             self._backward("discriminator", share, verdict.loss, x_part, condition_part)
             verdicts.append((share, verdict))
@@ -155,7 +155,7 @@ class GAN(GenerativeModule):
         self.players["discriminator"].constrain()
         return joined(verdicts)
 
-    def _update_generator(self, minibatch: _Minibatch, turn: int) -> Tensor:
+    def _update_generator(self, minibatch: Minibatch, turn: int) -> Tensor:
         """G descends its loss on fresh latents; a conditional G under the conditions of the last minibatch."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
@@ -163,8 +163,8 @@ class GAN(GenerativeModule):
         total = torch.zeros((), device=self.device)
         with self.players["discriminator"].frozen():
             for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
-                generated = self._generated(z_part, condition_part, x_part)
-                loss = self._loss("loss_g", self._logits(generated, condition_part))
+                generated = self._contracts.generated(self.generate, z_part, condition_part, x_part)
+                loss = self._contracts.loss(self.objective, "loss_g", self._logits(generated, condition_part))
                 self._backward("generator", share, loss, generated, condition_part)
                 total = total + share * loss.detach()
         self._optimizers()["generator"].step()
@@ -230,7 +230,7 @@ class GAN(GenerativeModule):
         if len(x):
             with torch.autocast(self.device.type, enabled=False):
                 with self.averaged():
-                    generated = self._generated(z, condition, x)
+                    generated = self._contracts.generated(self.generate, z, condition, x)
                 verdict = self._judge(x, generated, condition)
             held_out.update(verdict)
             self._contracts.passed()
@@ -305,7 +305,7 @@ class GAN(GenerativeModule):
         self.class_names = tuple(str(name) for name in getattr(data, "class_names", None) or self.class_names)
         begin_training = getattr(self.generator, "begin_training", None)
         if begin_training is not None and not self.has_begun:
-            begin_training(getattr(data, "pixel_means", _no_pixel_means))
+            begin_training(pixel_means_of(data))
         self.has_begun = True
         callbacks: list[Callback] = getattr(self.trainer, "callbacks", [])  # set where a type checker does not see it
         if not any(getattr(callback, "averages_generator", False) for callback in callbacks):
@@ -353,53 +353,12 @@ class GAN(GenerativeModule):
 
     # -- Parts of a round -------------------------------------------------------------------------------------------
 
-    def _cut_into_minibatches(self, batch: Any) -> list[_Minibatch]:
-        count = self.minibatches_per_round
-        x, condition = self._taken_apart(batch)
-        rows = len(x)
-        if rows % count or not rows:
-            raise UserError(
-                f"a batch of {rows} rows cannot be cut into {count} equal minibatches, one for each discriminator "
-                f"step (k = {count}): expected a loader that gives a multiple of {count} rows and drops a smaller last "
-                "batch."
-            )
-        conditions = [None] * count if condition is None else condition.tensor_split(count)
-        return list(zip(x.tensor_split(count), conditions, strict=True))
-
-    def _taken_apart(self, batch: Any) -> _Minibatch:
-        with self._contracts.told(f"{type(self).__name__}.split_batch", lambda: described(batch)):
-            parts = self.split_batch(batch)
-        x, condition = self._contracts.check_parts(parts, type(self).__name__)
-        self._contracts.check_examples(x, self._float_dtype)
-        self._contracts.check_classes(condition, getattr(self, "num_classes", None))
-        return x, condition
-
-    def _generated(self, z: Tensor, condition: Tensor | None, x: Tensor) -> Tensor:
-        """Samples that D can see beside the examples ``x``."""
-        with self._contracts.told(self._contracts.generator, lambda: f"latents {tuple(z.shape)}"):
-            generated = self.generate(z, condition)
-        self._contracts.check_samples(generated, len(z), x)
-        return generated
+    def _taken_apart(self, batch: Any) -> Minibatch:
+        classes = getattr(self, "num_classes", None)
+        return self._contracts.taken_apart(self.split_batch, batch, type(self).__name__, self._float_dtype, classes)
 
     def _logits(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        with self._contracts.told(self._contracts.discriminator, lambda: f"images {tuple(x.shape)}"):
-            logits = self.discriminate(x, condition)
-        self._contracts.check_logits(logits, len(x))
-        if self._contracts.closely and self._judges_by_logits:
-            self._contracts.look_for_a_sigmoid(logits)
-        return at_least_float32(logits)
-
-    @property
-    def _judges_by_logits(self) -> bool:
-        """Whether probabilities would be a mistake: what these two objectives ask of D may well be bounded."""
-        return not isinstance(self.objective, (LeastSquares, Wasserstein))
-
-    def _loss(self, name: Literal["loss_d", "loss_g"], *logits: Tensor) -> Tensor:
-        whose = f"the objective's {name} ({name_of(self.objective)})"
-        with self._contracts.told(whose, lambda: f"logits {', '.join(str(tuple(x.shape)) for x in logits)}", BY_FORM):
-            loss: Tensor = getattr(self.objective, name)(*logits)
-        self._contracts.check_loss(loss, whose)
-        return loss
+        return at_least_float32(self._contracts.logits(self.discriminate, x, condition, self.objective))
 
     def _micro_batches(
         self, x: Tensor, z: Tensor, condition: Tensor | None
@@ -420,7 +379,8 @@ class GAN(GenerativeModule):
             real_logits, fake_logits = logits[: len(x)], logits[len(x) :]
         else:
             real_logits, fake_logits = self._logits(x, condition), self._logits(generated, condition)
-        return Verdict(self._loss("loss_d", real_logits, fake_logits), real_logits, fake_logits)
+        loss = self._contracts.loss(self.objective, "loss_d", real_logits, fake_logits)
+        return Verdict(loss, real_logits, fake_logits)
 
     def _backward(self, player: PlayerName, share: float, loss: Tensor, x: Tensor, condition: Tensor | None) -> None:
         auxiliary = self.auxiliary_loss(player, x, condition)
@@ -446,8 +406,8 @@ class GAN(GenerativeModule):
 
     @torch.no_grad()
     def _log_round(self, verdict: Verdict, loss_g: Tensor) -> None:
-        if self._judges_by_logits:
-            self._contracts.look_for_probabilities(verdict.real_logits, verdict.fake_logits, self.global_step)
+        _, real_logits, fake_logits = verdict
+        self._contracts.probabilities.look_at_values(real_logits, fake_logits, self.objective, self.global_step)
         meant = self.objective.logits_are_log_odds
         numbers = {"loss_d": verdict.loss, "loss_g": loss_g, **(verdict.quantities() if meant else {})}
         # One reduction for all of them: what is logged is of the whole round, not of this rank's part of it.
@@ -455,13 +415,5 @@ class GAN(GenerativeModule):
         numbers = dict(zip(numbers, means, strict=True))
         if meant:
             numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
-        rows = len(verdict.real_logits)
         for name, value in numbers.items():
-            self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=rows)
-
-
-def _no_pixel_means() -> Tensor:
-    raise UserError(
-        "the generator's pixel_mean_bias needs the data's pixel means: expected a data module with pixel_means(), as "
-        "lit_gan.data's have, or a generator with pixel_mean_bias=False."
-    )
+            self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=len(real_logits))

@@ -184,10 +184,7 @@ class GenerativeModule(LoadableModule):
                 module.training = True
 
     def _shown(self, z: Tensor, condition: Tensor | None) -> Tensor:
-        with self._contracts.told(self._contracts.generator, lambda: f"latents {tuple(z.shape)}", always=True):
-            generated = self.generate(z, condition)
-        self._contracts.check_samples(generated, len(z))
-        return generated
+        return self._contracts.generated(self.generate, z, condition)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

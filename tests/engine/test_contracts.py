@@ -20,7 +20,9 @@ from tiny_gan import sgd, trainer
 from torch import Tensor, nn
 
 from lit_gan.coordination import FixedSteps
-from lit_gan.engine.contracts import Contracts, ends_in_probabilities
+from lit_gan.engine.example_contract import ExampleContract
+from lit_gan.engine.look import Look
+from lit_gan.engine.probabilities import ends_in_probabilities
 from lit_gan.engine.value_ranges import ContractWarning
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
@@ -127,16 +129,14 @@ def test_without_a_declared_range_half_of_the_generators_is_a_warning() -> None:
 
 
 def test_rounding_beyond_the_range_is_none() -> None:
-    contracts = Contracts(FaultyGenerator(), FaultyDiscriminator())
-    contracts.begin(FaultyData())
-    contracts.look_at("training")
+    examples = ExampleContract("the generator", Look(FaultyData(), closely=True))
     x = torch.rand(4, 1, 8, 8)
     x[0, 0, 0, 0] = 1 + 5e-4
-    contracts.check_examples(x, torch.float32)
-    contracts.check_examples(x.bfloat16() + 0.01, torch.bfloat16)
+    examples.check(x, torch.float32)
+    examples.check(x.bfloat16() + 0.01, torch.bfloat16)
     x[0, 0, 0, 0] = 1 + 5e-3
     with pytest.raises(UserError, match=r"to 1\.005, but"):
-        contracts.check_examples(x, torch.float32)
+        examples.check(x, torch.float32)
 
 
 @pytest.mark.parametrize("value_range", [(1.0, 0.0), (0.0,), "ab", (0.0, float("inf"))])

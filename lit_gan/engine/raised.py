@@ -1,0 +1,69 @@
+"""What a part of the user's raises, in one line."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from traceback import walk_tb
+
+import torch
+from lightning.pytorch.utilities.memory import is_oom_error
+
+from lit_gan.errors import RunError, RunStopped, UserError
+from lit_gan.strategies.rank_loss import may_be_a_consequence
+
+_LONGEST = 400  # characters of somebody else's message; a compiler's hold pages
+_OURS = ("torch", "lightning", "lightning_utilities", __name__.partition(".")[0])
+
+
+@contextmanager
+def told(
+    who: str,
+    given: Callable[[], str],
+    kinds: type[Exception] | tuple[type[Exception], ...] = Exception,
+    *,
+    hint: Callable[[Exception], str] | None = None,
+    closely: bool,
+) -> Iterator[None]:
+    """What a part of the user's raises in here is told in one line.
+
+    Args:
+        who: Which part.
+        given: What it was given.
+        kinds: What of it is told; the rest is passed on as it is.
+        hint: What may mend it, for the end of the line.
+        closely: Whether anything is told: without, all is passed on.
+
+    Raises:
+        UserError: From what was raised; not for what has told itself, nor for a full memory or a lost rank.
+    """
+    try:
+        yield
+    except kinds as error:
+        if not closely or _tells_itself(error):
+            raise
+        way = "" if hint is None else hint(error)
+        raise UserError(f"{who} fails on {given()}: {_in_one_line(error)}{way}.") from error
+
+
+def _tells_itself(error: Exception) -> bool:
+    known = (UserError, RunError, RunStopped, torch.AcceleratorError)
+    return isinstance(error, known) or is_oom_error(error) or may_be_a_consequence(error)
+
+
+def _in_one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return f"{type(error).__name__}: {text}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """The last line of the user's own in a traceback."""
+    own = [
+        (frame, line)
+        for frame, line in walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in _OURS
+    ]
+    if not own:
+        return ""
+    frame, line = own[-1]
+    return f" ({Path(frame.f_code.co_filename).name}, line {line})"
