@@ -130,4 +130,4 @@ def test_what_allow_takes_is_told(finished_run: Path) -> None:
         assert lit_gan(verb, finished_run, "--allow=my gan").line == (
             "allow my gan: expected the name of a module, such as my_gan."
         )
-    assert "--allow MODULE" in lit_gan("validate", "--help").out
+    assert "--allow MODULE" in lit_gan("validate", "--help", "all").out
