@@ -233,3 +233,17 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # too long for a name, or with a byte that no name has
         return False
+
+
+def escaped(value: Any) -> Any:
+    r"""Plain data in which every ``${`` is to be read as it stands.
+
+    Example:
+        >>> escaped({"name": "${x}", "sizes": [1, 2]})
+        {'name': '\\${x}', 'sizes': [1, 2]}
+    """
+    if isinstance(value, Mapping):
+        return {key: escaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [escaped(item) for item in value]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value

@@ -11,7 +11,7 @@ from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.cli.parser import Parser
-from lit_gan.cli.run_arguments import ALLOW_OPTION
+from lit_gan.cli.trainer_verbs import ALLOW_OPTION
 from lit_gan.tracking.fingerprint import plain
 
 _CHECKPOINT_DEFAULTS = {

@@ -8,11 +8,11 @@ from typing import Any
 import yaml
 
 from lit_gan.cli.failures import keep_traceback
-from lit_gan.cli.run_arguments import escaped
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import queue_again, say_how_to_go_on
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunError, RunStopped, UserError
+from lit_gan.stored_configuration import escaped
 from lit_gan.tracking.checkpoint_files import load_checkpoint
 from lit_gan.tracking.heartbeat import Heartbeat
 from lit_gan.tracking.launch import is_rank_zero

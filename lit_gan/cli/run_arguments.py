@@ -1,20 +1,17 @@
 """What `validate`, `test` and `predict` need when they are given a run folder or a checkpoint alone."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
+from lit_gan.cli.trainer_verbs import ALLOW_OPTION
 from lit_gan.errors import UserError
 from lit_gan.tracking.checkpoint_files import resolve_checkpoint
 
 _CONFIG_OPTIONS = ("-c", "--config")
 _CHECKPOINT_OPTION = "--ckpt_path"
-#: What may be imported because a checkpoint names it. Read before the parser reads anything, and from no file.
-ALLOW_OPTION = "--allow"
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:
@@ -69,20 +66,6 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
         names = with_stored(verb, checkpoint, run, configs, flags, allowed, Path(folder))
         files = [option for name in names for option in ("--config", name)]
         yield [*files, *flags, _CHECKPOINT_OPTION, str(checkpoint)]
-
-
-def escaped(value: Any) -> Any:
-    r"""Plain data in which every ``${`` is to be read as it stands.
-
-    Example:
-        >>> escaped({"name": "${x}", "sizes": [1, 2]})
-        {'name': '\\${x}', 'sizes': [1, 2]}
-    """
-    if isinstance(value, Mapping):
-        return {key: escaped(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [escaped(item) for item in value]
-    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
 
 
 def is_typed(option: str, arguments: list[str]) -> bool:

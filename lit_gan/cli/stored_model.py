@@ -8,11 +8,10 @@ from typing import Any
 import yaml
 
 from lit_gan.cli.options import SECTIONS
-from lit_gan.cli.run_arguments import escaped
 from lit_gan.cli.shipped import find
 from lit_gan.errors import UserError
 from lit_gan.import_policy import ImportPolicy
-from lit_gan.stored_configuration import StoredConfiguration, import_paths_in
+from lit_gan.stored_configuration import StoredConfiguration, escaped, import_paths_in
 from lit_gan.tracking.checkpoint_files import load_checkpoint
 from lit_gan.tracking.shown_path import shown
 

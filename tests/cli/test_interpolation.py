@@ -10,9 +10,9 @@ import yaml
 from command_line import QUIET, SHORT, checkpoint, fit, lit_gan, resolved, the_run, weights
 from fake_sweep import write
 
-from lit_gan.cli.run_arguments import escaped
 from lit_gan.cli.shipped import shipped_names
 from lit_gan.cli.trainer_settings import parsed_command, trainer_settings
+from lit_gan.stored_configuration import escaped
 
 _MODEL = "model.init_args"
 
