@@ -268,18 +268,11 @@ class GAN(GenerativeModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Trains on as this GAN asks, and not as the one did that wrote the checkpoint."""
         super().on_load_checkpoint(checkpoint)
-        if not self._fits:
+        if not _fits(self):
             return
         keep_patience_as_asked(self.trainer, checkpoint)
         if type(self).configure_optimizers is GAN.configure_optimizers:
             go_on_as_asked(self.players, checkpoint, self.hparams)
-
-    @property
-    def _fits(self) -> bool:
-        try:
-            return self.trainer.state.fn == TrainerFn.FITTING
-        except RuntimeError:  # loaded without a trainer
-            return False
 
     def setup(self, stage: str) -> None:
         """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself.
@@ -417,3 +410,11 @@ class GAN(GenerativeModule):
             numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
         for name, value in numbers.items():
             self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=len(real_logits))
+
+
+def _fits(module: GenerativeModule) -> bool:
+    """Whether a trainer trains it; no property, for TorchScript compiles these."""
+    try:
+        return module.trainer.state.fn == TrainerFn.FITTING
+    except RuntimeError:  # loaded without a trainer
+        return False
