@@ -13,8 +13,7 @@ from lit_gan.cli.typed import CONFIG_OPTIONS, Typed, Unknown, options_in, read_c
 from lit_gan.errors import UserError
 
 _WRONG_CLASS = re.compile(
-    r"expected a class(?:, got (\S+))?|there is no (\w+) in [\w.]+|expected a class derived from \w+"
-    r"|expected its class before .*"
+    r"expected a class(?: derived from \w+)?(?:, got (.+))?|there is no (\w+) in [\w.]+|expected its class before .*"
 )
 _SHORT_LIST = 12
 

@@ -1,15 +1,21 @@
 """What Lightning and torch say when arguments or a checkpoint do not fit, as errors that the user can mend."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dis import opmap
 from pathlib import Path
 from traceback import walk_tb
+from types import TracebackType
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from lit_gan.errors import RunError, UserError
 from lit_gan.tracking.atomic_write import NO_SPACE
 
+_NO_LOADER = re.compile(
+    r"An invalid dataloader was (?:returned from|passed to) (`.*?`)\. Found (.*?)\.(?: Either .*)?$"
+)
 _OTHER_OPTIMIZERS = "its optimisers are of another kind; give optimizer_g and optimizer_d as they were, or start anew"
 
 
@@ -21,23 +27,22 @@ def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
         checkpoint: What is loaded, if anything.
 
     Raises:
-        UserError: For a ``MisconfigurationException``, a ``ValueError`` that Lightning itself raises, and for weights
-            or optimisers that the checkpoint lacks.
+        UserError: For a ``MisconfigurationException``, for what else Lightning itself refuses (a loader that is none,
+            a metric that no callback can find, a package that is not installed), and for weights or optimisers that
+            the checkpoint lacks.
         RunError: When a disk is full; what reports that of a checkpoint itself is passed on.
     """
     try:
         yield
     except MisconfigurationException as error:
         raise UserError(_one_line(error)) from error
-    except (RuntimeError, KeyError) as error:
-        fault = _misfit(error)
-        if fault is None:
+    except (RuntimeError, KeyError, ValueError, TypeError, ImportError) as error:
+        if isinstance(error, UserError):
             raise
-        raise UserError(f"checkpoint {checkpoint} does not fit the model: {fault}.") from error
-    except ValueError as error:
-        if not isinstance(error, UserError) and _restores_an_optimizer(error):
-            raise UserError(f"checkpoint {checkpoint} does not fit the model: {_OTHER_OPTIMIZERS}.") from error
-        if isinstance(error, UserError) or not _raised_in(error).startswith("lightning."):
+        fault = _misfit(error)
+        if fault is not None:
+            raise UserError(f"checkpoint {checkpoint} does not fit the model: {fault}.") from error
+        if not _refused_by_lightning(error):
             raise
         raise UserError(_one_line(error)) from error
     except OSError as error:
@@ -88,11 +93,28 @@ def _restores_an_optimizer(error: BaseException) -> bool:
     )
 
 
-def _raised_in(error: BaseException) -> str:
-    """The module whose line raised it."""
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    return str(frames[-1].f_globals.get("__name__"))
+def _refused_by_lightning(error: BaseException) -> bool:
+    """Whether Lightning's own line raised it, and not what it called; of a value it is Lightning's word in any case.
+
+    An operation of torch has no frame of its own: only a ``raise`` tells a refusal from a failure such as a full GPU.
+    """
+    frame, place = [(tb.tb_frame, tb.tb_lasti) for tb in _tracebacks(error)][-1]
+    if not str(frame.f_globals.get("__name__")).startswith("lightning."):
+        return False
+    return isinstance(error, (ValueError, TypeError)) or frame.f_code.co_code[place] == opmap["RAISE_VARARGS"]
+
+
+def _tracebacks(error: BaseException) -> Iterator[TracebackType]:
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    return _NO_LOADER.sub(
+        r"\1 gives \2: expected a DataLoader, or another collection of batches; leave the method out where there are "
+        "no such data.",
+        text,
+    )

@@ -7,6 +7,10 @@ from lit_gan.errors import UserError
 
 _NONE = "Expected a <class 'NoneType'>"
 _NO_PATH = "  - Expected a path but X either not accessible or invalid\n  - "
+_CALLABLE = (
+    "Type typing.Callable[[collections.abc.Iterable], torch.optim.optimizer.Optimizer] expects a function or a "
+    "callable class: "
+)
 
 
 def _union(*errors: str, given: str = "x", kind: str = "<class 'str'>") -> str:
@@ -52,6 +56,84 @@ def _union(*errors: str, given: str = "x", kind: str = "<class 'str'>") -> str:
         ),
         ("Unexpected config:\n", "expected keys such as model and data, got an empty file"),
         ("Unexpected config: hello", "expected keys such as model and data, got hello"),
+        # what leaks from Python
+        (
+            "Parser key 'g':\n  Problem with given class_path 'nets.G':\n    'int' object has no attribute 'keys'",
+            "--g: expected keys and values as init_args, got a whole number",
+        ),
+        (
+            (
+                f"Parser key 'o':\n  {_CALLABLE}'list' object has no attribute 'keys'. "
+                "Got value: Namespace(class_path='torch.optim.Adam', init_args=[1])"
+            ),
+            "--o: expected keys and values as init_args, got a list",
+        ),
+        ("Parser key 'g':\n  unhashable type: 'list'", "--g: expected a class, got a list"),
+        ("Parser key 'g':\n  unhashable type: 'dict'", "--g: expected a class, got keys and values"),
+        ("Parser key 'g':\n  argument of type 'int' is not iterable", "--g: expected a class, got a whole number"),
+        ("Parser key 'g':\n  argument of type 'NoneType' is not iterable", "--g: expected a class, got nothing"),
+        (
+            "Parser key 'g':\n  argument of type 'bool' is not a container or iterable",
+            "--g: expected a class, got true or false",
+        ),
+        (
+            (
+                f"Parser key 'o':\n{_NO_PATH}{_CALLABLE}Expected 'nets.G' to be a subclass of <class 'Optimizer'>.. "
+                "Got value: Namespace(class_path='nets.G')"
+            ),
+            "--o: expected a class derived from Optimizer, got nets.G",
+        ),
+        (
+            f"Parser key 'o':\n{_NO_PATH}{_CALLABLE}module 'torch.optim' has no attribute 'Adamm'. Got value: Adamm",
+            "--o: there is no Adamm in torch.optim",
+        ),
+        (
+            f"Parser key 's':\n  {_CALLABLE}Expected an import path or a subclass spec, but got 3. Got value: 3",
+            "--s: expected a class, got 3",
+        ),
+        (
+            (
+                "Parser key 's':\n  Subclasses are disabled for Schedule, thus 'nets.G' is not accepted as class_path. "
+                "Only the class_path of Schedule itself is accepted, or its init args given directly. To accept "
+                "subclasses use set_parsing_settings(subclasses_enabled=[Schedule])."
+            ),
+            "--s: expected what Schedule takes, and no class_path, got nets.G",
+        ),
+        (
+            "Parser key 'b':\n  Expected a tuple with 2 elements. Got value: [1]",
+            "--b: expected a list of 2 values, got [1]",
+        ),
+        (
+            "Parser key 'b':\n" + _union("Expected <class 'float'>", "Expected dot import path string: a", given="a"),
+            "--b: expected a number, got a",
+        ),
+        (f"Parser key 'd':\n{_NO_PATH}Unexpected import path format: 3.5", "--d: expected a class, got 3.5"),
+        (f"Parser key 'd':\n{_NO_PATH}Unexpected import path format: ..", "--d: expected a class"),
+        (
+            'Parser key "p":\nUnable to load config \'3\'\n  - Parser key "p": Unable to load config "3"',
+            "--p: expected keys and values, got 3",
+        ),
+        (
+            'Parser key "p":\nUnable to load config \'{n: [1]}\'\n  - Parser key "p.n":\n    '
+            + _union("Expected a <class 'int'>", _NONE, given="[1]", kind="<class 'list'>"),
+            "--p.n: expected a whole number, got [1]",
+        ),
+        (
+            (
+                f"Parser key 'm':\n{_NO_PATH}Not a valid subclass of Metric. Got value: 3\n"
+                "Subclass types expect one of:\n- a class path (str)\n- a dict with class_path entry"
+            ),
+            "--m: expected a class derived from Metric, got 3",
+        ),
+        (
+            "Parser key 'p':\n"
+            + _union("Expected a typing.Literal[64, 32]", "Expected a typing.Literal['32', 'bf16']", _NONE, given="3"),
+            "--p: expected one of 64, 32, bf16, got 3",
+        ),
+        (
+            "Parser key 'g':\n  Option 'class_path' is not accepted",
+            "--g: expected class_path and init_args, and what the class takes within init_args",
+        ),
     ],
 )
 def test_a_report_becomes_one_line(report: str, line: str) -> None:

@@ -2,10 +2,14 @@
 
 import errno
 import os
+from typing import Any
 
 import pytest
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, StochasticWeightAveraging
+from tiny_gan import examples, linear_gan, loader, trainer
 from torch import nn
 
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
@@ -29,6 +33,47 @@ def test_weights_that_do_not_fit_are_told_with_the_checkpoint() -> None:
 def test_what_lightning_itself_refuses_is_told() -> None:
     with pytest.raises(UserError, match="must be a non-negative integer"), told_to_the_user():
         Trainer(max_epochs=-4, accelerator="cpu", logger=False)
+
+
+class _Data(LightningDataModule):
+    def __init__(self, **loaders: Any) -> None:
+        super().__init__()
+        self.loaders = loaders
+
+    def train_dataloader(self) -> Any:
+        return self.loaders["train"]
+
+    def val_dataloader(self) -> Any:
+        return self.loaders.get("val", loader(examples(), 8))
+
+
+def _fit(data: LightningDataModule, *callbacks: Callback) -> None:
+    with told_to_the_user():
+        trainer(max_epochs=1, callbacks=list(callbacks)).fit(linear_gan(), data)
+
+
+@pytest.mark.parametrize("found", [None, 3])
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_loader_that_is_none_is_told_with_its_method(split: str, found: object) -> None:
+    with pytest.raises(UserError) as raised:
+        _fit(_Data(**{"train": loader(examples(), 8), split: found}))
+    assert str(raised.value) == (
+        f"`_Data.{split}_dataloader()` gives {found}: expected a DataLoader, or another collection of batches; leave "
+        "the method out where there are no such data."
+    )
+
+
+def test_a_metric_that_is_not_logged_is_told() -> None:
+    with pytest.raises(
+        UserError, match=r"^Early stopping conditioned on metric `val/nothing` which is not available\."
+    ):
+        _fit(_Data(train=loader(examples(), 8)), EarlyStopping("val/nothing"))
+
+
+def test_a_failure_of_torch_in_a_line_of_lightnings_is_no_refusal() -> None:
+    average = StochasticWeightAveraging.avg_fn
+    with pytest.raises(RuntimeError, match="must match the size"), told_to_the_user():
+        average(torch.zeros(2), torch.zeros(3), torch.tensor(1))
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
