@@ -3,10 +3,8 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dis import opmap
 from pathlib import Path
-from traceback import walk_tb
-from types import TracebackType
+from traceback import extract_tb, walk_tb
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
@@ -98,17 +96,11 @@ def _refused_by_lightning(error: BaseException) -> bool:
 
     An operation of torch has no frame of its own: only a ``raise`` tells a refusal from a failure such as a full GPU.
     """
-    frame, place = [(tb.tb_frame, tb.tb_lasti) for tb in _tracebacks(error)][-1]
+    frame = [frame for frame, _ in walk_tb(error.__traceback__)][-1]
     if not str(frame.f_globals.get("__name__")).startswith("lightning."):
         return False
-    return isinstance(error, (ValueError, TypeError)) or frame.f_code.co_code[place] == opmap["RAISE_VARARGS"]
-
-
-def _tracebacks(error: BaseException) -> Iterator[TracebackType]:
-    traceback = error.__traceback__
-    while traceback is not None:
-        yield traceback
-        traceback = traceback.tb_next
+    line = extract_tb(error.__traceback__)[-1].line or ""
+    return isinstance(error, (ValueError, TypeError)) or line.startswith("raise ")
 
 
 def _one_line(error: Exception) -> str:
