@@ -70,7 +70,9 @@ _REWORDED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
     (re.compile(rf"^{_IMPORT_PATH}.*|.* {_IMPORT_PATH}.*"), "expected a class"),
     (
         re.compile(r"'(\w+)' object has no attribute 'keys'"),
-        lambda found: f"expected keys and values as init_args, got {_in_words(found[1])}",
+        lambda found: (
+            "expected keys and values as init_args" + (f", got {_in_words(found[1])}" if found[1] != "str" else "")
+        ),
     ),
     (
         re.compile(r"unhashable type: '(\w+)'|argument of type '(\w+)' is not (?:a container or )?iterable"),
@@ -125,7 +127,7 @@ def user_error_behind(error: BaseException | None) -> UserError | None:
     Args:
         error: Any exception.
     """
-    return next((cause for cause in _causes(error) if isinstance(cause, UserError)), None)
+    return next((cause for cause in causes(error) if isinstance(cause, UserError)), None)
 
 
 def _keys(text: str) -> tuple[str, ...]:
@@ -191,7 +193,12 @@ def _in_words(kind: str) -> str:
     return _IN_WORDS.get(name, f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}")
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it was raised from, from the outermost inwards.
+
+    Args:
+        error: Any exception.
+    """
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -40,10 +40,15 @@ def failure(error: BaseException) -> str:
     name = type(error).__name__
     notes = [" ".join(note.split()).rstrip(".") for note in getattr(error, "__notes__", [])]
     rest = "; ".join(notes) or f"{VARIABLE}=1 shows the whole traceback"
-    return f"{name}{': ' if text else ''}{text.rstrip('.')}{_place(error)}; {rest}."
+    return f"{name}{': ' if text else ''}{text.rstrip('.')}{place_of(error)}; {rest}."
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
+    """The innermost line of the user's own code that an error went through, or else of ours, in brackets.
+
+    Args:
+        error: Any error.
+    """
     frames = extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_the_users(frame)] or [f for f in frames if f.filename.startswith(_PACKAGE)]
     if not own:

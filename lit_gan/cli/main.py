@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from lit_gan import __version__
+from lit_gan.cli.output import heed_no_reader
 from lit_gan.cli.shipped import shipped_names
 from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.exit_codes import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         75 preempted, to be queued again; 130 stopped by Ctrl-C.
     """
     # A process of its own heeds no signal once training is over: a second SIGTERM must not change its exit code.
+    if arguments is None:
+        heed_no_reader()
     with nullcontext() if arguments is None else _signals_kept():
         code = _ending(list(sys.argv[1:] if arguments is None else arguments))
         if code != DONE:

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import CheckpointIO
-from torch import Tensor
+from torch import Tensor, nn
 
 import lit_gan.data
 import lit_gan.extensions.conditional
@@ -44,7 +44,7 @@ from lit_gan.cli.run_messages import say_where_everything_is, say_where_the_prof
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
 from lit_gan.cli.start_checks import check_something_is_left
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
-from lit_gan.cli.unbuilt import told_of_what_is_built
+from lit_gan.cli.unbuilt import built_network, told_of_what_is_built
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunError, UserError
 from lit_gan.exit_codes import DONE, INTERRUPTED
@@ -128,8 +128,9 @@ class RunCLI(LightningCLI):
         link_data_to_model(parser)
 
     def _add_instantiators(self) -> None:
-        """Lightning's, with ours for the model."""
+        """Lightning's, with ours for the networks and the model."""
         super()._add_instantiators()
+        self.parser.add_instantiator(built_network, nn.Module, subclasses=True, prepend=True)
         self.parser.add_instantiator(ModuleBuilder(self, "model"), LightningModule, subclasses=True, prepend=True)
 
     def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
