@@ -122,4 +122,4 @@ def _keys(content: Any, depth: int = 20) -> Iterator[str]:
 
 
 def _path(option: str) -> tuple[str, ...]:
-    return tuple(part.rstrip("+") for part in option.split(".") if part not in ("init_args", "class_path"))
+    return tuple(part.rstrip("+") for part in option.split(".") if part not in ("", "init_args", "class_path"))

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from traceback import walk_tb
 
+from lit_gan.cli.failures import place_of
 from lit_gan.errors import UserError
 
 #: What is wrong with an option that there is not.
@@ -118,7 +120,8 @@ def explain(report: str, error: BaseException | None = None) -> UserError:
     if told is not None:  # an inner parser has explained its part of the report
         outer = text.partition(" ".join(str(told).split()))[0]
         return ArgumentError((*_KEY.findall(outer), *told.keys), told.fault)
-    return _explained(_keys(text), _KEY.sub("", text))
+    unimported = _unimported(error)
+    return ArgumentError(_keys(text), unimported) if unimported else _explained(_keys(text), _KEY.sub("", text))
 
 
 def user_error_behind(error: BaseException | None) -> UserError | None:
@@ -128,6 +131,20 @@ def user_error_behind(error: BaseException | None) -> UserError | None:
         error: Any exception.
     """
     return next((cause for cause in causes(error) if isinstance(cause, UserError)), None)
+
+
+def _unimported(error: BaseException | None) -> str | None:
+    """What the module of a class that was named raised while it was imported, with the place; a missing one says so."""
+    for cause in causes(error):
+        modules = [
+            str(frame.f_globals["__name__"])
+            for frame, _ in walk_tb(cause.__traceback__)
+            if frame.f_code.co_name == "<module>" and frame.f_globals["__name__"] != "__main__"
+        ]
+        if modules and not isinstance(cause, ImportError):
+            text = " ".join(str(cause).split()).rstrip(".")
+            return f"{modules[0]} cannot be imported: {type(cause).__name__}: {text}{place_of(cause)}"
+    return None
 
 
 def _keys(text: str) -> tuple[str, ...]:

@@ -49,4 +49,4 @@ class Unread:
 
 def heed_no_reader() -> None:
     """From here on this process's output may be left unread."""
-    sys.stdout = Unread(sys.stdout)  # type: ignore[assignment]  # a stream in all that is asked of one
+    sys.stdout = Unread(sys.stdout)

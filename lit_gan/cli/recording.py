@@ -27,11 +27,13 @@ class Recording:
         run: The folder, which this process has taken or joined.
         place: What was there before it was taken.
         resumed: Whether a run goes on in it.
+        anew: Whether the same command begins another run.
     """
 
-    def __init__(self, run: RunFolder, place: UnusedRun, *, resumed: bool) -> None:
+    def __init__(self, run: RunFolder, place: UnusedRun, *, resumed: bool, anew: bool = False) -> None:
         self.run = run
         self.resumed = resumed
+        self._anew = anew
         self.first_round = 0
         self._place = place
         self._speaks = is_rank_zero(os.environ)
@@ -75,7 +77,8 @@ class Recording:
         if stopped and self._speaks:
             of_all = f" of {planned:,}" if planned is not None else ""
             by_time = isinstance(ending, RunStopped) and ending.reason == "max_time"
-            say_how_to_go_on(self.run, f"ended by max_time after {rounds:,}{of_all} rounds" if by_time else "stopped")
+            ended = f"ended by max_time after {rounds:,}{of_all} rounds" if by_time else "stopped"
+            say_how_to_go_on(self.run, ended, anew=self._anew)
         self._queue_again_after(ending)
 
     def _queue_again_after(self, ending: BaseException) -> None:

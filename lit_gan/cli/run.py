@@ -42,7 +42,7 @@ from lit_gan.cli.run_arguments import check_asks_for_no_tracking, completed_argu
 from lit_gan.cli.run_identity import result_of
 from lit_gan.cli.run_messages import say_where_everything_is, say_where_the_profile_is
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
-from lit_gan.cli.start_checks import check_something_is_left
+from lit_gan.cli.start_checks import check_groups, check_something_is_left
 from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unbuilt import built_network, told_of_what_is_built
 from lit_gan.cli.unused_run import UnusedRun
@@ -139,6 +139,7 @@ class RunCLI(LightningCLI):
         found = interpolated(parser, flags, verb=verb, filled_later=FILLED_BY_DATA)
         with told_as_typed(verb, flags), found as values:
             self.config = self._parse(parser, [verb, *values])
+            check_groups(self._subcommand_parsers[verb], self.options)
 
     def _parse(self, parser: Parser, arguments: list[str]) -> Any:
         return parser.parse_args(arguments)
@@ -189,7 +190,8 @@ class RunCLI(LightningCLI):
                 resume=self.options.resume if self.verb == "fit" else "auto",
                 run_dir=self.options.run_dir,
             )
-            self.recording = Recording(self.run, place, resumed=resumed)
+            anew = self.verb == "fit" and self.options.resume == "never"
+            self.recording = Recording(self.run, place, resumed=resumed, anew=anew)
         else:
             if self.verb != "predict":
                 check_asks_for_no_tracking(self.options.wandb, self.options.tensorboard, self.arguments)

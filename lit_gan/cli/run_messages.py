@@ -40,16 +40,18 @@ def say_where_the_profile_is(run: RunFolder, stage: str) -> None:
         print(f"  {'profile':<10} {shown(path)}")
 
 
-def say_how_to_go_on(run: RunFolder, ended: str = "stopped") -> None:
+def say_how_to_go_on(run: RunFolder, ended: str = "stopped", *, anew: bool = False) -> None:
     """Prints what a stopped run will go on from.
 
     Args:
         run: The run folder.
         ended: How it came to stand.
+        anew: Whether the same command begins another run, as `--resume never` has it.
     """
     checkpoint = newest_checkpoint(run.checkpoints)
     start = "from the start" if checkpoint is None else f"after round {load_checkpoint(checkpoint)['global_step']}"
-    print(f"\nlit-gan: {ended} in {shown(run.path)}; the same command continues it {start}.")
+    way = f"--resume {shown(run.path)} in place of --resume never" if anew else "the same command"
+    print(f"\nlit-gan: {ended} in {shown(run.path)}; {way} continues it {start}.")
 
 
 def queue_again() -> None:

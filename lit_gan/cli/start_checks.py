@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
+
+from lit_gan.cli.explanation import ArgumentError
 from lit_gan.errors import UserError
 from lit_gan.tracking.checkpoint_files import ended_epochs, load_checkpoint
 from lit_gan.tracking.shown_path import shown
@@ -38,3 +41,19 @@ def check_something_is_left(checkpoint: str | Path, trainer: Any) -> None:
         f"--ckpt_path {path}: the checkpoint is at {reached}, and nothing is left to train: give more {more}, or begin "
         f"anew with its weights (--init_from {path} in place of --ckpt_path)."
     )
+
+
+def check_groups(parser: Any, options: Any) -> None:
+    """Refuses a value in the place of a group of options, which jsonargparse takes from a file.
+
+    Args:
+        parser: The parser of the verb.
+        options: What it found.
+
+    Raises:
+        ArgumentError: For the first such group.
+    """
+    for name in parser.groups:
+        if name in options and not isinstance(options[name], Namespace):
+            found = "nothing" if options[name] is None else options[name]
+            raise ArgumentError((name,), f"expected keys and values, got {found}")

@@ -276,3 +276,9 @@ def test_a_metric_in_the_name_of_a_checkpoint_makes_no_folder(whose: str) -> Non
     (name,) = (path.name for path in folder.iterdir() if path.name not in ("last.ckpt", "previous.ckpt"))
     value = float(metrics(the_run())[-1]["val/loss_d"])
     assert name == f"epoch=0-val_loss_d={value:.1f}.ckpt"
+
+
+def test_a_run_that_never_resumes_is_told_how_it_would() -> None:
+    own = ("--trainer.callbacks=own_modules.StopOnce", "--trainer.callbacks.rounds=2")
+    ending = fit("--resume=never", *own)
+    assert f"stopped in {the_run()}; --resume {the_run()} in place of --resume never continues it " in ending.out

@@ -80,3 +80,17 @@ def test_a_strange_checkpoint_is_refused_in_one_line(verb: str, name: str, messa
 )
 def test_strange_words_for_other_verbs_are_refused_in_one_line(words: list[str], message: str) -> None:
     assert lit_gan(*words).line.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("parzen: 3", "--parzen: expected keys and values, got 3."),
+        ("trainer: [1]", "--trainer: expected keys and values, got [1]."),
+        ("sample_grid: null", "--sample_grid: expected keys and values, got nothing."),
+        ("checkpoint: true", "--checkpoint: expected keys and values, got True."),
+    ],
+)
+def test_a_value_in_the_place_of_a_group_is_refused(text: str, line: str) -> None:
+    Path("more.yaml").write_text(text)
+    assert lit_gan("fit", "--config", "quickstart", "--config", "more.yaml").line == line

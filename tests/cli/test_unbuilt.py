@@ -52,3 +52,21 @@ def test_an_argument_without_a_type_is_taken() -> None:
     assert ending.code == 0, ending.err
     built = resolved(the_run())["model"]["init_args"]["generator"]["init_args"]
     assert built == {"image_shape": [1, 8, 8], "depth": 3, "latent_size": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            "x = 1 / 0",
+            r"divides cannot be imported: ZeroDivisionError: division by zero \(divides\.py, line 1, in <module>\)",
+        ),
+        ("x = {}['y']", r"divides cannot be imported: KeyError: 'y' \(divides\.py, line 1, in <module>\)"),
+        ("class G(:", r"invalid syntax \(divides\.py, line 1\)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_told(text: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(".")
+    Path("divides.py").write_text(text)
+    line = lit_gan(*_FIT, *_PLAYERS, "--model.init_args.generator=divides.G").line
+    assert re.fullmatch(rf"--model: {fault}\.", line), line
