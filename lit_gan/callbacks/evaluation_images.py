@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torchmetrics.utilities.distributed import gather_all_tensors
 
+from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
 from lit_gan.shares import Share, evaluation_loaders, share_of
 
@@ -84,7 +85,8 @@ def evaluation_images(
         UserError: If sigma is to be chosen and there are no validation images.
     """
     data: Any = getattr(trainer, "datamodule", None)
-    if split == "test" and hasattr(data, "evaluation_folds"):
+    ours = isinstance(data, InMemoryDataModule)  # not by its methods: a reader's own may have others of these names
+    if split == "test" and ours:
         found = folds_of(data)
     elif split == "test":
         val = _validation_images(trainer, module) if needs_sigma and data is not None else torch.empty(0)
@@ -92,8 +94,7 @@ def evaluation_images(
         test = _from_loaders(evaluation_loaders(trainer), trainer, module)
         found = [EvaluationImages(val[:num], test, *_pixel_range(data))]
     else:
-        whole = hasattr(data, "images")
-        val = data.images("val") if whole else _from_loaders(evaluation_loaders(trainer), trainer, module)
+        val = data.images("val") if ours else _from_loaders(evaluation_loaders(trainer), trainer, module)
         num = _num_for_sigma(len(val), _SIGMA_IMAGES)
         found = [EvaluationImages(val[:num], val[num:], *_pixel_range(data))]
     if needs_sigma and not all(len(images.for_sigma) for images in found):

@@ -297,6 +297,8 @@ def _resolved(text: str, tree: Mapping[str, Any]) -> Any:
 def _reason(error: OmegaConfBaseException, known: Mapping[str, Any], filled_later: Sequence[str]) -> str:
     reason = str(error).partition("\n")[0].rstrip(".")
     found = _NOT_FOUND.match(reason)
+    if found is None and "no viable alternative" in reason:
+        return "expected ${path.of.a.key} or ${oc.env:VARIABLE}, closed by a brace."
     if found is None:
         return f"{reason}."
     if found[1] in filled_later:

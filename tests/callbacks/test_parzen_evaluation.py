@@ -134,6 +134,31 @@ def test_a_generator_beyond_the_range_of_the_pixels_is_scored() -> None:
     )
 
 
+def test_methods_of_a_readers_own_data_may_be_called_as_ours_are() -> None:
+    class Data(LightningDataModule):
+        value_range = (0.0, 1.0)
+        pictures = torch.rand(60, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+        def images(self, num: int) -> Any:
+            return self.pictures[:num]
+
+        def evaluation_folds(self, number: int) -> Any:
+            raise AssertionError
+
+        def val_dataloader(self) -> Any:
+            return loader(self.pictures, batch_size=30)
+
+        test_dataloader = val_dataloader
+
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=50)])
+    model = gan()
+    run.validate(model, Data(), verbose=False)
+    nll, _, _ = reference(model, Data.pictures[:30], Data.pictures[30:], 50)
+    assert logged(run)["val/parzen_nll"] == pytest.approx(nll, rel=1e-6)
+    run.test(model, Data(), verbose=False)
+    assert "test/parzen_nll" in logged(run)
+
+
 class StagedData(LightningDataModule):
     """As Lightning's documentation has it: each stage sets up what it needs, and there are several loaders."""
 
@@ -393,7 +418,7 @@ def test_data_without_a_range_are_told_how_to_declare_it(scale: float, message: 
 
     run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=20)])
     with pytest.warns(ParzenWarning, match=message):
-        run.validate(gan(), Undeclared(), verbose=False)
+        run.validate(gan(output_activation="linear"), Undeclared(), verbose=False)
 
 
 def test_an_evaluation_that_takes_its_time_says_so_once(capsys: Any) -> None:

@@ -15,6 +15,7 @@ from lit_gan.cli.trainer_settings import parsed_command, trainer_settings
 from lit_gan.stored_configuration import escaped
 
 _MODEL = "model.init_args"
+_CLOSED = "expected ${path.of.a.key} or ${oc.env:VARIABLE}, closed by a brace."
 
 
 def _more(content: str, name: str = "more.yaml") -> str:
@@ -207,8 +208,8 @@ def test_a_file_of_the_data_alone_takes_it() -> None:
             "KeyError raised while resolving interpolation: \"Environment variable 'NOT_SET' not found\".",
         ),
         ("trainer.max_steps", "${trainer.max_steps}", "Recursive interpolation detected."),
-        ("trainer.max_steps", "${trainer.max_epochs", "no viable alternative at input '${trainer.max_epochs'."),
-        ("trainer.max_steps", "${}", "no viable alternative at input '${}'."),
+        ("trainer.max_steps", "${trainer.max_epochs", _CLOSED),
+        ("trainer.max_steps", "${}", _CLOSED),
         ("trainer.max_steps", "${times:3}", "Unsupported interpolation type times."),
     ],
 )  # fmt: skip
