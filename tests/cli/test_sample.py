@@ -107,7 +107,7 @@ def test_a_condition_is_the_name_of_a_folder_of_pictures() -> None:
     for name in ("circles", "squares", "triangles"):
         Path("shapes", name).mkdir(parents=True)
         for number in range(8):
-            Image.new("L", (8, 8), number).save(Path("shapes", name, f"{number}.png"))
+            Image.new("L", (8, 8), 30 * number).save(Path("shapes", name, f"{number}.png"))
     data = (
         "--data=lit_gan.data.ImageFolderDataModule",
         "--data.init_args.root=shapes",

@@ -24,12 +24,13 @@ _ROOT = Path(package.__file__).parents[1]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 
 # A training in its place: the first rank ends as it is told, the other one waits for what becomes of it.
+_FIT = ("fit", "--config", "quickstart", "--run_dir")  # and, for the name of the folder, how it ends
 _STUB = """
 import os, signal, sys, time
 from pathlib import Path
 
 def main(verb, arguments):
-    rank, ending = os.environ["RANK"], arguments[0]
+    rank, ending = os.environ["RANK"], arguments[-1]
     for number in (signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, lambda number, frame: sys.exit(0))
     Path(f"rank-{rank}").touch()
@@ -82,7 +83,7 @@ def test_ranks_that_save_themselves_are_given_the_time_that_it_takes(monkeypatch
 def test_the_exit_code_is_that_of_the_rank_that_ended_first(
     ending: str, code: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_ranks(["fit", ending], 2, stopped=lambda: None) == code
+    assert run_ranks([*_FIT, ending], 2, stopped=lambda: None) == code
     assert capfd.readouterr() == ("", "")
 
 
@@ -96,7 +97,7 @@ def test_a_signal_goes_to_the_ranks_and_the_run_says_how_it_ended(
 ) -> None:
     both = [Path("rank-0"), Path("rank-1")]
     with _sending(number, when=lambda: all(path.exists() for path in both)):
-        assert run_ranks(["fit", "waits"], 2, stopped=lambda: saved) == code
+        assert run_ranks([*_FIT, "waits"], 2, stopped=lambda: saved) == code
     assert "death signal" not in capfd.readouterr().err
 
 
