@@ -6,7 +6,7 @@ from pathlib import Path
 from traceback import FrameSummary, extract_tb, format_exception
 
 import lit_gan
-from lit_gan.tracking.launch import is_rank_zero, rank_in_job
+from lit_gan.launch.ranks import is_rank_zero, rank_in_job
 
 #: Set to 1: the whole traceback is printed as well.
 VARIABLE = "LIT_GAN_TRACEBACK"
