@@ -20,10 +20,10 @@ def ends_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     """
     if not sys.platform.startswith("linux"):
         return None
-    library, parent = ctypes.CDLL(None), os.getpid()
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # looked up here: the new process may take no lock
 
     def ask() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, number)
+        prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:  # it died meanwhile
             os._exit(1)
 

@@ -25,7 +25,7 @@ def sweep_of(environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def is_local_trial(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a worker of `lit-gan sweep` started this process: it is the worker that queues a job again.
+    """Whether `lit-gan sweep` started this process: it is that command that queues a job again.
 
     Args:
         environ: The environment of the process; None means ``os.environ``.

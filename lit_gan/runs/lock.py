@@ -80,6 +80,10 @@ class RunLock:
             self._descriptor = None
             _HELD.discard(self)
 
+    def duplicates(self) -> list[int]:
+        """A descriptor by which a child process holds the lock as well, to be closed here; none if it is not held."""
+        return [] if self._descriptor is None else [os.dup(self._descriptor)]
+
     def is_held(self) -> bool | None:
         """Whether a process, this one or another, holds the lock; None where there are no locks to ask."""
         try:

@@ -1,4 +1,4 @@
-"""The journal: one file that all workers of a sweep append to, on one machine or on several."""
+"""The journal: one file that all commands of a sweep append to, on one machine or on several."""
 
 import json
 import os

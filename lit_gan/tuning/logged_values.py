@@ -26,7 +26,7 @@ class LoggedValue:
 
 
 class TrialRun:
-    """The run folder of a trial, as the worker sees it; only read.
+    """The run folder of a trial, as `lit-gan sweep` sees it; only read.
 
     Args:
         run_id: The name of the folder, in any folder of ``runs``.

@@ -66,8 +66,8 @@ def _shuffled(size: int) -> npt.NDArray[np.int64]:
 def sampler_for(sweep: Sweep, number: int, place: int = 0) -> BaseSampler:
     """The sampler of one parameter of one trial, seeded by the two.
 
-    So the points of a random sweep are the same for any number of workers and however often it was interrupted, and
-    those of a Bayesian one depend on nothing but the trials that had ended: also where a worker was killed between two
+    So the points of a random sweep are the same for any number of slots and however often it was interrupted, and
+    those of a Bayesian one depend on nothing but the trials that had ended: also where a command was killed between two
     parameters, and the next one draws no more than the second.
 
     Args:
@@ -82,7 +82,7 @@ def sampler_for(sweep: Sweep, number: int, place: int = 0) -> BaseSampler:
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        # Trials that still run count as bad ones, so that workers do not all try the same place.
+        # Trials that still run count as bad ones, so that slots do not all try the same place.
         return TPESampler(seed=seed, constant_liar=True)
 
 

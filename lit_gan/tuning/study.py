@@ -3,9 +3,9 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from lit_gan.errors import UserError
 from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.lock import RunLock
+from lit_gan.runs.record import read_record
 from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.journal import open_journal, told_of_the_disk
 from lit_gan.tuning.logged_values import TrialRun
@@ -36,14 +37,15 @@ _PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial as the worker that has it sees it.
+    """One trial as the command that has it sees it.
 
     Args:
         number: From 0.
         run_id: Of its run at W&B, and the name of its run folder; the same however often it is taken up.
         parameters: By the names of the options, in the order of the file.
         values: How many values of the metric the journal has of it.
-        pruned: Whether it was told to stop early by a worker that did not live to write that down.
+        pruned: Whether it was told to stop early by a command that did not live to write that down.
+        lock: Held from here on, for nobody else to take the trial.
     """
 
     number: int
@@ -51,6 +53,7 @@ class Trial:
     parameters: dict[str, Any]
     values: int
     pruned: bool
+    lock: RunLock = field(compare=False)
 
 
 class SweepStudy:
@@ -104,7 +107,7 @@ class SweepStudy:
 
     @classmethod
     def join(cls, layout: SweepLayout) -> "SweepStudy":
-        """The study of a journal that has been begun, as its file was then; for the workers.
+        """The study of a journal that has been begun, as its file was then.
 
         Args:
             layout: Where everything is.
@@ -151,16 +154,15 @@ class SweepStudy:
 
     # -- Taking -----------------------------------------------------------------------------------------------------
 
-    def take(self, worker: str, total: int, is_alive: Callable[[str], bool]) -> Trial | None:
-        """Takes a trial: one that was left by its worker, or else a new one.
+    def take(self, owner: str, total: int) -> Trial | None:
+        """Takes a trial: one that was left by the command that had it, or else a new one.
 
         A trial that was left stays the trial that it was: the same number, parameters, values and run. So nothing has
-        to be moved over, and what a worker that is killed here leaves half done is simply done again by the next.
+        to be moved over, and what a command that is killed here leaves half done is simply done again by the next.
 
         Args:
-            worker: The name of the worker that takes it.
+            owner: The name of the command that takes it.
             total: How many trials the sweep has.
-            is_alive: Whether a worker lives, by its name.
 
         Returns:
             None when there is none to be taken: all are over, or in the hands of others.
@@ -168,25 +170,36 @@ class SweepStudy:
         with _locked(self.layout.claims):
             trials = self.trials()
             for trial in trials:
-                if trial.state == TrialState.RUNNING and self._is_left(trial, is_alive):
-                    return self._claim(self._id_of(trial.number), worker)
+                if trial.state == TrialState.RUNNING and self._is_left(trial):
+                    return self._claim(self._id_of(trial.number), owner)
             if len(trials) >= total:
                 return None
-            return self._claim(self._storage.create_new_trial(self._study_id), worker)
+            return self._claim(self._storage.create_new_trial(self._study_id), owner)
 
-    def _is_left(self, trial: FrozenTrial, is_alive: Callable[[str], bool]) -> bool:
-        owner = trial.user_attrs.get(_WORKER)
-        if owner and is_alive(owner):
+    def _is_left(self, trial: FrozenTrial) -> bool:
+        held = RunLock(self.layout.lock(trial.number)).is_held()
+        if held:
             return False
-        # The process of a killed worker may outlive it for a moment; two must not write one run.
-        if RunLock(self.layout.process_lock(trial.number)).is_held():
+        owner = worker_of(trial)
+        record = read_record(self.layout.record(owner)) if owner else None
+        if record is not None and record.beats(locks_work=held is not None):  # on a machine whose locks cannot be seen
             return False
-        # The run has a heartbeat of its own, which may be younger than the worker's when their machine is lost.
+        # The run has a heartbeat of its own, which may be younger than the command's when their machine is lost.
         return not TrialRun(self.run_id(trial.number)).is_written
 
-    def _claim(self, trial_id: int, worker: str) -> Trial:
-        self._storage.set_trial_user_attr(trial_id, _WORKER, worker)
+    def _claim(self, trial_id: int, owner: str) -> Trial:
         number = self._storage.get_trial_number_from_id(trial_id)
+        lock = RunLock(self.layout.lock(number))
+        with ExitStack() as unless_claimed:
+            with told_of_the_disk(lock.path):
+                lock.acquire()
+            unless_claimed.callback(lock.release)
+            self._storage.set_trial_user_attr(trial_id, _WORKER, owner)
+            trial = self._with_parameters(trial_id, number, lock)
+            unless_claimed.pop_all()
+        return trial
+
+    def _with_parameters(self, trial_id: int, number: int, lock: RunLock) -> Trial:
         frozen = self._storage.get_trial(trial_id)
         if set(frozen.params) != set(self._space):  # new, or left before it had all its parameters
             self._study.sampler = sampler_for(self.sweep, number)
@@ -201,6 +214,7 @@ class SweepStudy:
             parameters={name: frozen.params[name] for name in self._space},
             values=len(frozen.intermediate_values),
             pruned=bool(frozen.user_attrs.get(_PRUNED)),
+            lock=lock,
         )
 
     # -- Telling ----------------------------------------------------------------------------------------------------
@@ -226,7 +240,7 @@ class SweepStudy:
         return self._study.pruner.prune(self._study, self._storage.get_trial(trial_id))
 
     def mark_pruned(self, number: int) -> None:
-        """Writes down that a trial is stopped early, before it is told: should this worker not live to see it end.
+        """Writes down that a trial is stopped early, before it is told: should this command not live to see it end.
 
         Args:
             number: Of the trial.
@@ -273,7 +287,7 @@ class SweepStudy:
 
 
 def worker_of(trial: FrozenTrial) -> str:
-    """The worker that has, or had, a trial; "" if it was given back.
+    """The command that has, or had, a trial; "" if it was given back.
 
     Args:
         trial: The trial.
@@ -343,7 +357,7 @@ def _sweep_of(study: Study) -> Sweep:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Waits for the lock of claims; the kernel frees that of a killed worker."""
+    """Waits for the lock of claims; the kernel frees that of a killed command."""
     lock = RunLock(path)
     with told_of_the_disk(path):
         while not lock.acquire():

@@ -7,7 +7,7 @@ class SweepLayout:
     """The paths of a sweep.
 
     Args:
-        journal: The file that all workers on all machines share.
+        journal: The file that all commands on all machines share.
 
     Example:
         >>> layout = SweepLayout(Path("runs/lr.journal"))
@@ -21,12 +21,12 @@ class SweepLayout:
 
     @property
     def workers(self) -> Path:
-        """The folder of what workers need to know of each other, and of what trials print."""
+        """The folder of what commands need to know of each other, and of what trials print."""
         return self.journal.with_name(f"{self.name}.workers")
 
     @property
     def claims(self) -> Path:
-        """Locked by the worker that takes a trial."""
+        """Locked by the command that takes a trial."""
         return self.workers / "claims.lock"
 
     @property
@@ -63,8 +63,16 @@ class SweepLayout:
         """
         return self.workers / f"trial-{trial:03d}.err"
 
-    def process_lock(self, trial: int) -> Path:
-        """Locked while a trial's process lives.
+    def record(self, owner: str) -> Path:
+        """The sign of life of a command, for machines that cannot see its locks.
+
+        Args:
+            owner: Its name.
+        """
+        return self.workers / f"{owner}.json"
+
+    def lock(self, trial: int) -> Path:
+        """Locked from when a trial is taken until its process and the command that took it are done with it.
 
         Args:
             trial: Its number.

@@ -14,9 +14,7 @@ _OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of t
 
 
 @contextmanager
-def shown_trials(
-    study: SweepStudy, names: Mapping[str, str], console: Console
-) -> Iterator[Callable[[list[str]], None]]:
+def shown_trials(study: SweepStudy, names: Mapping[str, str], console: Console) -> Iterator[Callable[[], None]]:
     """Shows the trials as they stand: a table on a terminal, and lines elsewhere and where the table does not fit.
 
     Args:
@@ -25,23 +23,19 @@ def shown_trials(
         console: Where they are shown.
 
     Yields:
-        What shows them once more, after the notes that it is given, which it takes out of their list.
+        What shows them once more.
     """
     lines = TrialLines(console, names, study.sweep.metric)
 
-    def say(notes: list[str]) -> None:
+    def say() -> None:
         lines.say(study.trials())
-        while notes:
-            print(f"lit-gan: {notes.pop(0)}.", flush=True)
 
     if not console.is_terminal or console.is_dumb_terminal:  # a dumb one cannot go back to what it has drawn
         yield say
         return
     with Live(console=console, auto_refresh=False) as live:
 
-        def draw(notes: list[str]) -> None:
-            while notes:
-                live.console.print(f"lit-gan: {notes.pop(0)}.", markup=False, highlight=False)
+        def draw() -> None:
             table = _table(study, names, console)
             if table is None:
                 lines.say(study.trials())

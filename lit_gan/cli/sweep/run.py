@@ -5,8 +5,7 @@ import io
 import os
 import signal
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -21,15 +20,13 @@ from lit_gan.errors import RunError, UserError
 from lit_gan.exit_codes import DONE
 from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.command import LIT_GAN
-from lit_gan.tuning.crew import Crew
-from lit_gan.tuning.devices import shares_of_devices
 from lit_gan.tuning.sampling import number_of_trials
+from lit_gan.tuning.slots import Slots
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.table import short_names
-
-_LOOK_SECONDS = 0.5
+from lit_gan.tuning.trial_environment import shares_of_devices
 
 
 def run(options: argparse.Namespace) -> int:
@@ -93,28 +90,20 @@ class _Search:
 
     def _work(self) -> tuple[int, bool]:
         """The exit code, and whether Slurm is to start this again."""
-        asked: list[signal.Signals] = []
-        with _heard(asked):
-            crew = Crew(self._layout, self._total, shares_of_devices(_devices(self._workers), self._workers))
+        slots = Slots(self._study, self._total, shares_of_devices(_devices(self._workers), self._workers))
+        with _signals_go_to(slots.ask):
             try:
                 with shown_trials(self._study, self._names, Console()) as show:
-                    while self._look(crew, asked):
-                        show(crew.notes)
-                        time.sleep(_LOOK_SECONDS)
-                    show(crew.notes)
-            except (UserError, RunError) as error:
-                if crew.members:  # it is told at the very end, too, which may be minutes from now
+                    while slots.turn():
+                        show()
+                    show()
+            except UserError as error:
+                if slots.are_busy:  # it is told at the very end, too, which may be minutes from now
                     print(f"lit-gan: the other trials stop at the end of a round: {error}", flush=True)
                 raise
             finally:
-                crew.close(asked)
-        return crew.code, crew.requeue
-
-    def _look(self, crew: Crew, asked: list[signal.Signals]) -> bool:
-        """Whether any worker works on; what was asked of this command comes before what they were told themselves."""
-        if asked:  # one at a time: two of a kind that come together are one for who gets them
-            crew.stop(asked.pop(0))
-        return crew.look(self._ended())
+                slots.close()
+        return slots.code, slots.requeue
 
     def _say_results(self, code: int) -> None:
         """Writes and names what there is at the end; also at the end of a part of it."""
@@ -136,11 +125,9 @@ class _Search:
 
 
 @contextmanager
-def _heard(asked: list[signal.Signals]) -> Iterator[None]:
-    """Keeps the signals that ask to stop, in the order in which they come."""
-
+def _signals_go_to(ask: Callable[[signal.Signals], None]) -> Iterator[None]:
     def heed(number: int, _frame: FrameType | None) -> None:
-        asked.append(signal.Signals(number))
+        ask(signal.Signals(number))
         if number == signal.SIGINT:
             sys.stderr.write("\nlit-gan: the trials stop at the end of a round; Ctrl-C again ends them at once.\n")
 

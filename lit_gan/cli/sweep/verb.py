@@ -24,7 +24,7 @@ def main(verb: str, arguments: list[str]) -> int:
 
     Raises:
         UserError: When the sweep's file, its command or its journal cannot be used, or Optuna is not installed.
-        RunError: When no trial ran to its end, or workers are killed again and again.
+        RunError: When no trial ran to its end.
     """
     try:
         options = _parser(verb).parse_args(arguments)
@@ -49,7 +49,7 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     parser = PlainParser(prog=f"lit-gan {verb}", description=__doc__, allow_abbrev=False)
     parser.add_argument("file", metavar="FILE", help="a file as `wandb sweep` takes it, or the name of a shipped sweep")
     parser.add_argument(
-        "--storage", help="the journal, shared by all workers on all machines (default: runs/NAME.journal)"
+        "--storage", help="the journal, shared by all commands on all machines (default: runs/NAME.journal)"
     )
     parser.add_argument("--workers", type=int, default=1, help="how many trials run here at a time (default: 1)")
     parser.add_argument(
