@@ -70,7 +70,7 @@ def draw_parallel(
     values = _Scale([float(trial.value or 0.0) for trial in complete])
     figure = Figure(figsize=(max(5.0, 1.7 * (len(scales) + 1) + 1), 4.2), layout="constrained")
     if not varied:
-        _say_why_empty(figure, target)
+        _write_empty(figure, target)
         return
     axes = figure.add_subplot()
     sign = 1 if goal == "minimize" else -1
@@ -111,7 +111,7 @@ def draw_importances(study: Study, names: Mapping[str, str], metric: str, target
     varied = _varied(complete, names)
     figure = Figure(figsize=(7, max(2.2, 0.5 * len(varied) + 1.2)), layout="constrained")
     if not varied or len({trial.value for trial in complete}) == 1:
-        _say_why_empty(figure, target)
+        _write_empty(figure, target)
         return
     shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=varied)
     ordered = sorted(shares.items(), key=lambda item: item[1])
@@ -177,7 +177,7 @@ def _draw_scale(axes: Axes, place: int, scale: _Scale) -> None:
                   bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.8})  # fmt: skip
 
 
-def _say_why_empty(figure: Figure, target: Path) -> None:
+def _write_empty(figure: Figure, target: Path) -> None:
     figure.text(0.5, 0.5, "Nothing to compare: no two complete trials differ.", ha="center", color="#333333")
     figure.savefig(target, dpi=_DPI)
 

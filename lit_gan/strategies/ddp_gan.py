@@ -311,12 +311,12 @@ def _check_ownership(module: LightningModule, players: Mapping[str, nn.Module]) 
         )
 
 
-def _no_buffer_sync(given: Mapping[str, Any]) -> dict[str, Any]:
+def _no_buffer_sync(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Buffers are synchronised by the strategy where that matters, not in each of a round's forward passes."""
     accepted = inspect.signature(DistributedDataParallel).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in accepted else "broadcast_buffers"  # torch < 2.13
-    chosen = "forward_sync_buffers" in given or "broadcast_buffers" in given
-    return dict(given) if chosen else {**given, name: False}
+    chosen = "forward_sync_buffers" in kwargs or "broadcast_buffers" in kwargs
+    return dict(kwargs) if chosen else {**kwargs, name: False}
 
 
 if NAME not in StrategyRegistry:

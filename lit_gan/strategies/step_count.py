@@ -13,7 +13,7 @@ class StepCount:
 
     def __init__(self) -> None:
         self._before: int | None = None
-        self._told = False
+        self._warned = False
 
     def begin_batch(self, module: LightningModule) -> None:
         """A batch begins.
@@ -29,11 +29,11 @@ class StepCount:
         Args:
             module: That trained on it.
         """
-        if self._told or self._before is None:
+        if self._warned or self._before is None:
             return
         steps = module.global_step - self._before
         if steps > 1:
-            self._told = True
+            self._warned = True
             rank_zero_warn(
                 f"{type(module).__name__}.training_step makes {steps} optimiser steps a batch, and Lightning counts "
                 f"each: max_steps, checkpoints, schedules and the loggers' axis run {steps} times too fast. Let one "

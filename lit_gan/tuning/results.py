@@ -11,7 +11,7 @@ from lit_gan.reporting.search_plots import draw_history, draw_importances, draw_
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
-from lit_gan.tuning.journal import told_of_the_disk
+from lit_gan.tuning.journal import os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import Sweep
@@ -33,7 +33,7 @@ def write_results(study: SweepStudy, best: FrozenTrial, names: Mapping[str, str]
     """
     sweep, layout, trials = study.sweep, study.layout, study.trials()
     plots = {kind: layout.plot(kind) for kind in ("history", "parallel", "importances")}
-    with told_of_the_disk(layout.journal.parent):
+    with os_errors_as_user_errors(layout.journal.parent):
         configurations = _write_best(study, best)
         draw_history(trials, sweep.metric, sweep.goal, plots["history"])
         draw_parallel(trials, names, sweep.metric, sweep.goal, plots["parallel"])

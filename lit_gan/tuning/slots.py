@@ -19,7 +19,7 @@ from lit_gan.runs.heartbeat import BEAT_SECONDS
 from lit_gan.runs.record import RunRecord
 from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.command import json_of, trial_command
-from lit_gan.tuning.journal import told_of_the_disk
+from lit_gan.tuning.journal import os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.study import SweepStudy, Trial
 from lit_gan.tuning.trial_environment import trial_environment
@@ -117,7 +117,7 @@ class Slots:
         """For the commands of machines that cannot see this one's locks."""
         if time.monotonic() >= self._next_beat:
             self._record = self._record.beaten()
-            with told_of_the_disk(self._study.layout.workers):
+            with os_errors_as_user_errors(self._study.layout.workers):
                 self._record.write(self._study.layout.record(self.name))
             self._next_beat = time.monotonic() + BEAT_SECONDS
 
@@ -141,7 +141,7 @@ class Slots:
         layout, sweep = self._study.layout, self._study.sweep
         arguments = layout.arguments(trial.number)
         command = trial_command(sweep.command, sweep.program, trial.parameters, arguments)
-        with told_of_the_disk(layout.workers):
+        with os_errors_as_user_errors(layout.workers):
             if "${args_json_file}" in sweep.command:
                 write_atomically(arguments, json_of(trial.parameters))
             return TrialProcess(
@@ -205,13 +205,13 @@ class Slots:
             self._asked = signal.SIGUSR1 if code == PREEMPTED else signal.SIGINT
         elif code == DISK_FULL:
             study.give_back(trial.number)
-            raise UserError(f"trial {trial.number} is left as it is: {_told(process)} ({self._where(trial)}).")
+            raise UserError(f"trial {trial.number} is left as it is: {_error_line(process)} ({self._where(trial)}).")
         elif code in (DONE, USER_ERROR) and run.is_written:  # by another machine, which was believed to be lost
             study.give_back(trial.number)
         elif code == USER_ERROR:
-            self._refused(trial, _told(process))
+            self._refused(trial, _error_line(process))
         else:
-            self._fail(trial, _told(process) or _ending(code))
+            self._fail(trial, _error_line(process) or _ending(code))
 
     def _complete(self, trial: Trial, run: TrialRun) -> None:
         metric = self._study.sweep.metric
@@ -225,13 +225,13 @@ class Slots:
         else:  # minus infinity would be the best of all
             self._fail(trial, f"its last {metric} is {'NaN' if math.isnan(last) else last}")
 
-    def _refused(self, trial: Trial, told: str) -> None:
+    def _refused(self, trial: Trial, error: str) -> None:
         """Ends the sweep where its command is wrong, and no more than the trial where its command has worked."""
         if any(other.state in (TrialState.COMPLETE, TrialState.PRUNED) for other in self._study.trials()):
-            self._study.fail(trial.number, f"refused: {told}")
+            self._study.fail(trial.number, f"refused: {error}")
             return
         self._study.give_back(trial.number)
-        raise UserError(f"trial {trial.number} was refused: {told} ({self._where(trial)}).")
+        raise UserError(f"trial {trial.number} was refused: {error} ({self._where(trial)}).")
 
     def _fail(self, trial: Trial, error: str) -> None:
         self._study.fail(trial.number, error)
@@ -246,7 +246,7 @@ class Slots:
         return f"what it printed is in {shown(self._study.layout.errors(trial.number))}"
 
 
-def _told(process: TrialProcess) -> str:
+def _error_line(process: TrialProcess) -> str:
     return process.last_line_of_errors().removeprefix("lit-gan: error: ").removeprefix("lit-gan: failed: ").rstrip(".")
 
 

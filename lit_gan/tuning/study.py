@@ -19,7 +19,7 @@ from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.lock import RunLock
 from lit_gan.runs.record import read_record
 from lit_gan.runs.shown_path import shown
-from lit_gan.tuning.journal import open_journal, told_of_the_disk
+from lit_gan.tuning.journal import open_journal, os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.sampling import pruner_for, sampler_for
 from lit_gan.tuning.search_space import search_space, suggest
@@ -87,7 +87,7 @@ class SweepStudy:
             UserError: When the journal is that of another sweep, is none, or cannot be written.
         """
         storage = open_journal(layout.journal)
-        with told_of_the_disk(layout.workers):
+        with os_errors_as_user_errors(layout.workers):
             layout.workers.mkdir(exist_ok=True)
         with _locked(layout.claims):
             studies = [study.study_name for study in storage.get_all_studies()]
@@ -191,7 +191,7 @@ class SweepStudy:
         number = self._storage.get_trial_number_from_id(trial_id)
         lock = RunLock(self.layout.lock(number))
         with ExitStack() as unless_claimed:
-            with told_of_the_disk(lock.path):
+            with os_errors_as_user_errors(lock.path):
                 lock.acquire()
             unless_claimed.callback(lock.release)
             self._storage.set_trial_user_attr(trial_id, _WORKER, owner)
@@ -359,7 +359,7 @@ def _sweep_of(study: Study) -> Sweep:
 def _locked(path: Path) -> Iterator[None]:
     """Waits for the lock of claims; the kernel frees that of a killed command."""
     lock = RunLock(path)
-    with told_of_the_disk(path):
+    with os_errors_as_user_errors(path):
         while not lock.acquire():
             time.sleep(_PAUSE_SECONDS)
     try:

@@ -126,9 +126,9 @@ class TrialLines:
         self._console = console
         self._names = names
         self._metric = metric
-        self._said: dict[int, str] = {}
+        self._printed: dict[int, str] = {}
 
-    def say(self, trials: Sequence[FrozenTrial]) -> None:
+    def print_changes(self, trials: Sequence[FrozenTrial]) -> None:
         """Says what has changed since the last time.
 
         Args:
@@ -137,9 +137,9 @@ class TrialLines:
         for trial in trials:
             state = _state(trial, _STATES[trial.state][0])
             state += f" on {worker_of(trial)}" if trial.state == TrialState.RUNNING and worker_of(trial) else ""
-            if self._said.get(trial.number) == state or not trial.params:
+            if self._printed.get(trial.number) == state or not trial.params:
                 continue
-            self._said[trial.number] = state
+            self._printed[trial.number] = state
             self._console.print(self._line(trial, state), markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, trial: FrozenTrial, state: str) -> str:

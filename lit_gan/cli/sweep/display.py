@@ -14,7 +14,7 @@ _OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of t
 
 
 @contextmanager
-def shown_trials(study: SweepStudy, names: Mapping[str, str], console: Console) -> Iterator[Callable[[], None]]:
+def live_trials(study: SweepStudy, names: Mapping[str, str], console: Console) -> Iterator[Callable[[], None]]:
     """Shows the trials as they stand: a table on a terminal, and lines elsewhere and where the table does not fit.
 
     Args:
@@ -27,18 +27,18 @@ def shown_trials(study: SweepStudy, names: Mapping[str, str], console: Console) 
     """
     lines = TrialLines(console, names, study.sweep.metric)
 
-    def say() -> None:
-        lines.say(study.trials())
+    def print_lines() -> None:
+        lines.print_changes(study.trials())
 
     if not console.is_terminal or console.is_dumb_terminal:  # a dumb one cannot go back to what it has drawn
-        yield say
+        yield print_lines
         return
     with Live(console=console, auto_refresh=False) as live:
 
         def draw() -> None:
             table = _table(study, names, console)
             if table is None:
-                lines.say(study.trials())
+                lines.print_changes(study.trials())
             live.update("" if table is None else table, refresh=True)
 
         yield draw
@@ -48,5 +48,5 @@ def _table(study: SweepStudy, names: Mapping[str, str], console: Console) -> Tab
     best, trials = study.best(), study.trials()
     number = None if best is None else best.number
     rows = max(console.height - _OTHER_LINES, 1)  # what does not fit would push the newest out of sight
-    shown = [trial for trial in trials if trial.number == number or trial.number >= len(trials) - rows]
-    return table_of(shown, names, study.sweep.metric, number, console)
+    visible = [trial for trial in trials if trial.number == number or trial.number >= len(trials) - rows]
+    return table_of(visible, names, study.sweep.metric, number, console)

@@ -15,7 +15,7 @@ from optuna import logging
 from rich.console import Console
 
 from lit_gan.cli.parsing.shipped import find
-from lit_gan.cli.sweep.display import shown_trials
+from lit_gan.cli.sweep.display import live_trials
 from lit_gan.errors import RunError, UserError
 from lit_gan.exit_codes import DONE
 from lit_gan.runs.shown_path import shown
@@ -80,7 +80,7 @@ class _Search:
             journal = shown(self._layout.journal)
             print(f"lit-gan: going on with {journal}: {self._ended()} of {self._total} trials are over.", flush=True)
         code, requeue = (DONE, False) if self._study.is_over(self._total) else self._work()
-        self._say_results(code)
+        self._print_results(code)
         if requeue:
             import_module("lit_gan.cli.trainer.run_messages").queue_again()  # imports torch
         return code
@@ -93,7 +93,7 @@ class _Search:
         slots = Slots(self._study, self._total, shares_of_devices(_devices(self._workers), self._workers))
         with _signals_go_to(slots.ask):
             try:
-                with shown_trials(self._study, self._names, Console()) as show:
+                with live_trials(self._study, self._names, Console()) as show:
                     while slots.turn():
                         show()
                     show()
@@ -105,7 +105,7 @@ class _Search:
                 slots.close()
         return slots.code, slots.requeue
 
-    def _say_results(self, code: int) -> None:
+    def _print_results(self, code: int) -> None:
         """Writes and names what there is at the end; also at the end of a part of it."""
         best = self._study.best()
         if best is not None:

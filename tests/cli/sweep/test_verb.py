@@ -19,7 +19,7 @@ from lit_gan.cli.main import main
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.cli.sweep import verb as sweep_command
 from lit_gan.cli.sweep.check import check_options, points_to_check
-from lit_gan.cli.sweep.display import shown_trials
+from lit_gan.cli.sweep.display import live_trials
 from lit_gan.installation import install_command
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.search_space import search_space
@@ -163,7 +163,7 @@ def test_a_terminal_gets_a_table_if_it_can_draw_one(width: int, terminal: str, e
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=width, height=25, _environ={"TERM": terminal})
 
-    with shown_trials(study, {"x": "x"}, console) as show:
+    with live_trials(study, {"x": "x"}, console) as show:
         show()
 
     plain = Text.from_ansi(shown.getvalue()).plain
