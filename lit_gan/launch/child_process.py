@@ -10,14 +10,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def ends_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """What a new process does before it becomes its command (``preexec_fn``), so that it is told when its parent dies.
-
-    Args:
-        number: The signal that the kernel sends it then.
-
-    Returns:
-        None where the kernel offers nothing of the kind: elsewhere than on Linux.
-    """
+    """``preexec_fn`` for a process that is to get a signal when its parent dies; None elsewhere than on Linux."""
     if not sys.platform.startswith("linux"):
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()  # looked up here: the new process may take no lock

@@ -23,14 +23,7 @@ _DPI = 150
 
 
 def draw_history(trials: Sequence[FrozenTrial], metric: str, goal: str, target: Path) -> None:
-    """The value of every trial, and the best one so far.
-
-    Args:
-        trials: All trials of the sweep.
-        metric: What is compared.
-        goal: ``minimize`` or ``maximize``.
-        target: The PNG file.
-    """
+    """The value of every trial, and the best one so far."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     complete, pruned = (_with_value(trials, state) for state in (TrialState.COMPLETE, TrialState.PRUNED))
@@ -55,15 +48,7 @@ def draw_history(trials: Sequence[FrozenTrial], metric: str, goal: str, target: 
 def draw_parallel(
     trials: Sequence[FrozenTrial], names: Mapping[str, str], metric: str, goal: str, target: Path
 ) -> None:
-    """Every complete trial as a line through its parameters and its value; constants are left out.
-
-    Args:
-        trials: All trials of the sweep.
-        names: The short name by each parameter's.
-        metric: What is compared.
-        goal: ``minimize`` or ``maximize``.
-        target: The PNG file.
-    """
+    """Every complete trial as a line through its parameters and its value; constants are left out."""
     complete = _with_value(trials, TrialState.COMPLETE)
     varied = _varied(complete, names)
     scales = [_Scale.of_parameter(name, complete) for name in varied]
@@ -99,14 +84,7 @@ def draw_parallel(
 
 
 def draw_importances(study: Study, names: Mapping[str, str], metric: str, target: Path) -> None:
-    """How much of the differences between trials each parameter explains (fANOVA).
-
-    Args:
-        study: The study.
-        names: The short name by each parameter's.
-        metric: What is compared.
-        target: The PNG file.
-    """
+    """How much of the differences between trials each parameter explains (fANOVA)."""
     complete = _with_value(study.get_trials(deepcopy=False), TrialState.COMPLETE)
     varied = _varied(complete, names)
     figure = Figure(figsize=(7, max(2.2, 0.5 * len(varied) + 1.2)), layout="constrained")

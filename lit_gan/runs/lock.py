@@ -25,9 +25,6 @@ class RunLock:
     dead run looking alive. The file is never removed: removing it would let two processes hold two locks of
     one name.
 
-    Args:
-        path: The lock's file, created when the lock is first taken.
-
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -232,20 +232,12 @@ class DDPGANStrategy(DDPStrategy):
 
 
 def unsent(strategy: Strategy) -> AbstractContextManager[None]:
-    """Within this context a player's gradients wait on their rank for those of a later backward pass.
-
-    Args:
-        strategy: The trainer's; on one device there is nothing to wait for.
-    """
+    """Within this context a player's gradients wait on their rank for those of a later backward pass."""
     return strategy.block_backward_sync() if isinstance(strategy, DDPGANStrategy) else nullcontext()
 
 
 def check_moves_players_apart(strategy: Strategy, world_size: int) -> None:
     """Refuses what trains on several devices with one reducer around all players.
-
-    Args:
-        strategy: The trainer's.
-        world_size: How many devices there are, or will be.
 
     Raises:
         UserError: If it is not ``ddp_gan``, and has more than one device.
@@ -259,15 +251,7 @@ def check_moves_players_apart(strategy: Strategy, world_size: int) -> None:
 
 
 def named_players(module: LightningModule, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
-    """The players of a module, by name.
-
-    Args:
-        module: Any LightningModule.
-        names: Which submodules they are; ``None`` for those that the module's mapping ``players`` names, else
-            ``generator`` and ``discriminator``.
-
-    Returns:
-        Each player's network.
+    """The players of a module: those of ``names``, else of its mapping ``players``, else of the usual names.
 
     Raises:
         UserError: If a player is missing.

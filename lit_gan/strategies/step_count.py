@@ -16,19 +16,11 @@ class StepCount:
         self._warned = False
 
     def begin_batch(self, module: LightningModule) -> None:
-        """A batch begins.
-
-        Args:
-            module: That trains on it.
-        """
+        """A batch begins."""
         self._before = module.global_step
 
     def end_batch(self, module: LightningModule) -> None:
-        """A batch has ended; the first one of all has none before it.
-
-        Args:
-            module: That trained on it.
-        """
+        """A batch has ended; the first one of all has none before it."""
         if self._warned or self._before is None:
             return
         steps = module.global_step - self._before

@@ -42,9 +42,6 @@ class SweepJournal(JournalFileBackend):
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Reads the lines from one on.
 
-        Args:
-            log_number_from: The number of the first.
-
         Raises:
             UserError: When the file is gone, or its disk does not answer.
         """
@@ -53,9 +50,6 @@ class SweepJournal(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Appends lines, all of them or none.
-
-        Args:
-            logs: What Optuna has to say.
 
         Raises:
             UserError: When there is no room for them.
@@ -71,9 +65,6 @@ class SweepJournal(JournalFileBackend):
 
 def open_journal(path: Path) -> JournalStorage:
     """Opens a journal, or begins one.
-
-    Args:
-        path: The file.
 
     Raises:
         UserError: When it is no journal, is damaged, or cannot be written.
@@ -93,11 +84,7 @@ def open_journal(path: Path) -> JournalStorage:
 
 @contextmanager
 def os_errors_as_user_errors(path: Path, done: str = "written") -> Iterator[None]:
-    """Turns what the system says of a full or a forbidden disk into a line for the user.
-
-    Args:
-        path: What is written, or read.
-        done: Which of the two.
+    """Turns what the system says of a full or a forbidden disk into a line for the user; ``done``: written or read.
 
     Raises:
         UserError: In place of an ``OSError``.

@@ -18,15 +18,7 @@ from lit_gan.tuning.sweep_file import Sweep
 
 
 def write_results(study: SweepStudy, best: FrozenTrial, names: Mapping[str, str]) -> dict[str, Path]:
-    """Writes them beside the journal.
-
-    Args:
-        study: The sweep.
-        best: Its best trial.
-        names: The short name by each parameter's.
-
-    Returns:
-        The files and the best run's folder, by what they are.
+    """Writes them beside the journal; the files and the best run's folder, by what they are.
 
     Raises:
         UserError: When the disk is full.

@@ -42,13 +42,7 @@ class _RunningTrial:
 
 
 class Slots:
-    """The trials of one command: several commands, also of several machines, may work on one journal.
-
-    Args:
-        study: The journal.
-        total: How many trials the sweep has.
-        devices: For each slot the GPUs of its trials (:func:`lit_gan.tuning.trial_environment.shares_of_devices`).
-    """
+    """The trials of one command, a slot for each share of GPUs; other commands and machines may work on the journal."""
 
     def __init__(self, study: SweepStudy, total: int, devices: Sequence[str | None]) -> None:
         self.name = f"{socket.gethostname().partition('.')[0]}-{os.getpid()}-{fresh_id()[-4:]}"

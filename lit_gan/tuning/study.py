@@ -57,14 +57,7 @@ class Trial:
 
 
 class SweepStudy:
-    """A sweep's journal.
-
-    Args:
-        sweep: What the sweep's file says.
-        layout: Where everything is.
-        storage: The open journal.
-        study: The one study in it.
-    """
+    """A sweep's journal."""
 
     def __init__(self, sweep: Sweep, layout: SweepLayout, storage: BaseStorage, study: Study) -> None:
         self.sweep = sweep
@@ -78,10 +71,6 @@ class SweepStudy:
     @classmethod
     def begin(cls, sweep: Sweep, layout: SweepLayout) -> "SweepStudy":
         """Opens the journal of a sweep, or begins one.
-
-        Args:
-            sweep: What the sweep's file says.
-            layout: Where everything is.
 
         Raises:
             UserError: When the journal is that of another sweep, is none, or cannot be written.
@@ -107,11 +96,7 @@ class SweepStudy:
 
     @classmethod
     def join(cls, layout: SweepLayout) -> "SweepStudy":
-        """The study of a journal that has been begun, as its file was then.
-
-        Args:
-            layout: Where everything is.
-        """
+        """The study of a journal that has been begun, as its file was then."""
         storage = open_journal(layout.journal)
         [name] = [study.study_name for study in storage.get_all_studies()]
         study = optuna.load_study(study_name=name, storage=storage)
@@ -131,11 +116,7 @@ class SweepStudy:
         return self._study.get_trials(deepcopy=False)
 
     def is_over(self, total: int) -> bool:
-        """Whether so many trials have ended.
-
-        Args:
-            total: How many the sweep has.
-        """
+        """Whether so many trials have ended."""
         return sum(trial.state.is_finished() for trial in self.trials()) >= total
 
     def best(self) -> FrozenTrial | None:
@@ -145,27 +126,16 @@ class SweepStudy:
         return min(complete, key=lambda trial: sign * (trial.value or 0.0), default=None)
 
     def run_id(self, number: int) -> str:
-        """The id of a trial's run.
-
-        Args:
-            number: Of the trial.
-        """
+        """The id of a trial's run."""
         return f"{self.sweep.word}-{self._token}-{number:03d}"
 
     # -- Taking -----------------------------------------------------------------------------------------------------
 
     def take(self, owner: str, total: int) -> Trial | None:
-        """Takes a trial: one that was left by the command that had it, or else a new one.
+        """Takes a trial: one that was left by the command that had it, else a new one; None if others have the rest.
 
         A trial that was left stays the trial that it was: the same number, parameters, values and run. So nothing has
         to be moved over, and what a command that is killed here leaves half done is simply done again by the next.
-
-        Args:
-            owner: The name of the command that takes it.
-            total: How many trials the sweep has.
-
-        Returns:
-            None when there is none to be taken: all are over, or in the hands of others.
         """
         with _locked(self.layout.claims):
             trials = self.trials()
@@ -220,17 +190,7 @@ class SweepStudy:
     # -- Telling ----------------------------------------------------------------------------------------------------
 
     def report(self, number: int, index: int, rounds: int, value: float) -> bool:
-        """Writes down a value of the metric, and asks whether the trial is to go on.
-
-        Args:
-            number: Of the trial.
-            index: How many values the trial has logged with this one: what W&B's hyperband counts.
-            rounds: The round in which it was logged.
-            value: The value.
-
-        Returns:
-            Whether the trial is bad enough to be stopped now.
-        """
+        """Writes down a trial's ``index``-th value (W&B's hyperband counts them); whether it is bad enough to stop."""
         trial_id = self._id_of(number)
         self._storage.set_trial_user_attr(trial_id, _ROUND, rounds)
         self._storage.set_trial_intermediate_value(trial_id, index, value)
@@ -240,46 +200,24 @@ class SweepStudy:
         return self._study.pruner.prune(self._study, self._storage.get_trial(trial_id))
 
     def mark_pruned(self, number: int) -> None:
-        """Writes down that a trial is stopped early, before it is told: should this command not live to see it end.
-
-        Args:
-            number: Of the trial.
-        """
+        """Writes down that a trial is stopped early, before it is told: should this command not live to see it end."""
         self._storage.set_trial_user_attr(self._id_of(number), _PRUNED, True)
 
     def complete(self, number: int, value: float) -> None:
-        """Ends a trial that ran to its end.
-
-        Args:
-            number: Of the trial.
-            value: The last value of the metric.
-        """
+        """Ends a trial that ran to its end."""
         self._study.tell(number, value)
 
     def prune(self, number: int) -> None:
-        """Ends a trial that was stopped early.
-
-        Args:
-            number: Of the trial.
-        """
+        """Ends a trial that was stopped early."""
         self._study.tell(number, state=TrialState.PRUNED)
 
     def fail(self, number: int, error: str) -> None:
-        """Ends a trial that failed.
-
-        Args:
-            number: Of the trial.
-            error: Why, in one line.
-        """
+        """Ends a trial that failed."""
         self._storage.set_trial_user_attr(self._id_of(number), _ERROR, error)
         self._study.tell(number, state=TrialState.FAIL)
 
     def give_back(self, number: int) -> None:
-        """Leaves a trial to whoever comes next.
-
-        Args:
-            number: Of the trial.
-        """
+        """Leaves a trial to whoever comes next."""
         self._storage.set_trial_user_attr(self._id_of(number), _WORKER, "")
 
     def _id_of(self, number: int) -> int:
@@ -287,38 +225,22 @@ class SweepStudy:
 
 
 def worker_of(trial: FrozenTrial) -> str:
-    """The command that has, or had, a trial; "" if it was given back.
-
-    Args:
-        trial: The trial.
-    """
+    """The command that has, or had, a trial; "" if it was given back."""
     return str(trial.user_attrs.get(_WORKER, ""))
 
 
 def rounds_of(trial: FrozenTrial) -> int:
-    """The round of a trial's last value.
-
-    Args:
-        trial: The trial.
-    """
+    """The round of a trial's last value."""
     return int(trial.user_attrs.get(_ROUND, 0))
 
 
 def error_of(trial: FrozenTrial) -> str:
-    """Why a trial failed; "" if it did not.
-
-    Args:
-        trial: The trial.
-    """
+    """Why a trial failed; "" if it did not."""
     return str(trial.user_attrs.get(_ERROR, ""))
 
 
 def current_value(trial: FrozenTrial) -> float:
-    """The last value of a trial; NaN if there is none.
-
-    Args:
-        trial: The trial.
-    """
+    """The last value of a trial; NaN if there is none."""
     if trial.value is not None:
         return trial.value
     return trial.intermediate_values[trial.last_step] if trial.last_step is not None else math.nan

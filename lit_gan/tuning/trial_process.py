@@ -22,13 +22,6 @@ class TrialProcess:
     It holds the trial's lock together with `lit-gan sweep`: as long as it lives, even as an orphan, nobody takes the
     trial up. On Linux the kernel ends it with that command; elsewhere it is waited for.
 
-    Args:
-        command: The program and its arguments.
-        environ: Its environment.
-        out: Where its standard output is appended.
-        err: Where its standard error is appended.
-        lock: The trial's, taken.
-
     Raises:
         UserError: If there is no such program.
     """
@@ -64,11 +57,7 @@ class TrialProcess:
         return self._process.poll()
 
     def stop(self, number: signal.Signals) -> None:
-        """Asks it to end after the current round; nothing happens if it was asked before.
-
-        Args:
-            number: SIGTERM (stopped by the tracker), or SIGUSR1 (preempted).
-        """
+        """Asks it once to end after the round: by SIGTERM (as the tracker does), or SIGUSR1 (preempted)."""
         if self._stop_since is None:
             self._stop_since = time.monotonic()
             self._process.send_signal(number)

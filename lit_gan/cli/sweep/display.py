@@ -15,16 +15,7 @@ _OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of t
 
 @contextmanager
 def live_trials(study: SweepStudy, names: Mapping[str, str], console: Console) -> Iterator[Callable[[], None]]:
-    """Shows the trials as they stand: a table on a terminal, and lines elsewhere and where the table does not fit.
-
-    Args:
-        study: The sweep's.
-        names: The short name by each parameter's.
-        console: Where they are shown.
-
-    Yields:
-        What shows them once more.
-    """
+    """Yields what shows the trials as they stand: a table on a terminal, lines elsewhere and where it does not fit."""
     lines = TrialLines(console, names, study.sweep.metric)
 
     def print_lines() -> None:

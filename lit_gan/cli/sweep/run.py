@@ -32,12 +32,6 @@ from lit_gan.tuning.trial_environment import shares_of_devices
 def run(options: argparse.Namespace) -> int:
     """Checks everything, and then works.
 
-    Args:
-        options: The parsed options of `lit-gan sweep`.
-
-    Returns:
-        The exit code.
-
     Raises:
         UserError: Whatever is wrong with the sweep file, its parameters or the journal.
     """
@@ -61,13 +55,7 @@ def _print_what_cannot_be_encoded() -> None:
 
 
 class _Search:
-    """What happens here in a sweep.
-
-    Args:
-        study: Its journal.
-        workers: How many work here.
-        total: How many trials the sweep has.
-    """
+    """What happens here in a sweep."""
 
     def __init__(self, study: SweepStudy, workers: int, total: int) -> None:
         self._study, self._workers, self._total = study, workers, total

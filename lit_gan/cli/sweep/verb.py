@@ -13,14 +13,7 @@ _MOST_WORKERS = 1024
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Runs a sweep to its end, or goes on with it.
-
-    Args:
-        verb: ``"sweep"``.
-        arguments: What follows it on the command line.
-
-    Returns:
-        0 when all trials are over; 75 preempted, 130 interrupted: the same command goes on.
+    """Runs a sweep to its end (0), or until it is preempted (75) or interrupted (130): the same command goes on.
 
     Raises:
         UserError: When the sweep's file, its command or its journal cannot be used, or Optuna is not installed.
