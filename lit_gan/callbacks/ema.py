@@ -9,7 +9,7 @@ from lit_gan.engine.batch_norm import batch_norms
 from lit_gan.engine.batches import num_rows
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
-from lit_gan.parameter_names import plain_parameters
+from lit_gan.networks.parameter_names import plain_parameters
 
 _USUAL_DECAY = 0.999
 

@@ -3,9 +3,9 @@
 import argparse
 from importlib import import_module
 
-from lit_gan.cli.plain_parser import PlainParser
+from lit_gan.cli.parsing.plain_parser import PlainParser
 from lit_gan.errors import UserError
-from lit_gan.tracking.checkpoint_files import resolve_checkpoint
+from lit_gan.runs.checkpoint_files import resolve_checkpoint
 
 
 def main(verb: str, arguments: list[str]) -> int:

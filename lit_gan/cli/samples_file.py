@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lit_gan.callbacks.pictures import grid_image, save_picture
 from lit_gan.errors import UserError
-from lit_gan.tracking.atomic_write import replace_atomically
-from lit_gan.tracking.shown_path import shown
+from lit_gan.runs.atomic_write import replace_atomically
+from lit_gan.runs.shown_path import shown
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 TENSORS = (".pt",)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 
 from lit_gan.errors import UserError
-from lit_gan.tracking.child_process import ends_with_parent
-from lit_gan.tracking.slurm import allocated_tasks, starts_itself_under_srun
-from lit_gan.tracking.sweep_trial import sweep_of
+from lit_gan.launch.child_process import ends_with_parent
+from lit_gan.launch.slurm import allocated_tasks, starts_itself_under_srun
+from lit_gan.launch.sweep_trial import sweep_of
 
 
 def start_again_under_srun(arguments: Sequence[str]) -> int | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lit_gan.parameter_names import plain_name
+from lit_gan.networks.parameter_names import plain_name
 
 BATCH_ROWS = 100  # memory for a batch of maps, and a mean over many batches
 _DENSE_ROWS = 10_000  # 256 rows cost 3 nats of the Parzen score on MNIST, 10,000 none
