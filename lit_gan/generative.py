@@ -18,8 +18,7 @@ from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.value_ranges import check_same_range
 from lit_gan.errors import UserError
 from lit_gan.functional.display import to_display_range
-from lit_gan.latent_table import LatentTable
-from lit_gan.latents import Latent, Uniform
+from lit_gan.latents import Latent, LatentTable, Uniform
 from lit_gan.networks.parameter_names import plain_name, plain_parameters, unwrap
 from lit_gan.randomness import stream
 

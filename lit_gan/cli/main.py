@@ -17,8 +17,7 @@ from importlib import import_module
 from lit_gan import __version__
 from lit_gan.cli.output import heed_no_reader
 from lit_gan.cli.parsing.shipped import shipped_names
-from lit_gan.errors import RunError, RunStopped, UserError
-from lit_gan.exit_codes import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR
+from lit_gan.errors import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR, RunError, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero, rank_in_job
 from lit_gan.launch.sweep_trial import is_local_trial
 from lit_gan.runs.atomic_write import NO_SPACE

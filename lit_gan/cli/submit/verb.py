@@ -16,8 +16,7 @@ from lit_gan.cluster.quoting import shell_words
 from lit_gan.cluster.sbatch import submit
 from lit_gan.cluster.task_number import with_number
 from lit_gan.cluster.work import Work
-from lit_gan.errors import RunStopped, StopReason, UserError
-from lit_gan.exit_codes import DONE
+from lit_gan.errors import DONE, RunStopped, StopReason, UserError
 from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.record import read_record
 

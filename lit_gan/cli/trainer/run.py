@@ -46,8 +46,7 @@ from lit_gan.cli.trainer.run_identity import result_of
 from lit_gan.cli.trainer.run_messages import say_where_everything_is, say_where_the_profile_is
 from lit_gan.cli.trainer.start_checks import check_groups, check_something_is_left
 from lit_gan.cli.trainer.unused_run import UnusedRun
-from lit_gan.errors import RunError, UserError
-from lit_gan.exit_codes import DONE, INTERRUPTED
+from lit_gan.errors import DONE, INTERRUPTED, RunError, UserError
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.launch.ranks import is_rank_zero
