@@ -47,10 +47,7 @@ _LOOKED_AT = ("fit", "validate", "test", "predict", "baselines")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
-
-    Args:
-        arguments: What follows `lit-gan` on the command line; that of the process if ``None``.
+    """Runs one command, that of the process if ``None``.
 
     Returns:
         0 done, or stopped by the tracker; 1 a failure during a run; 2 something the user can mend, told in one line;

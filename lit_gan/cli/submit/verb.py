@@ -22,18 +22,7 @@ from lit_gan.runs.record import read_record
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Checks a job, and queues, shows or runs it.
-
-    Args:
-        verb: ``"submit"``.
-        arguments: What follows it on the command line.
-
-    Returns:
-        The exit code; that of the command itself with ``--local``.
-
-    Raises:
-        UserError: If the job cannot run, or the cluster does not take it.
-    """
+    """Checks a job, and queues, shows or runs it."""
     try:
         options, command = parsed(verb, arguments)
     except SystemExit as ending:  # --help
