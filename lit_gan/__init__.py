@@ -6,6 +6,8 @@ The public names are loaded on first use (PEP 562): ``import lit_gan`` itself im
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lit_gan import earlier_import_paths
+
 if TYPE_CHECKING:
     from lit_gan.engine.rounds import RoundModule as RoundModule
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
@@ -18,6 +20,8 @@ _DEFINED_IN = {
     "ConditionalGAN": "lit_gan.extensions.conditional",
     "RoundModule": "lit_gan.engine.rounds",
 }
+
+earlier_import_paths.install()
 
 __all__ = ["GAN", "ConditionalGAN", "RoundModule", "__version__"]
 

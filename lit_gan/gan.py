@@ -15,20 +15,20 @@ from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
+from lit_gan.engine.held_out import HeldOut
+from lit_gan.engine.log_interval import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, cut_into_minibatches
 from lit_gan.engine.rounds import RoundModule
+from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
+from lit_gan.engine.verdict import Verdict, at_least_float32, joined
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
-from lit_gan.held_out import HeldOut
 from lit_gan.latents import Latent
-from lit_gan.log_interval import round_is_logged
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.schedules import Schedule
-from lit_gan.shares import evaluation_loaders, share_of
+from lit_gan.sharding import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import unsent
-from lit_gan.unsupported import OF_A_GAN
-from lit_gan.verdict import Verdict, at_least_float32, joined
 
 PlayerName = Literal["generator", "discriminator"]
 

@@ -10,18 +10,18 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torch.optim import Optimizer
 
-from lit_gan.checkpointing import LoadableModule
 from lit_gan.engine.lightning_seam import count_round
+from lit_gan.engine.loading import LoadableModule
+from lit_gan.engine.players import Player
+from lit_gan.engine.precision import choose_scaler, scale_each_player
+from lit_gan.engine.recorded_settings import go_on_as_asked
+from lit_gan.engine.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
+from lit_gan.engine.unsupported import OF_ROUNDS, Advice, check_trainer
 from lit_gan.errors import UserError
-from lit_gan.players import Player
-from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators
-from lit_gan.recorded_settings import go_on_as_asked
-from lit_gan.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
 from lit_gan.schedules import Schedule
 from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart
 from lit_gan.strategies.step_count import StepCount
-from lit_gan.unsupported import OF_ROUNDS, Advice, check_trainer
 
 
 class RoundModule(LoadableModule):
