@@ -9,8 +9,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from lit_gan.errors import RunStopped, UserError
-from lit_gan.exit_codes import PREEMPTED
+from lit_gan.errors import PREEMPTED, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero
 from lit_gan.loggers.wandb.identity import run_id, run_name
 from lit_gan.loggers.wandb.mode import WandbMode, wandb_mode

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from lit_gan.exit_codes import PREEMPTED
+from lit_gan.errors import PREEMPTED
 from lit_gan.loggers.wandb.checkpoints import forget_checkpoints, log_checkpoints
 from lit_gan.loggers.wandb.history import picture_file, rows_of
 from lit_gan.loggers.wandb.identity import keep_run_id
