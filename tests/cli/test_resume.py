@@ -13,6 +13,7 @@ import command_line
 import pytest
 import torch
 from command_line import SHORT, fit, metrics, repeatable, the_run, weights
+from nursery import nursery
 
 import lit_gan as package
 from lit_gan.tracking.run_folder import RunFolder
@@ -175,7 +176,8 @@ def test_the_same_settings_go_on_bit_for_bit(finished_run: Path) -> None:
 def _start(*arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lit_gan", "fit", "--config", "quickstart", *SHORT, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with nursery():
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def _kill_after_a_checkpoint(delay: float, *arguments: Any) -> None:

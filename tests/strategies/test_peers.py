@@ -11,49 +11,35 @@ import time
 from pathlib import Path
 
 import pytest
+from nursery import nursery
+from ranks import free_port
+from trainings import ENVIRON
 
 from lit_gan.strategies.peers import PeerWatch
 
+SCRIPT = Path(__file__).parents[1] / "rank_script.py"
 HOST = re.escape(socket.gethostname())
 KILLED = r"it was killed \(out of memory\?\), or its machine or the network is gone"
-
-
-class Nursery:
-    """The process that forks the ranks of all tests here."""
-
-    def __init__(self):
-        command = [sys.executable, str(Path(__file__).parents[1] / "rank_script.py")]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, **order):
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self):
-        self._process.communicate(timeout=10)
 
 
 class Ranks:
     """The processes of one job."""
 
-    def __init__(self, nursery, folder, case, world=2, **options):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._nursery, self._folder = nursery, folder
-        environ = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world)}
-        self.pids = [
-            nursery.ask(
-                case=case,
-                options=options,
-                stdout=str(folder / f"stdout{rank}"),
-                stderr=str(folder / f"stderr{rank}"),
-                environ={**environ, "RANK": str(rank)},
-            )
-            for rank in range(world)
-        ]
-        self._codes = {}
+    def __init__(self, folder, case, world=2, **options):
+        environ = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(world)}
+        self._folder = folder
+        with nursery():
+            self._processes = [
+                subprocess.Popen(
+                    [sys.executable, str(SCRIPT), case, json.dumps(options)],
+                    env={**os.environ, **ENVIRON, **environ, "RANK": str(rank)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=(folder / f"stdout{rank}").open("w"),
+                    stderr=(folder / f"stderr{rank}").open("w"),
+                )
+                for rank in range(world)
+            ]
+        self.pids = [process.pid for process in self._processes]
 
     def signal(self, rank, signum):
         os.kill(self.pids[rank], signum)
@@ -61,37 +47,29 @@ class Ranks:
     def end(self, rank):
         """Exit code, stdout and stderr of one rank; waits for it."""
         deadline = time.monotonic() + 40
-        while self._codes.setdefault(rank, None) is None:
+        while self._processes[rank].poll() is None:
             assert time.monotonic() < deadline, self._output(rank)
-            self._codes[rank] = self._nursery.ask(poll=self.pids[rank])
             time.sleep(0.02)
-        return self._codes[rank], *self._output(rank)
+        return self._processes[rank].returncode, *self._output(rank)
 
     def ends(self):
         return [self.end(rank) for rank in range(len(self.pids))]
 
     def kill(self):
-        for rank, pid in enumerate(self.pids):
-            if self._codes.get(rank) is None:
-                os.kill(pid, signal.SIGKILL)
+        for process in self._processes:
+            process.kill()
+            process.wait()
 
     def _output(self, rank):
         return tuple((self._folder / f"{stream}{rank}").read_text() for stream in ("stdout", "stderr"))
 
 
-@pytest.fixture(scope="module")
-def nursery():
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
-
-
 @pytest.fixture
-def start(nursery, tmp_path):
+def start(tmp_path):
     jobs = []
 
     def start(case, **options):
-        jobs.append(Ranks(nursery, tmp_path, case, **options))
+        jobs.append(Ranks(tmp_path, case, **options))
         return jobs[-1]
 
     yield start
