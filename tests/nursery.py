@@ -44,23 +44,27 @@ _LARGEST = 1 << 20
 #: Room in the nursery's own command line and variables for those of the children, which ps and /proc show.
 _ROOM = {"words": 1 << 14, "variables": 1 << 16}
 _ROOT = Path(__file__).resolve().parents[1]
-# What an import of the command does not bring, but some training does.
-_ALSO = (
+# What the command imports, at once or later. Its own modules come second: where the processes of pytest-xdist are forks
+# of a nursery themselves, coverage has to see their import.
+_LIBRARIES = (
+    "jsonargparse",
     "lightning.pytorch.cli",
-    "lit_gan.cli.run",
-    "lit_gan.cli.sweep",
-    "lit_gan.tuning.worker",
-    "optuna",
+    "lightning.pytorch.demos.boring_classes",
+    "matplotlib.pyplot",
+    "numpy",
+    "omegaconf",
     "optuna.storages.journal",
+    "rich.table",
     "scipy.stats",
     "sklearn.datasets",
+    "tensorboard.compat.proto.event_pb2",
     "torch.distributed.elastic.multiprocessing.api",
     "torch.distributed.launcher.api",
-    "torch.nn.parallel.distributed",
-    "tensorboard.compat.proto.event_pb2",
     "torch.utils.tensorboard",
-    "wandb.sdk",
+    "torchvision",
+    "wandb",
 )
+_COMMAND = ("lit_gan.cli.run", "lit_gan.cli.sweep", "lit_gan.tuning.worker")
 # Whose objects end with the interpreter, as ever: process groups, stores and their threads among them.
 _TAKEN_DOWN = ("lit_gan", "lightning", "torch.distributed", "torch._C", "threading", "sys", "builtins", "__main__")
 # Read by the interpreter or by an import: a child for which one of them is another is started afresh.
@@ -72,20 +76,31 @@ _real: Callable[..., None] = subprocess.Popen._execute_child  # type: ignore[att
 _names = list(inspect.signature(_real).parameters)
 _lock = threading.Lock()
 _mine: list[socket.socket] = []  # the way to the nursery of this process, if it has one
+_first: list[subprocess.Popen[bytes]] = []  # the nursery that was started, in the process that has
+_libraries: list[str] = []  # the modules that are left as they are at the end
+_ready: list[bool] = []  # whether that has imported the command
 _at_start: dict[str, str] = {}
+_PREPARE: dict[str, Any] = {}  # the order to import it
 
 
 # -- In the process that wants a child --------------------------------------------------------------------------------
 
 
 @contextmanager
-def nursery() -> Iterator[None]:
-    """As long as this lasts, `subprocess.Popen` of this interpreter forks in the place of starting."""
+def nursery(command: bool = True) -> Iterator[None]:
+    """As long as this lasts, `subprocess.Popen` of this interpreter forks in the place of starting.
+
+    Args:
+        command: Whether the forks have imported the command, too, or its libraries alone.
+    """
     if not sys.platform.startswith("linux"):
         yield
         return
     if not _mine:
         _found()
+    if command and not _ready:
+        _asked_for(_PREPARE, [])
+        _ready.append(True)
     before = subprocess.Popen._execute_child  # type: ignore[attr-defined]
     subprocess.Popen._execute_child = _execute_child  # type: ignore[attr-defined]
     try:
@@ -99,16 +114,19 @@ def _found() -> None:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     _at_start.update({name: value for name, value in os.environ.items() if _is_of_the_start(name)})
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    subprocess.Popen(
+    # Pipes: a stream of Python's that has once been a file or a terminal takes whatever comes in its place for one.
+    process = subprocess.Popen(
         [sys.executable, __file__, str(its.fileno()), "x" * _ROOM["words"]],
         env={**environ, "PYTHONPATH": str(_ROOT), "NURSERY": "x" * _ROOM["variables"]},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         cwd="/",
         pass_fds=[its.fileno()],
         process_group=0,
     )
     its.close()
+    _first.append(process)
     _mine.append(ours)
 
 
@@ -204,7 +222,8 @@ def _asked_for(order: Mapping[str, Any], descriptors: list[int]) -> int:
         finally:
             _libc.prctl(_SUBREAPER, 0, 0, 0, 0)
     if not answer:
-        raise OSError("the nursery has ended")
+        said = _first[0].communicate()[0].decode() if _first else ""
+        raise OSError(f"the nursery has ended: {said}")
     return int(answer)
 
 
@@ -217,17 +236,26 @@ def _serve(way: socket.socket) -> tuple[dict[str, Any], list[int]]:
         content, descriptors, _, _ = socket.recv_fds(way, _LARGEST, 64)
         if not content:
             os._exit(0)
+        order = pickle.loads(content)
+        if order == _PREPARE:
+            _import(_COMMAND)
+            way.send(b"0")
+            continue
         reading, writing = os.pipe()
         between = os.fork()
         if between == 0:  # it ends at once, and so the kernel gives its child to the process that asked
             os.close(reading)
-            if os.fork() == 0:
+            child = os.fork()
+            if child == 0:
                 way.close()
-                return pickle.loads(content), [writing, *descriptors]
+                return order, [writing, *descriptors]
+            os.write(writing, f"{child:8}".encode())
             os._exit(0)
         os.close(writing)
+        number = os.read(reading, 8)
         os.waitpid(between, 0)
-        way.send(os.read(reading, 64))  # its id, as soon as it is what was asked for
+        os.read(reading, 1)  # until it is what was asked for, or has been killed
+        way.send(number)
         for descriptor in (reading, *descriptors):
             os.close(descriptor)
 
@@ -251,7 +279,7 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> socket.socket | No
     its.close()
     ready = _put_in_place(ours, descriptors, order["passed"])
     _take_over(order)
-    os.write(ready, str(myself).encode())
+    os.write(ready, b".")
     os.close(ready)
     return None
 
@@ -342,20 +370,19 @@ def _run(order: Mapping[str, Any], libraries: list[str]) -> None:
     exec(compile(source, name if kind == "script" else "<string>", "exec"), main.__dict__)  # noqa: S102
 
 
-def _leave_libraries_standing(names: list[str]) -> None:
+def _leave_libraries_standing() -> None:
     """At the very end: to take thousands of modules down would copy all their pages first."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object({name: sys.modules.pop(name) for name in names if name in sys.modules}))
+    ctypes.pythonapi.Py_IncRef(
+        ctypes.py_object({name: sys.modules.pop(name) for name in _libraries if name in sys.modules})
+    )
 
 
-def _prepare() -> None:
-    libraries: list[str] = []
-    atexit.register(_leave_libraries_standing, libraries)  # before the imports, and so after all that they register
-    for name in _ALSO:
+def _import(names: Sequence[str]) -> None:
+    for name in names:
         importlib.import_module(name)
-    libraries += [name for name in sys.modules if not name.startswith(_TAKEN_DOWN)]
-    # After the interpreter's own end, in the place of the destructors of C++'s static objects: they copy pages, too.
-    _libc.on_exit(_libc._exit, None)
     assert len(os.listdir("/proc/self/task")) == 1, "a thread would not be there in a fork"
+    _libraries[:] = [name for name in sys.modules if not name.startswith(_TAKEN_DOWN)]
+    _ready[:] = [True] if "lit_gan.cli.run" in sys.modules else []
     gc.collect()
     gc.freeze()  # a collection would touch, and so copy, every page
 
@@ -368,7 +395,10 @@ def _live() -> None:
     _at_start.update({name: value for name, value in os.environ.items() if _is_of_the_start(name)})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.modules["nursery"] = sys.modules["__main__"]  # for those forks that import it
-    _prepare()
+    atexit.register(_leave_libraries_standing)  # before the imports, and so after all that they register
+    _import(_LIBRARIES)
+    # After the interpreter's own end, in the place of the destructors of C++'s static objects: they copy pages, too.
+    _libc.on_exit(_libc._exit, None)
     subprocess.Popen._execute_child = _execute_child  # type: ignore[attr-defined]
     while way is not None:
         order, descriptors = _serve(way)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import torch
 from command_line import SHORT, fit, metrics, repeatable, the_run, weights
 from nursery import nursery
+from shared_runs import trained_once
 
 import lit_gan as package
 from lit_gan.tracking.run_folder import RunFolder
@@ -34,9 +36,10 @@ def _check_same(one: Path, other: Path) -> None:
 
 
 @pytest.fixture
-def stopped(tmp_path: Path) -> Path:
+def stopped(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three epochs that Ctrl-C stopped in the middle of the second one."""
-    ending = fit(*_STOPS, epochs=3)
+    place, ending = trained_once(tmp_path_factory, "stopped-after-6", lambda: fit(*_STOPS, epochs=3))
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
     run = the_run()
     assert ending.code == 130
     assert f"stopped in {run}; the same command continues it after round 4." in ending.out

@@ -28,18 +28,19 @@ class Ranks:
     def __init__(self, folder, case, world=2, **options):
         environ = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(world)}
         self._folder = folder
-        with nursery():
-            self._processes = [
-                subprocess.Popen(
-                    [sys.executable, str(SCRIPT), case, json.dumps(options)],
-                    env={**os.environ, **ENVIRON, **environ, "RANK": str(rank)},
-                    stdin=subprocess.DEVNULL,
-                    stdout=(folder / f"stdout{rank}").open("w"),
-                    stderr=(folder / f"stderr{rank}").open("w"),
-                )
-                for rank in range(world)
-            ]
+        self._processes = [
+            self._start(case, json.dumps(options), {**ENVIRON, **environ, "RANK": str(rank)}) for rank in range(world)
+        ]
         self.pids = [process.pid for process in self._processes]
+
+    def _start(self, case, options, environ):
+        names = (f"{stream}{environ['RANK']}" for stream in ("stdout", "stderr"))
+        out, err = ((self._folder / name).open("w") for name in names)
+        with nursery(), out, err:
+            command = [sys.executable, str(SCRIPT), case, options]
+            return subprocess.Popen(
+                command, env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
 
     def signal(self, rank, signum):
         os.kill(self.pids[rank], signum)
