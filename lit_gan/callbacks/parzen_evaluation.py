@@ -12,14 +12,14 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import Metric
 
-from lit_gan.callbacks.evaluation_images import EvaluationImages, Split, evaluation_images
 from lit_gan.callbacks.evaluation_notice import EvaluationNotice
-from lit_gan.callbacks.further_metrics import FurtherMetrics
-from lit_gan.callbacks.generated_samples import sample_batches, share_of_rows
-from lit_gan.callbacks.parzen_score import ParzenScore, over_folds
-from lit_gan.callbacks.reference_images import Reference, batches_of, reference_batches
-from lit_gan.callbacks.sample_budget import PAPER_SAMPLES, SampleBudget, budget_of_test, budget_of_validation
 from lit_gan.errors import RunError, UserError
+from lit_gan.evaluation.generated import sample_batches, share_of_rows
+from lit_gan.evaluation.image_metrics import FurtherMetrics
+from lit_gan.evaluation.images import EvaluationImages, Split, evaluation_images
+from lit_gan.evaluation.reference import Reference, batches_of, reference_batches
+from lit_gan.evaluation.sample_budget import PAPER_SAMPLES, SampleBudget, budget_of_test, budget_of_validation
+from lit_gan.evaluation.scores import ParzenScore, over_folds
 from lit_gan.functional.display import to_display_range
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule

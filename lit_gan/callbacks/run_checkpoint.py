@@ -10,10 +10,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from lit_gan.callbacks.best_score import BestScore
 from lit_gan.callbacks.numeric_guard import check_numbers
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
-from lit_gan.callbacks.parzen_score import ParzenScore
 from lit_gan.callbacks.round_end import (
     RankAgreement,
     ends_within_epoch,
@@ -23,6 +21,8 @@ from lit_gan.callbacks.round_end import (
     validation_is_due,
 )
 from lit_gan.errors import UserError
+from lit_gan.evaluation.best_score import BestScore
+from lit_gan.evaluation.scores import ParzenScore
 from lit_gan.resumption import name_files_not_folders
 
 USUAL_MONITOR = "val/parzen_nll"

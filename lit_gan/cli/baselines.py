@@ -13,16 +13,16 @@ from rich.table import Table
 from torch import Tensor
 
 import lit_gan.data  # noqa: F401 -- short class names in YAML resolve among what is imported
-from lit_gan.callbacks.evaluation_images import EvaluationImages, folds_of
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
-from lit_gan.callbacks.parzen_score import ParzenScore, load_scores, over_folds, protocol_key, save_scores
-from lit_gan.callbacks.sample_budget import budget_of_test
 from lit_gan.cli.as_typed import told_as_typed
 from lit_gan.cli.interpolation import interpolated
 from lit_gan.cli.parser import Parser, ShippedConfigFile
 from lit_gan.cli.unbuilt import told_of_what_is_built
 from lit_gan.errors import UserError
-from lit_gan.metrics.baselines import baseline_centres
+from lit_gan.evaluation.baselines import baseline_centres
+from lit_gan.evaluation.images import EvaluationImages, folds_of
+from lit_gan.evaluation.sample_budget import budget_of_test
+from lit_gan.evaluation.scores import ParzenScore, load_scores, over_folds, protocol_key, save_scores
 from lit_gan.metrics.parzen import ParzenNLL
 from lit_gan.metrics.parzen_warnings import ParzenWarning
 

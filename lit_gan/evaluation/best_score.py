@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lit_gan.callbacks.parzen_score import ParzenScore
+from lit_gan.evaluation.scores import ParzenScore
 
 
 class BestScore:

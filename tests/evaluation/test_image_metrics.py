@@ -11,10 +11,10 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from lit_gan.callbacks.further_metrics import FurtherMetrics, _names
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.data import DigitsDataModule
 from lit_gan.errors import UserError
+from lit_gan.evaluation.image_metrics import FurtherMetrics, _names
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.randomness import stream

@@ -10,9 +10,9 @@ from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
-from lit_gan.callbacks.generated_samples import rows_per_batch, share_of_rows
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
+from lit_gan.evaluation.generated import rows_per_batch, share_of_rows
 from lit_gan.shares import share_of
 
 Reference = Literal["train", "val", "test"]

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_gan.callbacks.evaluation_images import EvaluationImages
 from lit_gan.errors import UserError
+from lit_gan.evaluation.images import EvaluationImages
 from lit_gan.functional.parzen import paired_standard_error, standard_error
 
 
