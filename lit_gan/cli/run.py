@@ -47,6 +47,7 @@ from lit_gan.cli.trainer_errors import told_of_the_trainer, told_to_the_user
 from lit_gan.cli.unbuilt import built_network, told_of_what_is_built
 from lit_gan.cli.unused_run import UnusedRun
 from lit_gan.errors import RunError, UserError
+from lit_gan.evaluation.kept_file import KEPT
 from lit_gan.exit_codes import DONE, INTERRUPTED
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
@@ -258,14 +259,17 @@ class RunCLI(LightningCLI):
         return [*bar, RowsAfterCheckpoint()]
 
     def _configured_callbacks(self, given: Mapping[str, Any], limit: timedelta | None) -> list[Callback]:
-        keys = ("parzen", "sample_grid", "interpolation", "checkpoint")
-        parzen, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
+        keys = ("parzen", "evaluation", "sample_grid", "interpolation", "checkpoint")
+        parzen, evaluation, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
+        if evaluation.cache_dir is None:
+            evaluation.cache_dir = str(KEPT)
         if self.verb != "fit":
-            return [parzen]
+            return [parzen, evaluation]
         for pictures in (grid, interpolation):
             if self.run is not None and pictures.folder is None:
                 pictures.folder = str(self.run.path / "samples")
-        watching = [parzen, grid, interpolation, PlayerMonitor(), Throughput(), NumericGuard(), LastRound()]
+        watching = [parzen, evaluation, grid, interpolation]
+        watching += [PlayerMonitor(), Throughput(), NumericGuard(), LastRound()]
         if given.get("enable_checkpointing") is False:
             return [*watching, StopBetweenRounds(self.signals, limit)]
         if self.run is not None and checkpoint.dirpath is None:

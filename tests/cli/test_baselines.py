@@ -8,7 +8,7 @@ from command_line import fit, lit_gan, the_run
 
 from lit_gan.data import DigitsDataModule
 from lit_gan.evaluation.images import folds_of
-from lit_gan.evaluation.scores import load_scores, protocol_key
+from lit_gan.evaluation.score_table import load_scores, protocol_key
 from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma
 
 OWN_MODEL = """

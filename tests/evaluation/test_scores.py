@@ -7,7 +7,8 @@ import torch
 
 from lit_gan.errors import UserError
 from lit_gan.evaluation.images import EvaluationImages
-from lit_gan.evaluation.scores import ParzenScore, load_scores, over_folds, protocol_key, save_scores
+from lit_gan.evaluation.score_table import load_scores, protocol_key, save_scores
+from lit_gan.evaluation.scores import ParzenScore, over_folds
 
 
 def score(*rows: float) -> ParzenScore:
