@@ -17,26 +17,26 @@ from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
+from lit_gan.engine.held_out import HeldOut
+from lit_gan.engine.log_interval import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, cut_into_minibatches
+from lit_gan.engine.players import Player
+from lit_gan.engine.precision import choose_scaler, scale_each_player
+from lit_gan.engine.recorded_settings import go_on_as_asked
+from lit_gan.engine.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
+from lit_gan.engine.unsupported import check_trainer
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
+from lit_gan.engine.verdict import Verdict, at_least_float32, joined
 from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
-from lit_gan.held_out import HeldOut
 from lit_gan.latents import Latent
-from lit_gan.log_interval import round_is_logged
 from lit_gan.objectives import NonSaturating, Objective
-from lit_gan.players import Player
-from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators
-from lit_gan.recorded_settings import go_on_as_asked
-from lit_gan.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
 from lit_gan.schedules import Schedule
-from lit_gan.shares import evaluation_loaders, share_of
+from lit_gan.sharding import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart, unsent
 from lit_gan.strategies.step_count import StepCount
-from lit_gan.unsupported import check_trainer
-from lit_gan.verdict import Verdict, at_least_float32, joined
 
 PlayerName = Literal["generator", "discriminator"]
 

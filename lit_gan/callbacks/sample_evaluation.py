@@ -16,7 +16,7 @@ from lit_gan.evaluation.image_metrics import ImageMetrics
 from lit_gan.evaluation.images import Split
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
-from lit_gan.tracking.run_record import NAN
+from lit_gan.runs.record import NAN
 
 _PATIENCE = 2.0  # seconds
 

@@ -8,11 +8,11 @@ from rich.progress import track
 
 import lit_gan.data  # noqa: F401 -- short class names in YAML resolve among what is imported
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
-from lit_gan.cli.as_typed import told_as_typed
-from lit_gan.cli.interpolation import interpolated
-from lit_gan.cli.options import SECTIONS
-from lit_gan.cli.parser import Parser, ShippedConfigFile
-from lit_gan.cli.unbuilt import told_of_what_is_built
+from lit_gan.cli.parsing.as_typed import told_as_typed
+from lit_gan.cli.parsing.interpolation import interpolated
+from lit_gan.cli.parsing.options import SECTIONS
+from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
+from lit_gan.cli.parsing.unbuilt import told_of_what_is_built
 from lit_gan.errors import UserError
 from lit_gan.evaluation.baselines import baseline_centres, score_of
 from lit_gan.evaluation.images import folds_of
@@ -27,18 +27,7 @@ _OTHER_KEYS = (
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Scores the baselines, shows them, and keeps them to be shown beside any model's score.
-
-    Args:
-        verb: ``"baselines"``.
-        arguments: What follows it on the command line.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        UserError: If the data cannot be loaded, have no protocol, or a width cannot be used.
-    """
+    """Scores the baselines, shows them, and keeps them to be shown beside any model's score."""
     parser = _parser(verb)
     try:
         with told_as_typed(verb, arguments), interpolated(parser, arguments) as values:
@@ -65,12 +54,7 @@ def main(verb: str, arguments: list[str]) -> int:
 
 
 def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
-    """Shows the score of a test between those of the baselines and of other models on the same images, and keeps it.
-
-    Args:
-        evaluation: Which has tested a model.
-        name: What the model is called in the table.
-    """
+    """Shows the score of a test between those of the baselines and of other models on the same images, and keeps it."""
     if evaluation.score is None:
         return
     table = ScoreTable.of(evaluation.test_images, evaluation.sigma)

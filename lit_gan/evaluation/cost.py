@@ -23,7 +23,7 @@ def work_of(call: Callable[[], Any]) -> int:
     with warnings.catch_warnings(), torch.compiler.set_stance("force_eager"), FlopCounterMode(display=False) as counter:
         warnings.simplefilter("ignore", UserWarning)  # that a compiled network's hooks may be called twice
         call()
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 @dataclass(frozen=True)

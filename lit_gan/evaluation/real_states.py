@@ -100,11 +100,11 @@ def _fingerprint_of_images(data: InMemoryDataModule, split: Reference) -> str:
     return digest.hexdigest()
 
 
-def _raw(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+def _raw(tensor: Tensor) -> Any:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
-def _pieces(metric: Metric) -> Iterator[bytes]:
+def _pieces(metric: Metric) -> Iterator[Any]:
     """All that the state of a metric follows from, but the images: its networks, their weights, settings and code."""
     states = set(metric.metric_state)
     for name, module in metric.named_modules():
