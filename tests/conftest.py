@@ -12,6 +12,7 @@ import pytest
 import torch
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
 from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
+from started import queue, start_python  # noqa: F401 -- fixtures
 from wandb_server import server  # noqa: F401 -- a fixture
 
 
