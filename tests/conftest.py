@@ -15,6 +15,7 @@ import torch
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
 from nursery import nursery
 from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
+from started import queue, start_python  # noqa: F401 -- fixtures
 from wandb_server import server  # noqa: F401 -- a fixture
 
 
@@ -55,6 +56,17 @@ def _signals_are_given_back() -> Iterator[None]:
     before = [signal.getsignal(number) for number in numbers]
     yield
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.fixture
+def own_process_group() -> Iterator[None]:
+    """For a test that trains by `ddp_gan` in this process: later tests, and their jobs, meet no port and no group."""
+    before = dict(os.environ)
+    yield
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True, scope="session")
