@@ -64,7 +64,7 @@ _LIBRARIES = (
     "torchvision",
     "wandb",
 )
-_COMMAND = ("lit_gan.cli.run", "lit_gan.cli.sweep", "lit_gan.tuning.worker")
+_COMMAND = "lit_gan.cli.main"  # and where its verbs stand
 # Whose objects end with the interpreter, as ever: process groups, stores and their threads among them.
 _TAKEN_DOWN = ("lit_gan", "lightning", "torch.distributed", "torch._C", "threading", "sys", "builtins", "__main__")
 # Read by the interpreter or by an import: a child for which one of them is another is started afresh.
@@ -238,13 +238,14 @@ def _serve(way: socket.socket) -> tuple[dict[str, Any], list[int]]:
             os._exit(0)
         order = pickle.loads(content)
         if order == _PREPARE:
-            _import(_COMMAND)
+            _import(sorted({module for module, _ in importlib.import_module(_COMMAND)._VERBS.values()}))
             way.send(b"0")
             continue
         reading, writing = os.pipe()
         between = os.fork()
         if between == 0:  # it ends at once, and so the kernel gives its child to the process that asked
             os.close(reading)
+            order["between"] = os.getpid()
             child = os.fork()
             if child == 0:
                 way.close()
@@ -262,8 +263,10 @@ def _serve(way: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 def _become(order: dict[str, Any], descriptors: list[int]) -> socket.socket | None:
     """Makes this fork the process that was asked for; a way to serve on is returned in its own nursery."""
-    while os.getppid() != order["parent"]:
+    while os.getppid() == order["between"]:
         time.sleep(0.0005)
+    if os.getppid() != order["parent"]:  # it was killed meanwhile
+        os._exit(1)
     _join(order)
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     myself = os.getpid()
@@ -382,7 +385,7 @@ def _import(names: Sequence[str]) -> None:
         importlib.import_module(name)
     assert len(os.listdir("/proc/self/task")) == 1, "a thread would not be there in a fork"
     _libraries[:] = [name for name in sys.modules if not name.startswith(_TAKEN_DOWN)]
-    _ready[:] = [True] if "lit_gan.cli.run" in sys.modules else []
+    _ready[:] = [True] if _COMMAND in sys.modules else []
     gc.collect()
     gc.freeze()  # a collection would touch, and so copy, every page
 

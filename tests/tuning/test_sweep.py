@@ -28,7 +28,6 @@ from fake_sweep import (
     with_options,
     write,
 )
-from nursery import nursery
 from small_disk import fill, small_disk
 from trainings import ENVIRON
 from waiting import wait_until
@@ -240,13 +239,12 @@ def test_on_a_terminal_the_trials_are_a_table_that_is_drawn_anew() -> None:
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
     write(Path("s.yaml"))
-    with nursery():
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lit_gan", "sweep", "s.yaml"],
-            env={**os.environ, **ENVIRON, "TERM": "xterm"},
-            stdin=subprocess.DEVNULL,
-            stdout=terminal,
-        )
+    process = subprocess.Popen(  # and its worker: fresh interpreters, as a user's
+        [sys.executable, "-m", "lit_gan", "sweep", "s.yaml"],
+        env={**os.environ, **ENVIRON, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+    )
     os.close(terminal)
     shown = b""
     with suppress(OSError):  # the terminal is closed with its last process
