@@ -6,22 +6,23 @@ from pathlib import Path
 from traceback import FrameSummary, extract_tb, format_exception
 
 import lit_gan
+from lit_gan.tracking.launch import is_rank_zero, rank_in_job
 
 #: Set to 1: the whole traceback is printed as well.
 VARIABLE = "LIT_GAN_TRACEBACK"
-_FILE = "traceback.txt"
 _PACKAGE = str(Path(lit_gan.__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def keep_traceback(error: BaseException, folder: Path) -> None:
-    """Writes an error's traceback into a run folder, and has the error say where.
+    """Writes an error's traceback into a run folder, a file for each rank that fails, and has the error say where.
 
     Args:
         error: What ended a run.
         folder: The run folder.
     """
-    target = folder / _FILE
+    name = "traceback.txt" if is_rank_zero(os.environ) else f"traceback-rank-{rank_in_job(os.environ)}.txt"
+    target = folder / name
     target.write_text("".join(format_exception(error)))
     error.add_note(f"the whole traceback is in {os.path.relpath(target)}")
 

@@ -20,7 +20,7 @@ from lit_gan.cli.shipped import shipped_names
 from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.exit_codes import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR
 from lit_gan.tracking.atomic_write import NO_SPACE
-from lit_gan.tracking.launch import is_rank_zero
+from lit_gan.tracking.launch import is_rank_zero, rank_in_job
 from lit_gan.tracking.sweep_trial import is_local_trial
 
 # verb -> (module with `main(verb, arguments) -> exit code`, what it does)
@@ -140,7 +140,7 @@ def _place() -> str:
     """Which rank speaks, where it is not the first."""
     if is_rank_zero(os.environ):
         return ""
-    return f" (rank {os.environ.get('RANK') or os.environ.get('SLURM_PROCID') or os.environ.get('LOCAL_RANK')})"
+    return f" (rank {rank_in_job(os.environ)})"
 
 
 def _dispatch(arguments: list[str]) -> int:

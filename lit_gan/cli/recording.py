@@ -21,7 +21,7 @@ from lit_gan.tracking.shown_path import shown
 
 
 class Recording:
-    """The record of one command in the folder that it has taken; ranks other than 0 write nothing.
+    """The record of one command in the folder that it has taken; of ranks other than 0 only their own tracebacks.
 
     Args:
         run: The folder, which this process has taken or joined.
@@ -88,7 +88,7 @@ class Recording:
     def _mark(self, ending: BaseException, *, stopped: bool) -> None:
         reason = "interrupted" if isinstance(ending, (KeyboardInterrupt, SystemExit)) else f"{ending}"
         with suppress(OSError):  # a full disk, which is told: then the free lock says that nothing runs any more
-            if not stopped and self._speaks and not isinstance(ending, (UserError, RunError)):
+            if not stopped and not isinstance(ending, (UserError, RunError)):
                 keep_traceback(ending, self.run.path)
             self.run.mark("stopped" if stopped else "failed", reason)
         self.run.release()

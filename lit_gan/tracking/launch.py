@@ -35,6 +35,16 @@ def is_rank_zero(environ: Mapping[str, str]) -> bool:
     return all(environ.get(name, "0") == "0" for name in _RANK_VARIABLES)
 
 
+def rank_in_job(environ: Mapping[str, str]) -> str:
+    """The rank of this process as its launcher counts, for what is said and written of one rank alone.
+
+    Example:
+        >>> rank_in_job({}), rank_in_job({"RANK": "2", "LOCAL_RANK": "0"})
+        ('0', '2')
+    """
+    return next((environ[name] for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK") if environ.get(name)), "0")
+
+
 def path_from_rank_zero(environ: Mapping[str, str]) -> str | None:
     """The folder that rank 0 handed to this process, if rank 0 itself started it.
 
