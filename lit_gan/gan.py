@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Self
 
 import torch
+from jsonargparse import lazy_instance
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
@@ -28,7 +29,7 @@ from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
 from lit_gan.held_out import HeldOut
-from lit_gan.latents import Latent
+from lit_gan.latents import Latent, Uniform
 from lit_gan.log_interval import round_is_logged
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.penalties import Penalty, due_in, twice_differentiable
@@ -42,6 +43,11 @@ from lit_gan.shares import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart, unsent
 from lit_gan.strategies.step_count import StepCount
 from lit_gan.unsupported import check_trainer
+
+# Defaults that the command line knows the arguments of; each GAN has its own instance.
+_UNIFORM: Latent = lazy_instance(Uniform)
+_NON_SATURATING: Objective = lazy_instance(NonSaturating)
+_FIXED_STEPS: Coordination = lazy_instance(FixedSteps)
 
 
 class GAN(GenerativeModule):
@@ -61,9 +67,9 @@ class GAN(GenerativeModule):
         discriminator: D, from data ``(N, C, H, W)`` to logits ``(N, 1)``, ``(N,)``, or a map of them ``(N, 1, h, w)``,
             whose entries count alike: no probabilities. It sees examples and samples in one batch, unless it has batch
             normalisation or an attribute ``sees_whole_batch = True``.
-        latent: :math:`p_z`; ``None`` is ``Uniform`` of the generator's ``latent_size``.
-        objective: What each player minimises; ``None`` is ``NonSaturating``.
-        coordination: How often D moves before G does; ``None`` is ``FixedSteps(1)``.
+        latent: :math:`p_z`; by default, and where it is ``None``, ``Uniform`` of the generator's ``latent_size``.
+        objective: What each player minimises; by default, and where it is ``None``, ``NonSaturating``.
+        coordination: How often D moves before G does; by default, and where it is ``None``, ``FixedSteps(1)``.
         optimizer_g: Builds G's optimiser from G's parameters.
         optimizer_d: Builds D's optimiser from D's parameters.
         schedule_g: What changes the rate and the momentum of G's optimiser.
@@ -93,9 +99,9 @@ class GAN(GenerativeModule):
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        latent: Latent | None = None,
-        objective: Objective | None = None,
-        coordination: Coordination | None = None,
+        latent: Latent | None = _UNIFORM,
+        objective: Objective | None = _NON_SATURATING,
+        coordination: Coordination | None = _FIXED_STEPS,
         optimizer_g: OptimizerCallable = lambda parameters: SGD(parameters, lr=0.1, momentum=0.5),
         optimizer_d: OptimizerCallable = lambda parameters: SGD(parameters, lr=0.1, momentum=0.5),
         schedule_g: Sequence[Schedule] = (),
@@ -105,14 +111,14 @@ class GAN(GenerativeModule):
         penalties: Sequence[Penalty] = (),
         augment: Augmentation | None = None,
     ) -> None:
-        super().__init__(generator, latent)
+        super().__init__(generator, None if latent is _UNIFORM else latent)
         self.automatic_optimization = False
         self.discriminator = discriminator
         self._contracts = Contracts(generator, discriminator)
         self._steps = StepCount()
-        self.objective = objective or NonSaturating()
+        self.objective = objective if objective and objective is not _NON_SATURATING else NonSaturating()
         check_objective(self.objective)
-        self.coordination = coordination or FixedSteps()
+        self.coordination = coordination if coordination and coordination is not _FIXED_STEPS else FixedSteps()
         self.penalties = tuple(penalties)
         self.augment = augment
         self._paid: dict[str, Tensor] = {}  # the penalties by name, each as it was when it was due last
@@ -140,7 +146,9 @@ class GAN(GenerativeModule):
         """
         seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
         with self._contracts.round(self.trainer.strategy):
-            minibatches = cut_into_minibatches(self._taken_apart(batch), self.minibatches_per_round, self._own_minibatches)
+            minibatches = cut_into_minibatches(
+                self._taken_apart(batch), self.minibatches_per_round, self._own_minibatches
+            )
             k, outcome = self._begin_round(), None
             for turn in range(k):
                 outcome = self._update_discriminator(minibatches[turn], turn)

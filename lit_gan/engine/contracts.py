@@ -190,7 +190,9 @@ class Contracts:
             self.probabilities.look_at_graph(logits, objective)
         return logits
 
-    def augmented(self, augment: Callable[[Tensor, torch.Generator], Tensor], x: Tensor, rng: torch.Generator) -> Tensor:
+    def augmented(
+        self, augment: Callable[[Tensor, torch.Generator], Tensor], x: Tensor, rng: torch.Generator
+    ) -> Tensor:
         """Images as D sees them.
 
         Args:
