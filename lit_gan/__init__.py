@@ -6,6 +6,8 @@ The public names are loaded on first use (PEP 562): ``import lit_gan`` itself im
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lit_gan import earlier_import_paths
+
 if TYPE_CHECKING:
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
     from lit_gan.gan import GAN as GAN
@@ -16,6 +18,8 @@ _DEFINED_IN = {
     "GAN": "lit_gan.gan",
     "ConditionalGAN": "lit_gan.extensions.conditional",
 }
+
+earlier_import_paths.install()
 
 __all__ = ["GAN", "ConditionalGAN", "__version__"]
 

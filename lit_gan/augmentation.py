@@ -104,8 +104,8 @@ class DiffAugment(Augmentation):
     - ``translation``: by whole pixels, up to an eighth of each side either way; what comes in is 0.
     - ``cutout``: a rectangle of half of each side is 0, anywhere, and partly outside.
 
-    Made for images in [-1, 1]. Where they lie in [0, 1], a brightness of 0.5 is half of the range, and 0 is black instead
-    of grey: right for digits on black, with the policy ``translation,cutout``.
+    Made for images in [-1, 1]. Where they lie in [0, 1], a brightness of 0.5 is half of the range, and 0 is black
+    instead of grey: right for digits on black, with the policy ``translation,cutout``.
 
     Args:
         policy: Which of the three, by comma, in the order in which they act.

@@ -15,34 +15,34 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, Optimizer
 
-from lit_gan.adaptive import Adaptive, adapted, adapt_again
+from lit_gan.adaptive import Adaptive, adapt_again, adapted
 from lit_gan.augmentation import Augmentation
 from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
+from lit_gan.engine.held_out import HeldOut
+from lit_gan.engine.log_interval import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
+from lit_gan.engine.players import Player
+from lit_gan.engine.precision import choose_scaler, scale_each_player
+from lit_gan.engine.recorded_settings import go_on_as_asked
+from lit_gan.engine.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
 from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn
+from lit_gan.engine.unsupported import check_trainer
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
 from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
-from lit_gan.held_out import HeldOut
 from lit_gan.latents import Latent, Uniform
-from lit_gan.log_interval import round_is_logged
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.penalties import Penalty, due_in, twice_differentiable
-from lit_gan.players import Player
-from lit_gan.precision import choose_scaler, scale_each_player
 from lit_gan.randomness import seed_global_generators, stream
-from lit_gan.recorded_settings import go_on_as_asked
-from lit_gan.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
 from lit_gan.schedules import Schedule
-from lit_gan.shares import evaluation_loaders, share_of
+from lit_gan.sharding import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart, unsent
 from lit_gan.strategies.step_count import StepCount
-from lit_gan.unsupported import check_trainer
 
 # Defaults that the command line knows the arguments of; each GAN has its own instance.
 _UNIFORM: Latent = lazy_instance(Uniform)
@@ -283,7 +283,7 @@ class GAN(GenerativeModule):
         return optimizers, [each for player in self.players.values() for each in player.lightning_schedulers]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what each player's optimiser was asked to be, for its state says what it became; and what has adapted."""
+        """Adds what each player's optimiser was asked to be, for its state says what it became, and what adapted."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["lit_gan"] |= {"adapted": adapted(self._adaptive), "penalties": self._paid}
         checkpoint["lit_gan"]["settings"] = {name: asdict(player.settings) for name, player in self.players.items()}

@@ -12,15 +12,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.jit import is_scripting  # type: ignore[attr-defined]  # it is public
 
-from lit_gan.checkpointing import LoadableModule
 from lit_gan.engine.batches import num_rows
 from lit_gan.engine.contracts import Contracts
+from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.value_ranges import check_same_range
 from lit_gan.errors import UserError
 from lit_gan.functional.display import to_display_range
-from lit_gan.latent_table import LatentTable
-from lit_gan.latents import Latent, Uniform
-from lit_gan.parameter_names import plain_name, plain_parameters, unwrap
+from lit_gan.latents import Latent, LatentTable, Uniform
+from lit_gan.networks.parameter_names import plain_name, plain_parameters, unwrap
 from lit_gan.randomness import stream
 
 # Bounds the memory of sample(): a layer of 8,000 units takes 32 MB at this size.

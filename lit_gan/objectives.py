@@ -170,8 +170,10 @@ class Hinge(Objective):
 
 
 class Wasserstein(Objective):
-    r"""The dual form of the Wasserstein distance; D has to be kept Lipschitz: by
-    :class:`lit_gan.penalties.GradientPenalty`, or by the network (spectral normalisation, a max norm).
+    r"""The dual form of the Wasserstein distance.
+
+    D has to be kept Lipschitz: by :class:`lit_gan.penalties.GradientPenalty`, or by the network (spectral
+    normalisation, a max norm).
 
     .. math:: L_D = \tfrac12 \left( E[D(G(z))] - E[D(x)] \right), \qquad L_G = -E[D(G(z))]
 

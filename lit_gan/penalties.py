@@ -147,7 +147,7 @@ class GradientPenalty(Penalty):
         \hat x = \epsilon x + (1 - \epsilon) G(z), \quad \epsilon \sim U(0, 1)
 
     with the weight :math:`\lambda`. It costs a further forward pass of D. :math:`\epsilon` is one number per row, a
-    function of (seed, round, turn, rank). D should have no batch normalisation: the slope would not be an example's own.
+    function of (seed, round, turn, rank). D should have no batch normalisation: no slope would be an example's own.
 
     Args:
         weight: :math:`\lambda`.

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from lit_gan.cli.main import main
-from lit_gan.tracking.metrics_table import MetricsTable
+from lit_gan.loggers.metrics_table import MetricsTable
 
 #: No frills, on any machine.
 QUIET = (

@@ -10,7 +10,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from lit_gan.errors import RunStopped
 from lit_gan.strategies.launcher import WatchedLauncher
-from lit_gan.strategies.peers import PeerWatch
+from lit_gan.strategies.peers.watch import PeerWatch
 
 
 class WatchedDDP(DDPStrategy):

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 
 from lit_gan.errors import RunStopped
-from lit_gan.strategies.peers import PeerWatch
+from lit_gan.strategies.peers.watch import PeerWatch
 
 SPEED = {"every": 0.3, "silence": 3.0, "grace": 1.5, "farewell": 3.0}
 

@@ -15,10 +15,10 @@ from lit_gan.data.dataset import ImageDataset
 from lit_gan.data.scaling import LinearScaling
 from lit_gan.errors import RunStopped
 from lit_gan.gan import GAN
+from lit_gan.loggers.csv import CSVMetrics
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.randomness import stream
 from lit_gan.schedules import Schedule
-from lit_gan.tracking.csv_logger import CSVMetrics
 
 #: Three rounds an epoch, twelve in all; and what Lightning counts otherwise in each.
 WAYS: dict[str, dict[str, Any]] = {

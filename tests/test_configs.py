@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch import nn
 
-from lit_gan.cli.shipped import find, shipped_names
+from lit_gan.cli.parsing.shipped import find, shipped_names
 from lit_gan.data import cifar10
 from lit_gan.networks import MLPGenerator
 from lit_gan.networks.layers import DenseLayer

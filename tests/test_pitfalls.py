@@ -3,9 +3,10 @@
 Each test shows both, so that we learn when Lightning mends one. Elsewhere, by name: P1
 `test_plain_ddp_fails_on_it`, P2 and P3 `test_it_moves_as_under_ddp_that_looks_for_unused_parameters` and
 `test_latents_and_dropout_differ_by_rank` (tests/strategies/test_ddp_gan.py); P5
-`test_scales_grow_with_each_players_own_steps` (tests/test_precision.py); P8's exactness `test_stopped_after_any_round`
-(tests/callbacks/test_graceful_stop.py); P9's schedules and clipping (tests/test_gan.py); P10 on a real Slurm
-(tests/test_slurm_fit.py); P11 `test_a_finished_run_is_not_gone_on_with` (tests/cli/test_resume.py).
+`test_scales_grow_with_each_players_own_steps` (tests/engine/test_precision.py); P8's exactness
+`test_stopped_after_any_round` (tests/callbacks/test_graceful_stop.py); P9's schedules and clipping (tests/test_gan.py);
+P10 on a real Slurm (tests/test_slurm_fit.py); P11 `test_a_finished_run_is_not_gone_on_with`
+(tests/cli/test_resume.py).
 """
 
 import os

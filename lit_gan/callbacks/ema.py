@@ -6,7 +6,7 @@ from torch import Tensor
 
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
-from lit_gan.parameter_names import plain_parameters
+from lit_gan.networks.parameter_names import plain_parameters
 
 
 class GeneratorEMA(Callback):

@@ -12,7 +12,7 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
-from lit_gan.shares import Share, evaluation_loaders, share_of
+from lit_gan.sharding import Share, evaluation_loaders, share_of
 
 Split = Literal["val", "test"]
 

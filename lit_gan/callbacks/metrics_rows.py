@@ -2,7 +2,7 @@
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lit_gan.tracking.csv_logger import CSVMetrics
+from lit_gan.loggers.csv import CSVMetrics
 
 
 class RowsAfterCheckpoint(Callback):

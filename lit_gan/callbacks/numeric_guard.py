@@ -9,8 +9,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lit_gan.errors import RunError
-from lit_gan.tracking.checkpoint_files import newest_checkpoint
-from lit_gan.tracking.run_record import NAN
+from lit_gan.runs.checkpoint_files import newest_checkpoint
+from lit_gan.runs.record import NAN
 
 _NEVER = torch.iinfo(torch.int64).max
 

@@ -25,7 +25,7 @@ from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.metrics.parzen import ParzenNLL
 from lit_gan.metrics.parzen_warnings import ParzenWarning
-from lit_gan.tracking.run_record import NAN
+from lit_gan.runs.record import NAN
 
 # Samples that take more wait on disk; a test of CIFAR-10 takes 123 MB.
 _BYTES_IN_MEMORY = 256 * 2**20

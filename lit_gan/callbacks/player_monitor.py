@@ -7,8 +7,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lit_gan.engine.log_interval import round_is_logged
 from lit_gan.gan import GAN
-from lit_gan.log_interval import round_is_logged
 
 
 class PlayerMonitor(Callback):

@@ -13,7 +13,7 @@ from torch import Tensor
 from lit_gan.callbacks.generated_samples import rows_per_batch, share_of_rows
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
-from lit_gan.shares import share_of
+from lit_gan.sharding import share_of
 
 Reference = Literal["train", "val", "test"]
 

@@ -22,8 +22,8 @@ from lit_gan.callbacks.round_end import (
     round_is_settled,
     validation_is_due,
 )
+from lit_gan.engine.resumption import name_files_not_folders
 from lit_gan.errors import UserError
-from lit_gan.resumption import name_files_not_folders
 
 USUAL_MONITOR = "val/parzen_nll"
 

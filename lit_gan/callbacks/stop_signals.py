@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 from lit_gan.errors import RunStopped
-from lit_gan.tracking.sweep_trial import sweep_of
+from lit_gan.launch.sweep_trial import sweep_of
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 

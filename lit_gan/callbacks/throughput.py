@@ -6,8 +6,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_gan.engine.log_interval import row_is_written
 from lit_gan.gan import GAN
-from lit_gan.log_interval import row_is_written
 
 
 class Throughput(Callback):

@@ -6,27 +6,17 @@ from pathlib import Path
 import torch
 
 from lit_gan.callbacks.row_labels import class_labels, described
-from lit_gan.cli.class_number import class_number
-from lit_gan.cli.run_arguments import run_folder_of
+from lit_gan.cli.parsing.class_number import class_number
+from lit_gan.cli.parsing.run_arguments import run_folder_of
 from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
-from lit_gan.tracking.checkpoint_files import resolve_checkpoint
+from lit_gan.runs.checkpoint_files import resolve_checkpoint
 
 
 def draw(options: argparse.Namespace) -> str:
-    """Draws samples and writes them.
-
-    Args:
-        options: Of `lit-gan sample`.
-
-    Returns:
-        Where they are, in words.
-
-    Raises:
-        UserError: If an option is out of its range or the checkpoint is none.
-    """
+    """Draws samples and writes them."""
     if options.out is not None:
         check_target(Path(options.out), (*PICTURES, *TENSORS))
     gan = GAN.load_from_checkpoint(options.checkpoint, map_location="cpu", allow=options.allow)

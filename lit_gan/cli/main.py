@@ -16,23 +16,22 @@ from importlib import import_module
 
 from lit_gan import __version__
 from lit_gan.cli.output import heed_no_reader
-from lit_gan.cli.shipped import shipped_names
-from lit_gan.errors import RunError, RunStopped, UserError
-from lit_gan.exit_codes import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR
-from lit_gan.tracking.atomic_write import NO_SPACE
-from lit_gan.tracking.launch import is_rank_zero, rank_in_job
-from lit_gan.tracking.sweep_trial import is_local_trial
+from lit_gan.cli.parsing.shipped import shipped_names
+from lit_gan.errors import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR, RunError, RunStopped, UserError
+from lit_gan.launch.ranks import is_rank_zero, rank_in_job
+from lit_gan.launch.sweep_trial import is_local_trial
+from lit_gan.runs.atomic_write import NO_SPACE
 
 # verb -> (module with `main(verb, arguments) -> exit code`, what it does)
 _VERBS = {
-    "fit": ("lit_gan.cli.run", "train a GAN; the same command again continues a stopped run"),
-    "validate": ("lit_gan.cli.run", "evaluate a run or a checkpoint on the validation data"),
-    "test": ("lit_gan.cli.run", "evaluate a run or a checkpoint on the test data"),
-    "predict": ("lit_gan.cli.run", "write samples of a run or a checkpoint to a .pt file"),
+    "fit": ("lit_gan.cli.trainer.run", "train a GAN; the same command again continues a stopped run"),
+    "validate": ("lit_gan.cli.trainer.run", "evaluate a run or a checkpoint on the validation data"),
+    "test": ("lit_gan.cli.trainer.run", "evaluate a run or a checkpoint on the test data"),
+    "predict": ("lit_gan.cli.trainer.run", "write samples of a run or a checkpoint to a .pt file"),
     "baselines": ("lit_gan.cli.baselines", "score real images, k-means centres and noise on a data set's protocol"),
-    "sweep": ("lit_gan.cli.sweep", "run a W&B sweep file on one's own machines, without a server"),
+    "sweep": ("lit_gan.cli.sweep.verb", "run a W&B sweep file on one's own machines, without a server"),
     "sample": ("lit_gan.cli.sample", "draw a grid of samples from a checkpoint, no data needed"),
-    "submit": ("lit_gan.cli.submit", "queue a command on a Slurm cluster, or run the same job here"),
+    "submit": ("lit_gan.cli.submit.verb", "queue a command on a Slurm cluster, or run the same job here"),
 }
 
 _ON_ALL_RANKS = ("fit", "validate", "test")
@@ -48,10 +47,7 @@ _LOOKED_AT = ("fit", "validate", "test", "predict", "baselines")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
-
-    Args:
-        arguments: What follows `lit-gan` on the command line; that of the process if ``None``.
+    """Runs one command, that of the process if ``None``.
 
     Returns:
         0 done, or stopped by the tracker; 1 a failure during a run; 2 something the user can mend, told in one line;
@@ -154,14 +150,14 @@ def _dispatch(arguments: list[str]) -> int:
     if verb not in _VERBS:
         raise UserError(_no_such_verb(verb))
     if verb in _LOOKED_AT:
-        topic = import_module("lit_gan.cli.help_page").asked_for(arguments[1:])
+        topic = import_module("lit_gan.cli.parsing.help_page").asked_for(arguments[1:])
         if topic is not None and topic != "all":
             _add_the_working_directory()
             _show(_help_on(verb, topic))
             return DONE
         if topic == "all":
             arguments = [verb, "--help"]
-        import_module("lit_gan.cli.first_look").look(verb, arguments[1:])  # before heavy imports
+        import_module("lit_gan.cli.parsing.first_look").look(verb, arguments[1:])  # before heavy imports
     if verb in _ON_ALL_RANKS:
         code: int | None = import_module("lit_gan.cli.srun").start_again_under_srun(arguments)  # before heavy imports
         if code is not None:
@@ -187,9 +183,9 @@ def _add_the_working_directory() -> None:
 
 def _help_on(verb: str, topic: str) -> str:
     if topic:
-        text: str = import_module("lit_gan.cli.class_help").class_help(topic)
+        text: str = import_module("lit_gan.cli.parsing.class_help").class_help(topic)
     else:
-        text = import_module("lit_gan.cli.help_page").help_page(verb, _VERBS[verb][1])
+        text = import_module("lit_gan.cli.parsing.help_page").help_page(verb, _VERBS[verb][1])
     return text
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from lit_gan.data.dataset import Batch, ImageDataset
 from lit_gan.errors import UserError
 from lit_gan.randomness import stream
-from lit_gan.shares import Share
+from lit_gan.sharding import Share
 
 
 class EpochOrder:

@@ -255,7 +255,7 @@ class Contracts:
         return loss
 
 
-def _no_second(error: Exception) -> str:
+def _no_second(_: Exception) -> str:
     return "; expected operations in the discriminator that torch can differentiate twice"
 
 

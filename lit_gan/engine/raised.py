@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.memory import is_oom_error
 
 from lit_gan.errors import RunError, RunStopped, UserError
-from lit_gan.strategies.rank_loss import may_be_a_consequence
+from lit_gan.strategies.peers.rank_loss import may_be_a_consequence
 
 _LONGEST = 400  # characters of somebody else's message; a compiler's hold pages
 _OURS = ("torch", "lightning", "lightning_utilities", __name__.partition(".")[0])

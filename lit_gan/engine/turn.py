@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from lit_gan.penalties import Penalty
 PlayerName = Literal["generator", "discriminator"]
 
 
-def _nobody(x: Tensor, condition: Tensor | None = None) -> Tensor:
+def _nobody(*_: Any) -> Tensor:
     raise UserError("Turn.discriminate: expected a turn of a GAN's; this one was made without a discriminator.")
 
 

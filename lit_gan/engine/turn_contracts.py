@@ -41,8 +41,8 @@ def check_steps(steps: Any, coordination: Coordination) -> int:
     most = coordination.max_discriminator_steps
     if not isinstance(steps, int) or not 0 <= steps <= most:
         raise UserError(
-            f"the coordination ({name_of(coordination)}) gives discriminator_steps = {steps!r}: expected a whole number "
-            f"from 0 to its max_discriminator_steps = {most}."
+            f"the coordination ({name_of(coordination)}) gives discriminator_steps = {steps!r}: expected a whole "
+            f"number from 0 to its max_discriminator_steps = {most}."
         )
     return steps
 
@@ -98,7 +98,7 @@ def takes_turn(auxiliary_loss: Callable[..., Tensor | None]) -> bool:
     except TypeError:
         warn(
             f"{getattr(auxiliary_loss, '__qualname__', 'auxiliary_loss')}(player, x, condition) is called as before: "
-            "expected auxiliary_loss(turn), which has turn.player, turn.x, turn.generated, turn.condition and D's logits."
+            "expected auxiliary_loss(turn), which has turn.player, turn.x, turn.generated, turn.condition and the logits."
         )
         return False
     return True

@@ -13,7 +13,7 @@ from lit_gan.networks.arguments import per_layer, whole_numbers
 from lit_gan.networks.generator import Generator
 from lit_gan.networks.initialization import WeightInit
 from lit_gan.networks.layers import DenseLayer, DenseStack
-from lit_gan.parameter_names import plain_name
+from lit_gan.networks.parameter_names import plain_name
 
 _PREFIX = "generator."
 _HOW = (

@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from lit_gan.errors import UserError
 from lit_gan.randomness import seed_global_generators
 from lit_gan.strategies.launcher import WatchedLauncher
-from lit_gan.strategies.peers import PeerWatch
+from lit_gan.strategies.peers.watch import PeerWatch
 from lit_gan.strategies.player_ddp import PlayerDDP
 from lit_gan.strategies.step_count import StepCount
 

@@ -17,7 +17,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 from lit_gan.errors import RunStopped
-from lit_gan.strategies.rank_loss import Place
+from lit_gan.strategies.peers.rank_loss import Place
 
 _LOOK_SECONDS = 0.5
 _GRACE = 5.0  # for the main process, which is often about to meet the same error

@@ -6,8 +6,8 @@ from typing import Any
 import yaml
 from optuna.trial import FrozenTrial
 
-from lit_gan.tracking.atomic_write import write_atomically
-from lit_gan.tracking.shown_path import shown
+from lit_gan.runs.atomic_write import write_atomically
+from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.study import SweepStudy

@@ -11,7 +11,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from lit_gan.errors import UserError
-from lit_gan.tracking.atomic_write import NO_SPACE, write_all
+from lit_gan.runs.atomic_write import NO_SPACE, write_all
 
 _BLOCK = 65536
 _HEAD = b'{"op_code":'  # of every line that Optuna writes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lit_gan.errors import UserError
-from lit_gan.tracking.run_folder import RunFolder
+from lit_gan.runs.folder import RunFolder
 
 _RUNS = "runs"
 

@@ -5,10 +5,10 @@ import socket
 import time
 from pathlib import Path
 
-from lit_gan.tracking.heartbeat import BEAT_SECONDS
-from lit_gan.tracking.launch import fresh_id
-from lit_gan.tracking.run_lock import RunLock
-from lit_gan.tracking.run_record import RunRecord, read_record
+from lit_gan.launch.ranks import fresh_id
+from lit_gan.runs.heartbeat import BEAT_SECONDS
+from lit_gan.runs.lock import RunLock
+from lit_gan.runs.record import RunRecord, read_record
 
 
 class Presence:

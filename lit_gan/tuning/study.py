@@ -15,9 +15,9 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from lit_gan.errors import UserError
-from lit_gan.tracking.launch import fresh_id
-from lit_gan.tracking.run_lock import RunLock
-from lit_gan.tracking.shown_path import shown
+from lit_gan.launch.ranks import fresh_id
+from lit_gan.runs.lock import RunLock
+from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.journal import open_journal, told_of_the_disk
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.sampling import pruner_for, sampler_for

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lit_gan.errors import UserError
-from lit_gan.tracking.child_process import ends_with_parent
+from lit_gan.launch.child_process import ends_with_parent
 
 # A checkpoint of a gigabyte takes six seconds, a round some; whoever has not left after that hangs.
 _PATIENCE_SECONDS = 300.0

@@ -7,8 +7,8 @@ from lightning.pytorch import Trainer
 from own_modules import OwnData, OwnModule
 
 from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
-from lit_gan.tracking.csv_logger import CSVMetrics
-from lit_gan.tracking.metrics_table import MetricsTable
+from lit_gan.loggers.csv import CSVMetrics
+from lit_gan.loggers.metrics_table import MetricsTable
 
 
 def _trained(folder: Path, epochs: int, width: int = 3, checkpoint: Path | None = None) -> Trainer:

@@ -13,7 +13,7 @@ from lit_gan.callbacks.interpolation import Interpolation
 from lit_gan.callbacks.pictures import grid_image, save_picture
 from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.errors import UserError
-from lit_gan.tracking.csv_logger import CSVMetrics
+from lit_gan.loggers.csv import CSVMetrics
 
 
 def test_the_picture_holds_the_samples_row_by_row() -> None:

@@ -13,9 +13,9 @@ from torch.optim import Adam
 
 from lit_gan.callbacks.player_monitor import PlayerMonitor
 from lit_gan.coordination import FixedSteps
+from lit_gan.loggers.csv import CSVMetrics
+from lit_gan.loggers.metrics_table import MetricsTable
 from lit_gan.schedules import ExponentialDecay, Schedule
-from lit_gan.tracking.csv_logger import CSVMetrics
-from lit_gan.tracking.metrics_table import MetricsTable
 
 
 class KeepGradients(Callback):

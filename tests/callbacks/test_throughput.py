@@ -11,8 +11,8 @@ from tiny_gan import examples, linear_gan, loader, trainer
 
 from lit_gan.callbacks.throughput import Throughput
 from lit_gan.coordination import FixedSteps
-from lit_gan.tracking.csv_logger import CSVMetrics
-from lit_gan.tracking.metrics_table import MetricsTable
+from lit_gan.loggers.csv import CSVMetrics
+from lit_gan.loggers.metrics_table import MetricsTable
 
 
 class Clock(Callback):

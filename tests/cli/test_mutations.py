@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lit_gan.cli.shipped import find
+from lit_gan.cli.parsing.shipped import find
 
 _ENDINGS = {0: "", 1: "lit-gan: failed: ", 2: "lit-gan: error: "}
 _WARNING = "lit-gan: warning: "

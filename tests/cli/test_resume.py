@@ -15,7 +15,7 @@ import torch
 from command_line import SHORT, fit, metrics, repeatable, the_run, weights
 
 import lit_gan as package
-from lit_gan.tracking.run_folder import RunFolder
+from lit_gan.runs.folder import RunFolder
 
 _STOPS = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=6")
 _ROOT = Path(package.__file__).parents[1]

@@ -9,8 +9,8 @@ import yaml
 from documents import PAGES, ROOT, blocks, commands, inline_commands, name_of
 
 from lit_gan.cli.main import _VERBS, main
+from lit_gan.cli.parsing.shipped import shipped_names
 from lit_gan.cli.sample import _parser
-from lit_gan.cli.shipped import shipped_names
 
 _ALL = [(page, arguments) for page in PAGES for arguments in (*commands(page), *inline_commands(page)) if arguments]
 _RUNS = sorted({tuple(arguments) for page in PAGES for arguments in commands(page) if arguments[:1] == ["fit"]})

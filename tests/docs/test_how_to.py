@@ -12,7 +12,7 @@ from documents import ROOT, blocks, commands
 from torchvision.utils import save_image
 
 from lit_gan.cli.main import main
-from lit_gan.cli.sweep_check import check_options
+from lit_gan.cli.sweep.check import check_options
 from lit_gan.gan import GAN
 from lit_gan.tuning.sweep_file import load_sweep
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lit_gan.tracking.metrics_table import MetricsTable
-from lit_gan.tracking.run_record import RunRecord, Status
+from lit_gan.loggers.metrics_table import MetricsTable
+from lit_gan.runs.record import RunRecord, Status
 from lit_gan.tuning.logged_values import LoggedValue, TrialRun
 
 

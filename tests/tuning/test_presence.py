@@ -9,8 +9,8 @@ from pathlib import Path
 
 from trainings import ENVIRON
 
-from lit_gan.tracking.run_lock import RunLock
-from lit_gan.tracking.run_record import RunRecord
+from lit_gan.runs.lock import RunLock
+from lit_gan.runs.record import RunRecord
 from lit_gan.tuning.presence import Presence, is_alive, new_worker
 
 

@@ -14,8 +14,8 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
 
 from lit_gan.errors import UserError
-from lit_gan.tracking.run_lock import RunLock
-from lit_gan.tracking.run_record import RunRecord
+from lit_gan.runs.lock import RunLock
+from lit_gan.runs.record import RunRecord
 from lit_gan.tuning import study as study_module
 from lit_gan.tuning.journal import SweepJournal
 from lit_gan.tuning.sampling import number_of_trials, sampler_for

@@ -12,7 +12,7 @@ from trainings import ENVIRON
 from waiting import wait_until
 
 from lit_gan.errors import UserError
-from lit_gan.tracking.run_lock import RunLock
+from lit_gan.runs.lock import RunLock
 from lit_gan.tuning import trial_process
 from lit_gan.tuning.trial_process import TrialProcess
 

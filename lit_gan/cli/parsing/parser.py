@@ -1,0 +1,47 @@
+"""The parser of `fit`, `validate`, `test` and `predict`: shipped configs by name, errors in one line."""
+
+from typing import Any, NoReturn
+
+import yaml
+from jsonargparse._actions import ActionConfigFile  # its public alias is not exported to type checkers
+from lightning.pytorch.cli import LightningArgumentParser
+from lightning_utilities.core.enums import StrEnum
+
+from lit_gan.cli.parsing.explanation import explain
+from lit_gan.cli.parsing.interpolation import with_values
+from lit_gan.cli.parsing.shipped import find
+from lit_gan.errors import UserError
+
+# Lightning's own words, such as the `interval` of its Timer, are strings to a reader of YAML, too.
+yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, word: dumper.represent_str(str(word.value)))
+
+
+class ShippedConfigFile(ActionConfigFile):
+    """`--config` that takes a path or the bare name of a shipped configuration."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Applies the configuration that ``values`` names; what is wrong in it is told with its name."""
+        path = str(find(values)) if isinstance(values, str) else values
+        try:
+            super().__call__(parser, cfg, path, option_string)  # type: ignore[no-untyped-call]  # it has no types
+        except (UserError, UnicodeDecodeError) as error:
+            raise UserError(f"--config {values}: {error}") from error
+
+
+class Parser(LightningArgumentParser):
+    """LightningCLI's parser with our `--config`, whose errors are the user's to mend."""
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> Any:
+        """As jsonargparse's, with our action for configuration files."""
+        if kwargs.get("action") is ActionConfigFile:
+            kwargs["action"] = ShippedConfigFile
+            kwargs["help"] = "Path to a YAML file, or the bare name of a shipped configuration."
+        return super().add_argument(*args, **kwargs)
+
+    def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Any:
+        """As jsonargparse's, with the values of what stands in a configuration as ``${...}``."""
+        return super().parse_string(with_values(content), *args, **kwargs)
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raises what would have been printed, with the usage, by jsonargparse."""
+        raise explain(message, ex) from ex

@@ -1,0 +1,1 @@
+"""`submit`: a command, or a sweep, as a job on a cluster."""

@@ -1,0 +1,1 @@
+"""`sweep`: a W&B sweep file with no server."""

@@ -1,0 +1,1 @@
+"""`fit`, `validate`, `test`, `predict`: a run, its record and its end."""

@@ -1,0 +1,105 @@
+"""What a command asks of the Trainer, found by parsing it whole; nothing is built or run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lit_gan.cli.parsing.parser import Parser
+from lit_gan.cli.parsing.run_arguments import completed_arguments
+from lit_gan.cli.quiet import silence_what_users_cannot_mend
+from lit_gan.cli.trainer.devices import number_of_devices
+from lit_gan.cli.trainer.run import RunCLI
+
+# Defaults that nobody gives: what is parsed as one of them was not asked for.
+_NO_DEVICES = "as the job has them"
+_NOT_GIVEN = {"trainer.devices": _NO_DEVICES, "trainer.num_nodes": 0}
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """What is asked for in a command and its configurations.
+
+    Args:
+        name: The ``<config>`` of ``runs/<config>/<id>``.
+        devices: How many devices on each machine; None: that is left to others.
+        all_devices: Whether as many as there are were asked for, in so many words.
+        num_nodes: How many machines; None: that is left to others.
+        accelerator: ``auto``, ``cpu``, ``gpu``, ...
+        run_dir: The run folder, where it is named.
+        resume: ``auto``, ``never`` or a run folder.
+    """
+
+    name: str
+    devices: int | None
+    all_devices: bool
+    num_nodes: int | None
+    accelerator: str
+    run_dir: str | None
+    resume: str
+
+
+def trainer_settings(verb: str, arguments: list[str]) -> TrainerSettings:
+    """Parses a command as it will be parsed when it runs.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        arguments: What follows it.
+
+    Raises:
+        UserError: Whatever is wrong with its options.
+    """
+    silence_what_users_cannot_mend()
+    with completed_arguments(verb, arguments) as complete:
+        return _Parsed(verb, complete).settings()
+
+
+def parsed_command(verb: str, arguments: list[str]) -> Any:
+    """The options of a command, parsed as they are when it runs.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        arguments: What follows it.
+
+    Raises:
+        UserError: Whatever is wrong with them.
+    """
+    return _Parsed(verb, arguments).options
+
+
+class _Parsed(RunCLI):
+    """The command line, parsed and left at that."""
+
+    def add_arguments_to_parser(self, parser: Parser) -> None:  # type: ignore[override]  # as RunCLI's
+        super().add_arguments_to_parser(parser)
+        self._verb_parser = parser
+
+    def _parse(self, parser: Parser, arguments: list[str]) -> Any:
+        """Not before each ``${trainer.devices}`` has found its value."""
+        self._verb_parser.set_defaults(_NOT_GIVEN)
+        return super()._parse(parser, arguments)
+
+    def _set_seed(self) -> None:
+        """Not the seed of this process."""
+
+    def before_instantiate_classes(self) -> None:
+        """Nor its threads."""
+
+    def instantiate_classes(self) -> None:
+        """Neither model nor data."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing is run."""
+
+    def settings(self) -> TrainerSettings:
+        """What was asked for."""
+        trainer = self.options.trainer
+        given = trainer.devices != _NO_DEVICES
+        devices = number_of_devices(trainer.devices) if given else None
+        return TrainerSettings(
+            name=self._name_of_the_runs(),
+            devices=devices,
+            all_devices=given and devices is None,
+            num_nodes=trainer.num_nodes or None,
+            accelerator=str(trainer.accelerator),
+            run_dir=self.options.get("run_dir"),
+            resume=self.options.get("resume") or "auto",
+        )

@@ -1,0 +1,118 @@
+"""What a checkpoint says of how its model was built, among the configurations of a command; looked through first."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_gan.cli.parsing.options import SECTIONS
+from lit_gan.cli.parsing.shipped import find
+from lit_gan.engine.import_policy import ImportPolicy
+from lit_gan.engine.stored_configuration import StoredConfiguration, escaped, import_paths_in
+from lit_gan.errors import UserError
+from lit_gan.runs.checkpoint_files import load_checkpoint
+from lit_gan.runs.shown_path import shown
+
+_OF_THE_WEIGHTS = ("generator", "discriminator", "latent")
+
+
+def configurations(
+    verb: str,
+    checkpoint: Path,
+    run: Path | None,
+    configs: list[str],
+    flags: list[str],
+    allowed: list[str],
+    folder: Path,
+) -> list[str]:
+    """The configurations of a command that starts from a checkpoint, the first one first.
+
+    Args:
+        verb: Which.
+        checkpoint: The checkpoint.
+        run: The run folder that it lies in, if it does.
+        configs: The configurations that are given.
+        flags: All other arguments.
+        allowed: The modules that ``--allow`` names.
+        folder: Where what the checkpoint says may be written as a file.
+
+    Raises:
+        UserError: If the checkpoint, or the configuration of its run, names what may not be imported.
+    """
+    policy = ImportPolicy.allowing(allowed, typed=[*_typed_in_files(configs), *_typed_in_flags(flags)])
+    of_the_run = [] if configs or run is None else [str(run / "config.yaml")]
+    for name in of_the_run:
+        _check_config_of_run(Path(name), policy)
+    stored = _stored_model(checkpoint, folder, policy)
+    if verb == "fit" and stored and not of_the_run:
+        return list(_written([stored, *configs, _networks_of(stored)], folder))
+    return list(_written([*(configs or of_the_run), stored], folder))
+
+
+def _written(layers: list[Any], folder: Path) -> Iterator[str]:
+    """The configurations by name; those that are no files yet are written.
+
+    Under the name of the first one that is: runs are called after the first of all.
+    """
+    stem = next((Path(layer).stem for layer in layers if isinstance(layer, str)), "checkpoint")
+    for number, layer in enumerate(layer for layer in layers if layer):
+        if isinstance(layer, str):
+            yield layer
+        else:
+            target = folder / str(number) / f"{stem}.yaml"
+            target.parent.mkdir()
+            target.write_text(yaml.safe_dump(layer))
+            yield str(target)
+
+
+def _typed_in_files(configs: list[str]) -> Iterator[str]:
+    """The import paths in configurations that the user gives; what is wrong with one is told when it is parsed."""
+    for config in configs:
+        with suppress(UserError, OSError, ValueError, yaml.YAMLError):
+            yield from import_paths_in(yaml.safe_load(find(config).read_text()))
+
+
+def _typed_in_flags(flags: list[str]) -> Iterator[str]:
+    for flag in flags:
+        value = flag.partition("=")[2] if flag.startswith("--") else flag
+        with suppress(ValueError, yaml.YAMLError):
+            yield from import_paths_in(yaml.safe_load(value))
+
+
+def _check_config_of_run(path: Path, policy: ImportPolicy) -> None:
+    """Whoever made the checkpoint made the configuration beside it."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return  # the parser says what is wrong with it
+    if isinstance(content, dict):
+        StoredConfiguration(f"configuration {shown(path)}", policy, path.parent).check_sections(content, SECTIONS)
+
+
+def _stored_model(checkpoint: Path, folder: Path, policy: ImportPolicy) -> dict[str, Any]:
+    """How the checkpoint's model was built, as a configuration; empty where the checkpoint does not say."""
+    stored: dict[str, Any] = dict(load_checkpoint(checkpoint).get("hyper_parameters", {}))
+    class_path = stored.get("_class_path")
+    if class_path is None:
+        return {}
+    StoredConfiguration(f"checkpoint {checkpoint}", policy, folder).check_module(stored)
+    arguments = {key: _plain(value) for key, value in stored.items() if key not in ("_instantiator", "_class_path")}
+    return {"model": {"class_path": class_path, "init_args": escaped(arguments)}}
+
+
+def _networks_of(stored: dict[str, Any]) -> dict[str, Any]:
+    """Of a model's configuration what its weights depend on."""
+    arguments = stored["model"]["init_args"]
+    kept = {name: arguments[name] for name in _OF_THE_WEIGHTS if arguments.get(name) is not None}
+    return {"model": {"init_args": kept}} if kept else {}
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, which YAML knows."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

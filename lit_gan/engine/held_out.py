@@ -1,0 +1,84 @@
+"""What is kept while a GAN passes over held-out examples: where it stands, the latents there, and the sums."""
+
+import torch
+from torch import Tensor
+
+from lit_gan.engine.turn import quantities
+from lit_gan.functional.theory import jsd_lower_bound
+from lit_gan.latents import LatentTable
+from lit_gan.metrics.exact_mean import ExactMean
+from lit_gan.objectives import Objective
+from lit_gan.sharding import Share
+
+_OF_PROBABILITIES = ("value", "jsd_bound", "d_real", "d_fake")
+
+
+class HeldOut:
+    """One pass over a held-out loader: every example once, under latents that are a function of its place.
+
+    The numbers are means over the rows of all batches and ranks, formed in float64 of D's logits. So they depend on
+    the batch size and on the ranks no more than the networks' own forward passes do, whose roundings change with the
+    shape of a batch: about 1e-6 of a number in float32, 1e-12 in float64. An objective whose losses are no means over
+    rows is weighted by batches, and its losses depend on these. A latent belongs to a place: examples in another order
+    meet other latents, which changes the numbers of a conditional GAN alone.
+
+    Args:
+        share: Which places this rank sees.
+        latents: The latents of all places.
+        objective: What each player minimises.
+        device: Where the networks are.
+
+    Example:
+        >>> from lit_gan.latents import Uniform
+        >>> from lit_gan.objectives import NonSaturating
+        >>> latents = LatentTable(Uniform(4), torch.float32, 0, "val", 0)
+        >>> held_out = HeldOut(Share(0, 2, num_examples=3), latents, NonSaturating(), torch.device("cpu"))
+        >>> x, z, _ = held_out.take(torch.zeros(3, 1, 8, 8), None)  # places 0, 2 and, to pad, 4
+        >>> len(x), len(z)
+        (2, 2)
+        >>> held_out.update(torch.zeros(2, 1), torch.zeros(2, 1))
+        >>> round(held_out.means["value"].compute().item(), 4)
+        -1.3863
+    """
+
+    def __init__(self, share: Share, latents: LatentTable, objective: Objective, device: torch.device) -> None:
+        self._share = share
+        self._latents = latents
+        self._objective = objective
+        self._rows = 0
+        self._dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        self.means = {
+            name: ExactMean(jsd_lower_bound if name == "jsd_bound" else None, self._dtype).to(device)
+            for name in ("loss_d", "loss_g", *(_OF_PROBABILITIES if objective.logits_are_log_odds else ()))
+        }
+
+    def take(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The rows of the next batch that are no repeats, and the latents that go with them.
+
+        Args:
+            x: The batch's examples.
+            condition: What they are conditioned on, or ``None``.
+
+        Returns:
+            The examples, their latents, their condition; of no rows, where all are repeats.
+        """
+        places = self._share.places(self._rows, len(x))
+        self._rows += len(x)
+        own = slice(len(places))
+        return x[own], self._latents.rows(places).to(x.device), None if condition is None else condition[own]
+
+    def update(self, real_logits: Tensor, fake_logits: Tensor) -> None:
+        """Adds what D says of a batch.
+
+        Args:
+            real_logits: On the examples.
+            fake_logits: On as many samples.
+        """
+        real, fake = real_logits.to(self._dtype), fake_logits.to(self._dtype)
+        loss_d = self._objective.loss_d(real, fake)
+        loss_g = self._objective.loss_g(fake, *([real] if self._objective.pairs_examples else []))
+        numbers = quantities(real, fake)
+        # The bound is that of the mean value: it is formed at the end.
+        numbers |= {"loss_d": loss_d, "loss_g": loss_g, "jsd_bound": numbers["value"]}
+        for name, mean in self.means.items():
+            mean.update(numbers[name], rows=len(real))

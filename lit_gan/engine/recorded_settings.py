@@ -1,0 +1,90 @@
+"""Going on from a checkpoint with the optimisers and schedules that are asked for now."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from lit_gan.engine.optimizer_settings import Progress, Settings, groups_of, same
+from lit_gan.engine.players import Player
+from lit_gan.runs.checkpoint_files import ended_epochs
+
+
+def go_on_as_asked(players: Mapping[Any, Player], checkpoint: dict[str, Any], built_from: Mapping[str, Any]) -> None:
+    """Puts into a checkpoint's optimisers and schedulers what is asked for, where that is not what it was trained with.
+
+    Args:
+        players: The players, in the order of their optimisers.
+        checkpoint: A whole one, about to be restored; changed in place. One without the states of as many optimisers
+            is left for Lightning to refuse.
+        built_from: What the module was built from, where it was built from plain data.
+
+    Raises:
+        UserError: If an optimiser is of another class than the checkpoint's, or of other groups.
+    """
+    states = checkpoint.get("optimizer_states", ())
+    if len(states) != len(players) or "lr_schedulers" not in checkpoint:
+        return
+    recorded = _recorded(players, checkpoint, built_from)
+    if recorded is None:
+        return
+    progress = Progress(int(checkpoint.get("global_step", 0)), ended_epochs(checkpoint))
+    schedulers, kept = list(checkpoint["lr_schedulers"]), []
+    for (name, player), state in zip(players.items(), states, strict=True):
+        own, schedulers = _cut(schedulers, len(recorded[name].schedules))
+        kept += player.asked.put_into(state, own, recorded[name], progress)
+    checkpoint["lr_schedulers"] = kept
+
+
+def _cut(items: list[Any], count: int) -> tuple[list[Any], list[Any]]:
+    return items[:count], items[count:]
+
+
+def _recorded(
+    players: Mapping[Any, Player], checkpoint: Mapping[str, Any], built_from: Mapping[str, Any]
+) -> dict[Any, Settings] | None:
+    """What the checkpoint was trained with; ``None`` where an old one does not tell, which is said."""
+    record = checkpoint.get("lit_gan", {}).get("settings")
+    if record is not None:
+        return {name: Settings(**record[name]) for name in players}
+    stored = checkpoint.get("hyper_parameters", {})
+    if all({f"optimizer_{name[0]}", f"schedule_{name[0]}"} <= stored.keys() for name in players):
+        return {name: _as_stored(player, stored, built_from) for name, player in players.items()}
+    if not checkpoint["lr_schedulers"]:  # nothing has moved what the optimisers began with
+        states = checkpoint["optimizer_states"]
+        return {name: _as_left(player, state) for (name, player), state in zip(players.items(), states, strict=True)}
+    warnings.warn(
+        "the checkpoint is of an early version that does not tell how its optimisers and schedules were set: they go "
+        "on as they are in it, whatever this GAN asks for.",
+        stacklevel=2,
+    )
+    return None
+
+
+def _as_stored(player: Player, stored: Mapping[str, Any], built_from: Mapping[str, Any]) -> Settings:
+    """By the class paths and arguments that the module was built from; nothing that they name is imported."""
+    side = player.name[0]
+    said, kind = stored[f"optimizer_{side}"], type(player.build_optimizer())
+    if said["class_path"].rpartition(".")[2] != kind.__name__:
+        return Settings(said["class_path"], [], [])
+    groups = groups_of(kind(player.parameters, **said.get("init_args", {})))
+    asked = player.asked.on(groups)
+    before, now = stored[f"schedule_{side}"], built_from.get(f"schedule_{side}", ())
+    unchanged = same(_plain(before), _plain(now))
+    return asked if unchanged else Settings(asked.optimizer, groups, [{"scheduler": "another"} for _ in before])
+
+
+def _as_left(player: Player, state: Mapping[str, Any]) -> Settings:
+    """By the state itself, where no schedule has changed it."""
+    player.build_optimizer()
+    groups = [{name: value for name, value in group.items() if name != "params"} for group in state["param_groups"]]
+    fits = all(asked.keys() <= group.keys() for asked, group in zip(player.settings.groups, groups, strict=False))
+    # `fused` is this package's choice for the device, and was not asked for.
+    groups = [{**group, "fused": None} if "fused" in group else group for group in groups]
+    return Settings(player.settings.optimizer if fits else "of another kind", groups, [])
+
+
+def _plain(value: Any) -> Any:
+    """As plain data, whatever mappings the command line made of it."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

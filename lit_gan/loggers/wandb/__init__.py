@@ -1,0 +1,1 @@
+"""Weights & Biases: which run, what it is told, what it lacks."""

@@ -1,0 +1,161 @@
+"""What ``run.json`` says of a run: how it stands, who writes it, and which configuration it has."""
+
+import dataclasses
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from lit_gan import __version__
+from lit_gan.errors import UserError
+from lit_gan.runs.atomic_write import write_atomically
+from lit_gan.runs.fingerprint import fingerprint, plain
+
+Status = Literal["running", "stopped", "finished", "failed"]
+
+#: The first word of the reason of a run that failed by NaN: going on from its checkpoint would only fail
+#: again.
+NAN = "nan"
+
+# Four beats of 30 s: one may be lost to a busy file system and one to clocks that differ, and the run still
+# counts as alive; a requeued Slurm job starts no earlier than that after its first life (the default of
+# `scontrol requeue`).
+FRESH_SECONDS = 120.0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The content of ``run.json``.
+
+    Args:
+        status: ``running``, ``stopped`` (goes on when started again), ``finished`` or ``failed``.
+        reason: Why it stopped or failed; begins with ``nan`` when the run cannot go on.
+        heartbeat: When the record was last written, ISO 8601, UTC.
+        pid: The writing process.
+        host: Its machine.
+        started: When the run was first started, ISO 8601, UTC.
+        fingerprint: Of the resolved configuration.
+        resumed: How many times the run went on after its first start.
+        lit_gan: The version that wrote last.
+        launch: The ``srun`` that started the ranks, by which the others find rank 0's choice.
+        config: The resolved configuration itself, to say where another one differs.
+        owner: Who the run belongs to (:func:`lit_gan.runs.ownership.owner_of`); None: nobody in particular.
+    """
+
+    status: Status
+    reason: str
+    heartbeat: str
+    pid: int
+    host: str
+    started: str
+    fingerprint: str
+    resumed: int
+    lit_gan: str
+    launch: str | None
+    config: dict[str, Any]
+    owner: str | None
+
+    @classmethod
+    def first(cls, config: Mapping[str, Any], launch: str | None = None, owner: str | None = None) -> "RunRecord":
+        """The record of a run that starts now, in this process."""
+        return cls(
+            status="running",
+            reason="",
+            heartbeat=_now(),
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started=_now(),
+            fingerprint=fingerprint(config),
+            resumed=0,
+            lit_gan=__version__,
+            launch=launch,
+            config=plain(config),
+            owner=owner,
+        )
+
+    def again(self, launch: str | None = None, owner: str | None = None) -> "RunRecord":
+        """The record of the same run that goes on now, in this process."""
+        now = RunRecord.first(self.config, launch, owner)
+        return dataclasses.replace(now, started=self.started, resumed=self.resumed + 1)
+
+    def marked(self, status: Status, reason: str) -> "RunRecord":
+        """The record with another status."""
+        return dataclasses.replace(self, status=status, reason=reason, heartbeat=_now())
+
+    def beaten(self) -> "RunRecord":
+        """The record with the heartbeat of this moment."""
+        return dataclasses.replace(self, heartbeat=_now())
+
+    @property
+    def resumable(self) -> bool:
+        """Whether ``--resume auto`` may go on with the run, once its writer is gone."""
+        by_nan = self.status == "failed" and self.reason.casefold().startswith(NAN)
+        return self.status != "finished" and not by_nan
+
+    def beats(self, *, locks_work: bool) -> bool:
+        """Whether the run counts as alive by its heartbeat, although its lock is free.
+
+        Args:
+            locks_work: Whether the file system keeps locks: a free one then proves that a process of this
+                machine is dead.
+        """
+        if self.host == socket.gethostname() and (locks_work or not _process_exists(self.pid)):
+            return False
+        age = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)
+        return self.status == "running" and abs(age.total_seconds()) < FRESH_SECONDS
+
+    def write(self, path: Path) -> None:
+        """Replace ``run.json`` atomically.
+
+        Args:
+            path: The file.
+
+        Raises:
+            OSError: With the path, when it cannot be written.
+        """
+        write_atomically(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """Read ``run.json``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its record, or None where there is no such file.
+
+    Raises:
+        UserError: When the file is not a record.
+    """
+    try:
+        content = {"owner": None, **json.loads(path.read_text())}  # early records name no owner
+        # Keys of a later version are left aside; a missing one is an error.
+        record = RunRecord(**{field.name: content[field.name] for field in dataclasses.fields(RunRecord)})
+        datetime.fromisoformat(record.heartbeat)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not the record of a run ({type(error).__name__}: {error}): put it back as it was, "
+            "or start a new run with --resume never."
+        ) from error
+    return record
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # signal 0 only asks
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

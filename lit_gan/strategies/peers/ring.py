@@ -1,0 +1,110 @@
+"""Who is heard of: what each rank writes into the job's store, and what the rank before it in the ring makes of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch.distributed.distributed_c10d import Store
+
+from lit_gan.strategies.peers.rank_loss import Place
+
+_GONE_WELL = 1 << 40  # added to a rank's count of beats when it leaves in good order: more than it will ever beat
+_MISSED_BEATS = 3  # enough to name the lost rank, where a broken connection says that there is one
+
+
+@dataclass(frozen=True)
+class Board:
+    """The entries of one watch in the job's store.
+
+    Args:
+        start: Which watch: there may be several after each other on one store.
+    """
+
+    start: int
+
+    def key(self, name: str) -> str:
+        """The key of an entry that all ranks share."""
+        return f"{self.start}/{name}"
+
+    def beats_of(self, rank: int) -> str:
+        """The key of a rank's count of beats."""
+        return self.key(f"beats/{rank}")
+
+    def place_of(self, rank: int) -> str:
+        """The key of where a rank runs."""
+        return self.key(f"place/{rank}")
+
+    def name_of(self, store: Store, rank: int) -> str:
+        """A rank in words, with its place if that is known."""
+        key = self.place_of(rank)
+        return str(Place.read(store.get(key))) if store.check([key]) else f"rank {rank}"
+
+    def beat(self, store: Store, rank: int) -> None:
+        """A rank shows that it is there."""
+        store.add(self.beats_of(rank), 1)
+
+    def leave(self, store: Store, rank: int) -> None:
+        """A rank shows that it will not be heard of any more, and that this is well."""
+        store.add(self.beats_of(rank), _GONE_WELL)
+
+    def has_left(self, store: Store, rank: int) -> bool:
+        """Whether a rank has left in good order."""
+        return self.beats(store, rank) >= _GONE_WELL
+
+    def beats(self, store: Store, rank: int) -> int:
+        """How often a rank has beaten; far more after it has left."""
+        return int(store.add(self.beats_of(rank), 0))
+
+
+class Ring:
+    """Listens to the next rank in the ring: whoever dies, the rank before it is alive, or dead and heard.
+
+    Args:
+        rank: Who listens.
+        world_size: How many ranks there are.
+        every: Seconds between two turns.
+        silence: Seconds without a beat after which a rank is lost.
+    """
+
+    def __init__(self, rank: int, world_size: int, every: float, silence: float) -> None:
+        self._rank, self._world = rank, world_size
+        self._every, self._silence = every, silence
+        self.suspicious = False  # whether something has told that a rank is lost
+        self._unheard: dict[int, tuple[int, int]] = {}  # rank -> its last beat, and for how many turns it is the last
+        self._left: set[int] = set()
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds; few in suspicion."""
+        return min(self._silence, _MISSED_BEATS * self._every) if self.suspicious else self._silence
+
+    @property
+    def seconds_to_find_out(self) -> float:
+        """How long it takes, in suspicion, until a dead rank is known to be lost."""
+        return (2 + _MISSED_BEATS) * self._every
+
+    def silent_peer(self, store: Store, board: Board) -> int | None:
+        """One turn: the next rank, if it is silent.
+
+        In suspicion any rank, so that the one whose connection broke finds out by itself.
+
+        Args:
+            store: The job's.
+            board: The entries of this watch.
+        """
+        for peer in self._peers():
+            beats = board.beats(store, peer)
+            if beats >= _GONE_WELL:
+                self._left.add(peer)
+                continue
+            last, turns = self._unheard.get(peer, (beats, -1))
+            self._unheard[peer] = (beats, turns + 1 if beats == last else 0)
+            # One that has not begun is no loss: between two runs in one process ranks may be minutes apart.
+            if beats and self._unheard[peer][1] * self._every >= self.longest_silence:
+                return peer
+            if not self.suspicious:
+                break
+        return None
+
+    def _peers(self) -> Iterator[int]:
+        ranks = ((self._rank + step) % self._world for step in range(1, self._world))
+        return (rank for rank in ranks if rank not in self._left)

@@ -1,0 +1,333 @@
+"""A watch over the ranks of a job: one that dies takes the others down, with its error shown, and nobody hangs."""
+
+import atexit
+import os
+import sys
+import time
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+
+from torch.distributed.distributed_c10d import Store
+
+from lit_gan.errors import RunError, RunStopped
+from lit_gan.strategies.peers.call_timeout import within
+from lit_gan.strategies.peers.job_store import JobStore, StoreGone, held_by_torchrun
+from lit_gan.strategies.peers.rank_loss import Place, RankLoss, may_be_a_consequence
+from lit_gan.strategies.peers.ring import Board, Ring
+
+_STORE_SECONDS = 5.0  # a call from the main thread, which has other things to do
+_CALLBACK_SECONDS = 5.0
+_SETTLING = 1.0  # an error that all ranks share reaches them within this of each other
+_LOSS, _HEARD, _LEFT = "loss", "heard", "left"
+_WHY = "it was killed (out of memory?), or its machine or the network is gone"
+
+
+class PeerWatch:
+    """Beats through the job's store, and ends this process when another rank is lost, wherever its main thread hangs.
+
+    A collective waits for all ranks: in C++, where no exception reaches it, and with NCCL for half an hour. So each
+    rank runs a thread that beats every few seconds, listens to the next rank in the ring, and looks for one key, under
+    which the first loss is told to all: the error of a rank that failed, or the name of a rank that is not heard of any
+    more. Then the thread prints that one line, gives the main thread a few seconds to end by its own (consequential)
+    error, and leaves with exit code 1. A beat costs four short calls, however many ranks there are.
+
+    What it cannot tell: a rank whose main thread holds the GIL for longer than ``silence`` (C code that never releases
+    it; torch does, also while it waits in a collective, compiles or copies) from one that is dead; a rank that hangs
+    but lets its threads run from one that works; a dead machine from a dead network. Time for which this process was
+    itself stopped counts as nobody's silence. A rank that dies outside ``start`` and ``stop`` is its launcher's matter.
+
+    Args:
+        rank: This process.
+        world_size: How many ranks there are; with one there is nothing to watch.
+        on_loss: Called once with the message, before anything else ends: marks the run as failed. It runs in a thread
+            of the watch, and is given up after five seconds.
+        before_exit: Called, with the same limit, right before the watch ends the process; not if it ends by itself.
+        every: Seconds between two beats.
+        silence: Seconds without a beat after which a rank is lost.
+        grace: Seconds for a main thread that is blocked to come out of it.
+        farewell: Seconds that a main thread has for its own end from ``report`` on: teardown, loggers, uploads.
+
+    Example:
+        >>> watch = PeerWatch(rank=0, world_size=1)
+        >>> watch.start(), watch.stop(), watch.loss
+        (None, None, None)
+    """
+
+    def __init__(
+        self,
+        rank: int,
+        world_size: int,
+        *,
+        on_loss: Callable[[str], None] | None = None,
+        before_exit: Callable[[], None] | None = None,
+        every: float = 2.0,
+        silence: float = 30.0,
+        grace: float = 5.0,
+        farewell: float = 20.0,
+    ) -> None:
+        self._here, self._world = Place.here(rank), world_size
+        self._on_loss, self._before_exit = on_loss, before_exit
+        self._every, self._silence, self._grace, self._farewell = every, silence, grace, farewell
+        self._ring = Ring(rank, world_size, every, silence)
+        self._store: JobStore | None = None
+        self._board = Board(0)
+        self._thread = Thread(target=self._watch, name="lit-gan peers", daemon=True)
+        self._lock = Lock()  # of the decision whether this watch ends well or with a loss
+        self._loss: RankLoss | None = None
+        self._over, self._lost, self._leaving = Event(), Event(), Event()
+        self._first: Place | None = None  # rank 0, to be named after its store has gone with it
+
+    @property
+    def loss(self) -> str | None:
+        """The message that has been printed, if a rank other than this one was lost."""
+        return None if self._loss is None else self._loss.told
+
+    def start(self) -> None:
+        """Begins to beat and to watch; all ranks of the default process group do, in any order.
+
+        Raises:
+            ValueError: Without a process group.
+            RunError: If the job's store is gone already.
+        """
+        if self._world == 1:
+            return
+        # An agent of torchrun may keep its store when it starts the ranks anew.
+        self._store = JobStore(f"lit-gan/peers/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}")
+        try:
+            self._store.ask(self._enter, self._silence)
+        except StoreGone as gone:
+            raise RunError(self._loss_of_the_store(gone).told) from gone
+        atexit.register(self._over.set)  # no thread that talks while the interpreter is taken down
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leaves in good order: nobody will miss this rank. Only the store's host waits, seconds, for its last readers.
+
+        After a loss it leaves the watch on: it ends the process if the main thread does not.
+        """
+        if self._store is None:
+            return
+        with self._lock:
+            if self._loss is not None:
+                self._leaving.set()
+                return
+            done = self._over.is_set()  # by an error of its own, or since rank 0 has left
+            self._over.set()
+        self._thread.join(_STORE_SECONDS)
+        if not done:
+            self._leave(self._store)
+        atexit.unregister(self._over.set)
+        self._store.close()
+        self._store = None
+
+    def report(self, error: BaseException) -> str | None:
+        """Tells the others that this rank ends by an exception, or is told why: call it where the exception passes.
+
+        An error that only says that a connection has broken waits for a few beats for the news of who broke it. The
+        message of a loss is added to the error as a note, which stands below its traceback.
+
+        Args:
+            error: What ends this rank. A ``RunStopped`` is no failure: the rank leaves in good order.
+
+        Returns:
+            The message, if the error is a consequence of the loss of another rank.
+        """
+        if isinstance(error, RunStopped):
+            self.stop()
+            return self.loss
+        if self._store is None:
+            return self.loss
+        self._leaving.set()
+        if may_be_a_consequence(error):
+            self._ring.suspicious = True
+            self._wait_for_a_loss(self._ring.seconds_to_find_out + 2 * _SETTLING)
+        if self._loss is None and not self._over.is_set():
+            self._publish(self._store, RankLoss.of(error, self._here), hurry=isinstance(error, KeyboardInterrupt))
+        if self._loss is not None:
+            self._lost.wait(3 * _CALLBACK_SECONDS)  # what is being told comes before this error's own traceback
+            error.add_note(f"lit-gan: failed: {self._loss.told}")
+        return self.loss
+
+    def lose(self, rank: int, how: str) -> None:
+        """Tells all ranks of one whose end was seen from outside, as by the process that launched it.
+
+        Args:
+            rank: Which has ended; if it had left in good order, or failed by an error that is told, this adds nothing.
+            how: What follows its name: "was killed by SIGKILL".
+        """
+
+        def tell(store: Store) -> None:
+            if not self._board.has_left(store, rank):
+                loss = RankLoss(rank, self._here.rank, self._here.host, f"{self._board.name_of(store, rank)} {how}")
+                store.compare_set(self._board.key(_LOSS), "", loss.written())
+
+        if self._store is not None and not self._over.is_set():
+            try:
+                self._store.ask(tell, _STORE_SECONDS)
+            except StoreGone as gone:
+                self._lose(self._loss_of_the_store(gone))
+
+    # -- The thread -------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._every):
+            loss = self._look()
+            if loss is None:
+                continue
+            # An error that this rank is about to meet as well is its own: `report` will then end the watch.
+            if loss.error and self._over.wait(_SETTLING):
+                return
+            self._lose(loss)
+            if self._loss is not None:
+                self._see_out()
+
+    def _look(self) -> RankLoss | None:
+        """One turn. Everything that could block stands behind a time limit."""
+        if self._store is None:
+            return None
+        try:
+            return self._store.ask(self._turn, self._silence)
+        except StoreGone as gone:
+            return self._loss_of_the_store(gone)
+
+    def _turn(self, store: Store) -> RankLoss | None:
+        self._board.beat(store, self._here.rank)
+        if store.check([self._board.key(_LOSS)]):
+            loss = RankLoss.read(store.get(self._board.key(_LOSS)))
+            return None if loss.rank == loss.by == self._here.rank else loss
+        if self._first is None and store.check([self._board.place_of(0)]):
+            # Cannot be asked after the store has gone with it.
+            self._first = Place.read(store.get(self._board.place_of(0)))
+        if self._board.has_left(store, 0):
+            self._end_with_the_first(store)
+            return None
+        silent = self._ring.silent_peer(store, self._board)
+        if silent is None:
+            return None
+        told = (
+            f"{self._board.name_of(store, silent)} has not been heard of for {self._ring.longest_silence:g} s: {_WHY}"
+        )
+        loss = RankLoss(silent, self._here.rank, self._here.host, told)
+        return RankLoss.read(store.compare_set(self._board.key(_LOSS), "", loss.written()))
+
+    def _end_with_the_first(self, store: Store) -> None:
+        """Rank 0 has left: no collective is to come, and its store may go at any moment. So nobody asks it any more."""
+        with self._lock:
+            if self._loss is None:
+                self._over.set()
+                store.add(self._board.key(_LEFT), 1)
+
+    def _loss_of_the_store(self, gone: StoreGone) -> RankLoss:
+        holder = "an agent of torchrun" if held_by_torchrun() else str(self._first or "rank 0")
+        told = f"{holder}, which holds the job's store, {gone}: {_WHY}"
+        return RankLoss(0, self._here.rank, self._here.host, told)
+
+    # -- The end ----------------------------------------------------------------------------------------------------
+
+    def _lose(self, loss: RankLoss) -> None:
+        """Tells of a loss, once, unless this rank has ended in the meantime."""
+        with self._lock:
+            if self._over.is_set() or self._loss is not None:
+                return
+            self._loss = loss
+        self._guarded("the loss could not be told", lambda: _print(loss.lines(self._here.host)))
+        self._acknowledge()
+        on_loss = self._on_loss
+        if on_loss is not None:
+            self._guarded("the loss could not be noted down", lambda: on_loss(loss.told))
+        self._lost.set()  # last: the main thread may end the process from here on
+
+    def _see_out(self) -> None:
+        """Ends the process, unless the main thread does."""
+        if self._leaving.wait(self._grace):
+            time.sleep(self._farewell)
+        if self._before_exit is not None:
+            self._guarded("what should come before the exit did not", self._before_exit)
+        self._guarded("the output could not be flushed", _flush)
+        os._exit(1)
+
+    def _guarded(self, complaint: str, call: Callable[[], None]) -> None:
+        """Calls within the limit; whatever comes of it, the end goes on."""
+        try:
+            within(_CALLBACK_SECONDS, call)
+        except Exception as error:
+            sys.stderr.write(f"lit-gan: {complaint}: {type(error).__name__}: {error}\n")
+
+    # -- Talking to the others, from the main thread ----------------------------------------------------------------
+
+    def _enter(self, store: Store) -> None:
+        # How often this rank has started a watch on this store: fit, then test, in one process.
+        self._board = Board(store.add(f"starts/{self._here.rank}", 1))
+        store.set(self._board.place_of(self._here.rank), self._here.written())
+        self._board.beat(store, self._here.rank)
+
+    def _wait_for_a_loss(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._over.is_set():
+            if self._lost.wait(0.1):
+                return
+
+    def _leave(self, job: JobStore) -> None:
+        def leave(store: Store) -> None:
+            self._board.leave(store, self._here.rank)
+            store.add(self._board.key(_LEFT), 1)
+
+        try:
+            job.ask(leave, _STORE_SECONDS)
+            if self._here.rank == 0 and not held_by_torchrun():
+                # A call that is under way when the store goes prints errors: all are done with it, or dead.
+                self._wait_for(job, _LEFT, self._world, 2 * self._every + 1)
+        except StoreGone:
+            return  # this rank's work is done: what ended the store is not its business
+
+    def _publish(self, job: JobStore, own: RankLoss, *, hurry: bool) -> None:
+        """Makes an error of this rank the job's loss, unless there is one already."""
+        try:
+            first = job.ask(
+                lambda store: RankLoss.read(store.compare_set(self._board.key(_LOSS), "", own.written())),
+                _STORE_SECONDS,
+            )
+        except StoreGone as gone:
+            self._lose(self._loss_of_the_store(gone))
+            return
+        if first.by != self._here.rank and first.error != own.error:
+            self._lose(first)
+            return
+        with self._lock:
+            if self._loss is None:
+                self._over.set()
+        if first.by != self._here.rank:
+            self._acknowledge()
+        elif not hurry:
+            self._wait_until_heard(job)
+
+    def _wait_until_heard(self, job: JobStore) -> None:
+        """Stays until all have heard, for two turns at most: with this process its store and its connections end."""
+        try:
+            self._wait_for(job, _HEARD, self._world - 1, 2 * self._every + 2 * _SETTLING)
+        except StoreGone:
+            return  # the others are told by its end
+
+    def _wait_for(self, job: JobStore, counter: str, number: int, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if job.ask(lambda store: store.add(self._board.key(counter), 0), _STORE_SECONDS) >= number:
+                return
+            time.sleep(0.05)
+
+    def _acknowledge(self) -> None:
+        try:
+            if self._store is not None:
+                self._store.ask(lambda store: store.add(self._board.key(_HEARD), 1), 1.0)
+        except StoreGone:
+            return  # nobody is left who waits for it
+
+
+def _print(lines: str) -> None:
+    sys.stderr.write(lines)
+    sys.stderr.flush()
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import pytest
+
+from lit_gan.runs.fingerprint import describe_differences, fingerprint, plain
+
+
+def test_order_and_container_types_do_not_count():
+    first = {"a": {"x": 1, "y": (1, 2)}, "root": Path("data")}
+    second = {"root": "data", "a": {"y": [1, 2], "x": 1}}
+    assert fingerprint(first) == fingerprint(second)
+
+
+@pytest.mark.parametrize("other", [{"lr": 0.1000000000000001}, {"lr": "0.1"}, {"lr": None}, {}, {"lr": 0.1, "k": 1}])
+def test_any_difference_of_content_counts(other):
+    assert fingerprint({"lr": 0.1}) != fingerprint(other)
+
+
+def test_a_configuration_survives_its_file():
+    config = {1: (2, {"path": Path("x")}), "flag": True, "none": None}
+    assert plain(plain(config)) == plain(config)
+    assert fingerprint(plain(config)) == fingerprint(config)
+
+
+def test_differences_name_got_and_expected_and_count_the_rest():
+    got = {"model": {"lr": 0.1, "k": 1}, **{f"key{i}": i for i in range(5)}}
+    expected = {"model": {"lr": 0.2, "k": 1}, "seed": 3}
+    text = describe_differences(got, expected)
+    assert text.startswith("model.lr: got 0.1, expected 0.2; key0: got 0, expected nothing; ")
+    assert text.endswith("; and 3 more")
+    assert "model.k" not in text
+
+
+def test_an_empty_mapping_differs_from_a_missing_one():
+    assert describe_differences({"a": {}}, {}) == "a: got {}, expected nothing"
