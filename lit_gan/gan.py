@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Self
 
 import torch
-from jsonargparse import lazy_instance
+from jsonargparse.typing import lazy_instance
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
@@ -406,31 +406,34 @@ class GAN(GenerativeModule):
             x = x.detach().requires_grad_("x" in needed)
             generated = generated.to(x.dtype).requires_grad_("generated" in needed)
         augmented = self._augmented(x, "x", piece), self._augmented(generated, "generated", piece)
-        return self._turn("discriminator", piece, x, generated, *self._judge(*augmented, piece.condition))
+        return self._turn("discriminator", piece, (x, generated), self._judge(*augmented, piece.condition))
 
     def _generators_turn(self, piece: Piece, generated: Tensor) -> Turn:
         """D on samples; and on G's own minibatch of examples, where the objective pairs the two."""
         fake_logits = self._logits(self._augmented(generated, "generated", piece), piece.condition)
-        real_logits = None
+        real_logits: Any = None
         if self.objective.pairs_examples:
             with torch.no_grad():  # neither D nor the examples move
                 real_logits = self._logits(self._augmented(piece.x, "x", piece), piece.condition)
-        return self._turn("generator", piece, piece.x, generated, real_logits, fake_logits)
+        return self._turn("generator", piece, (piece.x, generated), (real_logits, fake_logits))
 
-    def _turn(self, player: PlayerName, piece: Piece, *images_and_logits: Any) -> Turn:
-        def discriminate(images: Tensor, condition: Tensor | None = None) -> Tensor:
+    def _turn(
+        self, player: PlayerName, piece: Piece, images: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor]
+    ) -> Turn:
+        def discriminate(further: Tensor, condition: Tensor | None = None) -> Tensor:
             condition = piece.condition if condition is None else condition
-            return self._logits(self._augmented(images, "further", piece), condition)
+            return self._logits(self._augmented(further, "further images", piece), condition)
 
         draws = partial(self._stream, "turn", piece)
-        return Turn(player, *images_and_logits, piece.condition, discriminate, draws, piece.rows, piece.rows_in_all)
+        rows = piece.rows, piece.rows_in_all
+        return Turn(player, *images, *logits, piece.condition, discriminate, draws, *rows)
 
     def _augmented(self, images: Tensor, whose: str, piece: Piece) -> Tensor:
         """Images as D sees them in training, by draws that are a function of (seed, round, turn, rank) and the row."""
         if self.augment is None:
             return images
         rng = self._stream(f"augmentation of {whose}", piece)
-        return piece.changed(images, lambda rows: self._contracts.augmented(self.augment, rows, rng))
+        return piece.changed(images, partial(self._contracts.augmented, self.augment, rng))
 
     def _stream(self, purpose: str, piece: Piece) -> torch.Generator:
         return stream(self.seed, purpose, self.global_step, piece.turn, self.global_rank, device=self.device)

@@ -55,6 +55,9 @@ class Penalty(ABC):
     """Of which of the turn's images the gradient of D is needed: ``turn.x``, ``turn.generated``, both or none. They
     require a gradient then, and :meth:`Turn.gradient` gives D's from the forward pass that is made anyway."""
 
+    weight = 1.0
+    every = 1
+
     def __init__(self, weight: float, every: int = 1) -> None:
         if not 0 <= weight < math.inf:
             raise UserError(f"{type(self).__name__} weight = {weight}: expected a number that is not negative.")
@@ -168,7 +171,8 @@ class GradientPenalty(Penalty):
         between = (share * turn.x + (1 - share) * turn.generated).detach().requires_grad_()
         logits = turn.discriminate(between, turn.condition)
         [gradient] = torch.autograd.grad(logits.sum(), between, create_graph=True)
-        return (_as_rows(gradient).norm(dim=1) - 1).square().mean()
+        slopes: Tensor = torch.linalg.vector_norm(_as_rows(gradient), dim=1)
+        return (slopes - 1).square().mean()
 
 
 def _as_rows(gradient: Tensor) -> Tensor:

@@ -191,14 +191,14 @@ class Contracts:
         return logits
 
     def augmented(
-        self, augment: Callable[[Tensor, torch.Generator], Tensor], x: Tensor, rng: torch.Generator
+        self, augment: Callable[[Tensor, torch.Generator], Tensor], rng: torch.Generator, x: Tensor
     ) -> Tensor:
         """Images as D sees them.
 
         Args:
             augment: Augments them.
-            x: They.
             rng: Where its draws come from.
+            x: They.
 
         Raises:
             UserError: If they are no such images any more.

@@ -88,8 +88,8 @@ def cut_into_minibatches(batch: Minibatch, count: int, own: int = 0) -> list[Min
     if rows % count or not rows:
         whose = f"one for each discriminator step (k = {count - own}){' and one for the generator' if own else ''}"
         raise UserError(
-            f"a batch of {rows} rows cannot be cut into {count} equal minibatches, {whose}: expected a loader that gives "
-            f"a multiple of {count} rows and drops a smaller last batch."
+            f"a batch of {rows} rows cannot be cut into {count} equal minibatches, {whose}: expected a loader that "
+            f"gives a multiple of {count} rows and drops a smaller last batch."
         )
     conditions = [None] * count if condition is None else condition.tensor_split(count)
     return list(zip(x.tensor_split(count), conditions, strict=True))

@@ -32,7 +32,8 @@ class Turn:
         x: The examples, ``(N, C, H, W)``, no part of any graph; in G's turn those of D's last one, or its own where the
             objective pairs examples.
         generated: G's samples, ``(N, C, H, W)``; in G's turn with the graph back to its weights.
-        real_logits: D's logits on the examples; ``None`` in G's turn, but where the objective pairs examples.
+        real_logits: D's logits on the examples; ``None`` in G's turn, but where the objective pairs examples with
+            samples.
         fake_logits: D's logits on the samples.
         condition: What both are conditioned on, or ``None``.
         discriminate: ``discriminate(images, condition)``: D's logits on any images, augmented as in this turn, in at
@@ -51,7 +52,7 @@ class Turn:
     player: PlayerName
     x: Tensor
     generated: Tensor
-    real_logits: Tensor | None
+    real_logits: Tensor
     fake_logits: Tensor
     condition: Tensor | None = None
     discriminate: Callable[..., Tensor] = _nobody
@@ -83,9 +84,9 @@ class Turn:
         """All of them by one differentiation; rows do not see each other, so the gradient of a sum is each row's."""
         logits = {"x": self.real_logits, "generated": self.fake_logits}
         images = {name: each for name, each in (("x", self.x), ("generated", self.generated)) if each.requires_grad}
-        sums = [said.sum() for name in images if (said := logits[name]) is not None]
-        if not sums:
+        if not images:
             return {}
+        sums = [logits[name].sum() for name in images]
         gradients = torch.autograd.grad(sums, list(images.values()), create_graph=True)
         return dict(zip(images, gradients, strict=True))
 

@@ -84,7 +84,7 @@ def check_penalty(term: Any, whose: str, *, closely: bool) -> None:
             "torch.autograd.grad needs create_graph=True, and look for no_grad, detach or .item() in it."
         )
     if extent(term.detach().reshape(1)) is None:
-        raise UserError(f"{whose} gives {float(term)} before anything is trained: expected a finite number.")
+        raise UserError(f"{whose} gives {term.item()} before anything is trained: expected a finite number.")
 
 
 def takes_turn(auxiliary_loss: Callable[..., Tensor | None]) -> bool:
@@ -96,9 +96,10 @@ def takes_turn(auxiliary_loss: Callable[..., Tensor | None]) -> bool:
     try:
         inspect.signature(auxiliary_loss).bind("turn")
     except TypeError:
+        name = getattr(auxiliary_loss, "__qualname__", "auxiliary_loss")
         warn(
-            f"{getattr(auxiliary_loss, '__qualname__', 'auxiliary_loss')}(player, x, condition) is called as before: "
-            "expected auxiliary_loss(turn), which has turn.player, turn.x, turn.generated, turn.condition and the logits."
+            f"{name}(player, x, condition) is called as before: expected auxiliary_loss(turn), which has turn.player, "
+            "turn.x, turn.generated, turn.condition and D's logits."
         )
         return False
     return True
