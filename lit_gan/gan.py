@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from functools import partial
 from typing import Any, Self
 
@@ -10,10 +9,9 @@ import torch
 from jsonargparse.typing import lazy_instance
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
-from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD
 
 from lit_gan.adaptive import Adaptive, adapt_again, adapted
 from lit_gan.augmentation import Augmentation
@@ -24,25 +22,20 @@ from lit_gan.engine.example_contract import pixel_means_of
 from lit_gan.engine.held_out import HeldOut
 from lit_gan.engine.log_interval import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
-from lit_gan.engine.players import Player
-from lit_gan.engine.precision import choose_scaler, scale_each_player
-from lit_gan.engine.recorded_settings import go_on_as_asked
-from lit_gan.engine.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
+from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
 from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn
-from lit_gan.engine.unsupported import check_trainer
+from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
-from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent, Uniform
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.penalties import Penalty, due_in, twice_differentiable
-from lit_gan.randomness import seed_global_generators, stream
+from lit_gan.randomness import stream
 from lit_gan.schedules import Schedule
 from lit_gan.sharding import evaluation_loaders, share_of
-from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart, unsent
-from lit_gan.strategies.step_count import StepCount
+from lit_gan.strategies.ddp_gan import unsent
 
 # Defaults that the command line knows the arguments of; each GAN has its own instance.
 _UNIFORM: Latent = lazy_instance(Uniform)
@@ -50,14 +43,14 @@ _NON_SATURATING: Objective = lazy_instance(NonSaturating)
 _FIXED_STEPS: Coordination = lazy_instance(FixedSteps)
 
 
-class GAN(GenerativeModule):
+class GAN(GenerativeModule, RoundModule):
     r"""A generator and a discriminator, trained by Algorithm 1 of the paper.
 
     .. math:: \min_G \max_D V(D, G) = E_{x \sim p_{data}}[\log D(x)] + E_{z \sim p_z}[\log(1 - D(G(z)))]
 
-    One training step is one *round*: k updates of D, each on a fresh minibatch of examples and fresh latents, then one
-    update of G on fresh latents. ``trainer.global_step``, ``max_steps``, checkpoints, schedules and loggers count
-    rounds. A loader's batch holds :attr:`minibatches_per_round` minibatches.
+    One training step is one *round* (see :class:`lit_gan.RoundModule`): k updates of D, each on a fresh minibatch of
+    examples and fresh latents, then one update of G on fresh latents. ``trainer.global_step``, ``max_steps``,
+    checkpoints, schedules and loggers count rounds. A loader's batch holds :attr:`minibatches_per_round` minibatches.
 
     A subclass overrides :meth:`generate`, :meth:`discriminate`, :meth:`split_batch` and, where a player has a further
     task, :meth:`auxiliary_loss`; never the algorithm.
@@ -94,6 +87,7 @@ class GAN(GenerativeModule):
     """
 
     __jit_unused_properties__ = [*GenerativeModule.__jit_unused_properties__, "minibatches_per_round"]  # noqa: RUF012
+    _advice = OF_A_GAN
 
     def __init__(
         self,
@@ -112,10 +106,8 @@ class GAN(GenerativeModule):
         augment: Augmentation | None = None,
     ) -> None:
         super().__init__(generator, None if latent is _UNIFORM else latent)
-        self.automatic_optimization = False
         self.discriminator = discriminator
         self._contracts = Contracts(generator, discriminator)
-        self._steps = StepCount()
         self.objective = objective if objective and objective is not _NON_SATURATING else NonSaturating()
         check_objective(self.objective)
         self.coordination = coordination if coordination and coordination is not _FIXED_STEPS else FixedSteps()
@@ -123,10 +115,8 @@ class GAN(GenerativeModule):
         self.augment = augment
         self._paid: dict[str, Tensor] = {}  # the penalties by name, each as it was when it was due last
         self._auxiliary_takes_turn = True
-        self.players: dict[PlayerName, Player] = {
-            "generator": Player("generator", generator, optimizer_g, schedule_g, clip_g),
-            "discriminator": Player("discriminator", discriminator, optimizer_d, schedule_d, clip_d),
-        }
+        self.add_player("generator", generator, optimizer_g, schedule_g, clip_g, short="g")
+        self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
         self._passes: dict[tuple[str, int], HeldOut] = {}  # over the held-out loaders, by split and number
         # What looks across a batch must not mix examples with samples: such a D sees the two apart.
         whole_batch = any(isinstance(module, _BatchNorm) for module in discriminator.modules())
@@ -144,16 +134,13 @@ class GAN(GenerativeModule):
         Returns:
             Each player's last loss by the player's name, for the callbacks that watch them.
         """
-        seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
-        with self._contracts.round(self.trainer.strategy):
-            minibatches = cut_into_minibatches(
-                self._taken_apart(batch), self.minibatches_per_round, self._own_minibatches
-            )
+        with self.round(), self._contracts.round(self.trainer.strategy):
+            batch = self._taken_apart(batch)
+            minibatches = cut_into_minibatches(batch, self.minibatches_per_round, self._own_minibatches)
             k, outcome = self._begin_round(), None
             for turn in range(k):
                 outcome = self._update_discriminator(minibatches[turn], turn)
             loss_g = self._update_generator(minibatches[k - 1 + self._own_minibatches], turn=k)
-        self._step_schedules()
         self._end_round(k, outcome, loss_g)
         return {"generator": loss_g} if outcome is None else {"generator": loss_g, "discriminator": outcome.loss}
 
@@ -161,37 +148,31 @@ class GAN(GenerativeModule):
         """D ascends V(D, G) on a minibatch of examples and as many samples, and pays the penalties that are due."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
-        optimizer = self._to_move("discriminator")
         due = due_in(self.global_step, self.penalties)
         outcomes = []
-        for piece in self._micro_batches(x, z, condition, turn):
-            with torch.no_grad():
-                generated = self._contracts.generated(self.generate, piece.z, piece.condition, piece.x)
-            with twice_differentiable(self.device) if due else nullcontext():
-                seen = self._discriminators_turn(piece, generated, due)
-                outcome = self._outcome(seen, due)
-            self._backward(piece.share, outcome.loss_with(due), seen, twice=bool(due))
-            outcomes.append((piece.share, outcome))
-        # Through the strategy, not through Lightning's wrapper: only G's update, one a round, counts as a step.
-        self.trainer.strategy.optimizer_step(optimizer, lambda: None)
-        self.players["discriminator"].constrain()
+        with self.turn("discriminator"):
+            for piece in self._micro_batches(x, z, condition, turn):
+                with torch.no_grad():
+                    generated = self._contracts.generated(self.generate, piece.z, piece.condition, piece.x)
+                with twice_differentiable(self.device) if due else nullcontext():
+                    seen = self._discriminators_turn(piece, generated, due)
+                    outcome = self._outcome(seen, due)
+                self._backward(piece.share, outcome.loss_with(due), seen, twice=bool(due))
+                outcomes.append((piece.share, outcome))
         return Outcome.of_pieces(outcomes)
 
     def _update_generator(self, minibatch: Minibatch, turn: int) -> Tensor:
         """G descends its loss on fresh latents; a conditional G under the conditions of the minibatch."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
-        self._to_move("generator")
         total = torch.zeros((), device=self.device)
-        with self.players["discriminator"].frozen():
+        with self.turn("generator"):
             for piece in self._micro_batches(x, z, condition, turn):
                 generated = self._contracts.generated(self.generate, piece.z, piece.condition, piece.x)
                 seen = self._generators_turn(piece, generated)
                 loss = self._contracts.loss(self.objective, "loss_g", *seen.logits_of_generator)
                 self._backward(piece.share, loss, seen)
                 total = total + piece.share * loss.detach()
-        self._optimizers()["generator"].step()
-        self.players["generator"].constrain()
         return total
 
     # -- What a subclass overrides ----------------------------------------------------------------------------------
@@ -271,55 +252,36 @@ class GAN(GenerativeModule):
 
     # -- The run ----------------------------------------------------------------------------------------------------
 
-    def configure_callbacks(self) -> list[Callback]:
-        """None; but the first hook of a training, in which a Trainer that cannot serve a GAN is refused."""
-        check_trainer(self.trainer)
-        return []
-
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
-        """One optimiser per player, G's first, with the schedules of each."""
-        check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
-        optimizers = [player.build_optimizer() for player in self.players.values()]
-        return optimizers, [each for player in self.players.values() for each in player.lightning_schedulers]
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what each player's optimiser was asked to be, for its state says what it became, and what adapted."""
+        """Adds what has adapted to how the game goes."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["lit_gan"] |= {"adapted": adapted(self._adaptive), "penalties": self._paid}
-        checkpoint["lit_gan"]["settings"] = {name: asdict(player.settings) for name, player in self.players.items()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Trains on as this GAN asks, and not as the one did that wrote the checkpoint."""
+        """A training goes on with what has adapted."""
         super().on_load_checkpoint(checkpoint)
-        if not _fits(self):
-            return
-        saved = checkpoint.get("lit_gan", {})
-        adapt_again(self._adaptive, saved.get("adapted", {}))
-        self._paid = saved.get("penalties", {})
-        keep_patience_as_asked(self.trainer, checkpoint)
-        if type(self).configure_optimizers is GAN.configure_optimizers:
-            go_on_as_asked(self.players, checkpoint, self.hparams)
+        if is_fitted(self):
+            saved = checkpoint.get("lit_gan", {})
+            adapt_again(self._adaptive, saved.get("adapted", {}))
+            self._paid = dict(saved.get("penalties", {}))
 
     def setup(self, stage: str) -> None:
-        """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself.
+        """What the users' parts are held to begins anew.
 
         Raises:
             UserError: If the data say another range than G.
         """
+        super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
         self._contracts.begin(data)
-        self._steps = StepCount()
         check_declared_ranges(self.generator, data)
         if stage == "fit":
             warn_of_last_layer(self.generator, data)
             self._auxiliary_takes_turn = takes_turn(self.auxiliary_loss)
-        self._seed = self.trainer.strategy.broadcast(self.seed)
-        scale_each_player(self.trainer, tuple(self.players))
 
     def on_fit_start(self) -> None:
         """A new run sets what depends on its data; a resumed or a loaded GAN has it already."""
-        check_checkpoints(self.trainer)
-        resume_between_epochs(self.trainer)
+        super().on_fit_start()
         data = getattr(self.trainer, "datamodule", None)
         self.take_value_range(getattr(data, "value_range", None))
         self.class_names = tuple(str(name) for name in getattr(data, "class_names", None) or self.class_names)
@@ -330,35 +292,6 @@ class GAN(GenerativeModule):
         callbacks: list[Callback] = getattr(self.trainer, "callbacks", [])  # set where a type checker does not see it
         if not any(getattr(callback, "averages_generator", False) for callback in callbacks):
             self.generator_average = None  # an earlier training's: these weights will leave it behind
-
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """A round that counts more than once is noticed; under ``ddp_gan`` the strategy does so, for any module."""
-        if not isinstance(self.trainer.strategy, DDPGANStrategy):
-            self._steps.begin_batch(self)
-
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """As :meth:`on_train_batch_start`; and Lightning passes over a batch that is nothing, which here is an error.
-
-        Raises:
-            UserError: If the loader gives ``None``.
-        """
-        if batch is None:
-            raise UserError("the training loader gives None for a batch: expected the examples, a tensor (N, C, H, W).")
-        self._steps.end_batch(self)
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clips the gradient of the player that moves: not sooner, for 16-bit mixed precision scales it until here."""
-        for name, wrapped in self._optimizers().items():
-            if wrapped.optimizer is optimizer:
-                self.players[name].clip_gradients()
-
-    def on_train_epoch_end(self) -> None:
-        """Steps the schedules that watch a metric; all others step inside the round."""
-        every = self.trainer.check_val_every_n_epoch or 1
-        # Told by the epoch's number, not by what has been logged: a resumed run does not know the last validation.
-        validated = not self.trainer.enable_validation or (self.current_epoch + 1) % every == 0
-        for player in self.players.values():
-            player.step_plateau_schedules(self.trainer.callback_metrics, validated=validated)
 
     @property
     def minibatches_per_round(self) -> int:
@@ -406,7 +339,7 @@ class GAN(GenerativeModule):
             x = x.detach().requires_grad_("x" in needed)
             generated = generated.to(x.dtype).requires_grad_("generated" in needed)
         augmented = self._augmented(x, "x", piece), self._augmented(generated, "generated", piece)
-        return self._turn("discriminator", piece, (x, generated), self._judge(*augmented, piece.condition))
+        return self._turn_of("discriminator", piece, (x, generated), self._judge(*augmented, piece.condition))
 
     def _generators_turn(self, piece: Piece, generated: Tensor) -> Turn:
         """D on samples; and on G's own minibatch of examples, where the objective pairs the two."""
@@ -415,9 +348,9 @@ class GAN(GenerativeModule):
         if self.objective.pairs_examples:
             with torch.no_grad():  # neither D nor the examples move
                 real_logits = self._logits(self._augmented(piece.x, "x", piece), piece.condition)
-        return self._turn("generator", piece, (piece.x, generated), (real_logits, fake_logits))
+        return self._turn_of("generator", piece, (piece.x, generated), (real_logits, fake_logits))
 
-    def _turn(
+    def _turn_of(
         self, player: PlayerName, piece: Piece, images: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor]
     ) -> Turn:
         def discriminate(further: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -480,22 +413,6 @@ class GAN(GenerativeModule):
         if logged:
             self._log_round(k, outcome, numbers)
 
-    def _optimizers(self) -> dict[PlayerName, Any]:
-        return dict(zip(self.players, self.optimizers(), strict=True))
-
-    def _to_move(self, player: PlayerName) -> Optimizer:
-        optimizer: Optimizer = self._optimizers()[player].optimizer
-        optimizer.zero_grad()
-        choose_scaler(self.trainer, player)
-        return optimizer
-
-    def _step_schedules(self) -> None:
-        """At the end of the round, so that a checkpoint taken after it holds the schedules where they belong."""
-        for player in self.players.values():
-            player.step_schedules("round")
-            if self.trainer.is_last_batch:
-                player.step_schedules("epoch")
-
     @torch.no_grad()
     def _round_means(self, outcome: Outcome | None, loss_g: Tensor, *, accuracy: bool) -> dict[str, Tensor]:
         """The round's numbers over all ranks, not of this rank's part of it; of D's none where it rested."""
@@ -522,11 +439,3 @@ class GAN(GenerativeModule):
             shown["discriminator_steps"] = torch.tensor(float(k))
         for name, value in shown.items():
             self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=1)
-
-
-def _fits(module: GenerativeModule) -> bool:
-    """Whether a trainer trains it; no property, for TorchScript compiles these."""
-    try:
-        return module.trainer.state.fn == TrainerFn.FITTING
-    except RuntimeError:  # loaded without a trainer
-        return False

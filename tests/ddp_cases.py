@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from lit_gan.augmentation import Augmentation
+from lit_gan.callbacks.ema import GeneratorEMA
 from lit_gan.coordination import AccuracyBand, FixedSteps
 from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
@@ -260,6 +261,21 @@ def buffers(rank: int) -> dict[str, Any]:
     return seen
 
 
+def averages(rank: int | None) -> dict[str, Any]:
+    """What a GeneratorEMA keeps of a generator, and the statistics of batch norms that it takes for it."""
+    kwargs: dict[str, Any] = {} if rank is None else {"strategy": "ddp_gan", "devices": 2}
+    plain = gan("mlp", 3)
+    torch.manual_seed(0)
+    normalised = GAN(MLPGenerator(SHAPE, 4, hidden=(16,), batch_norm=True), plain.discriminator, optimizer_g=sgd(0.1))
+    for module in (plain, normalised):
+        train(module, Batches(3, rank), precision="64", callbacks=[GeneratorEMA(half_life=50)], **kwargs)
+    samples = normalised.sample(5, rng=0)
+    return {
+        "average": plain.generator_average,
+        "normalised": {**(normalised.generator_average or {}), **normalised.average_statistics, "samples": samples},
+    }
+
+
 class Tied(GAN):
     """Both players hold one layer."""
 
@@ -376,5 +392,5 @@ def closures(rank: int) -> dict[str, Tensor]:
 
 
 def everything(rank: int) -> dict[str, Any]:
-    cases = (equality, seams, accumulation, randomness, buffers, errors, foreign, closures)
+    cases = (equality, seams, accumulation, randomness, buffers, averages, errors, foreign, closures)
     return {case.__name__: case(rank) for case in cases}

@@ -98,6 +98,18 @@ def test_buffers_are_each_ranks_own_in_training_and_rank_zeros_where_they_are_us
     )
 
 
+def test_an_average_by_images_is_that_of_one_process_on_the_same_global_batch(ranks):
+    alone = ddp_cases.averages(None)["average"]
+    for rank in ranks:
+        assert _distance(rank["averages"]["average"], alone) <= 1e-12
+
+
+def test_all_ranks_take_the_same_statistics_for_the_average(ranks):
+    first, second = (rank["averages"]["normalised"] for rank in ranks)
+    assert "hidden.1.running_mean" in first
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_a_shared_parameter_is_told(ranks):
     for rank in ranks:
         assert (

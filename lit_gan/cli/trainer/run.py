@@ -46,8 +46,9 @@ from lit_gan.cli.trainer.run_identity import result_of
 from lit_gan.cli.trainer.run_messages import say_where_everything_is, say_where_the_profile_is
 from lit_gan.cli.trainer.start_checks import check_groups, check_something_is_left
 from lit_gan.cli.trainer.unused_run import UnusedRun
+from lit_gan.engine.rounds import RoundModule
 from lit_gan.errors import DONE, INTERRUPTED, RunError, UserError
-from lit_gan.gan import GAN
+from lit_gan.evaluation.kept_file import KEPT
 from lit_gan.generative import GenerativeModule
 from lit_gan.launch.ranks import is_rank_zero
 from lit_gan.launch.sweep_trial import sweep_of
@@ -257,14 +258,17 @@ class RunCLI(LightningCLI):
         return [*bar, RowsAfterCheckpoint()]
 
     def _configured_callbacks(self, given: Mapping[str, Any], limit: timedelta | None) -> list[Callback]:
-        keys = ("parzen", "sample_grid", "interpolation", "checkpoint")
-        parzen, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
+        keys = ("parzen", "evaluation", "sample_grid", "interpolation", "checkpoint")
+        parzen, evaluation, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
+        if evaluation.cache_dir is None:
+            evaluation.cache_dir = str(KEPT)
         if self.verb != "fit":
-            return [parzen]
+            return [parzen, evaluation]
         for pictures in (grid, interpolation):
             if self.run is not None and pictures.folder is None:
                 pictures.folder = str(self.run.path / "samples")
-        watching = [parzen, grid, interpolation, PlayerMonitor(), Throughput(), NumericGuard(), LastRound()]
+        watching = [parzen, evaluation, grid, interpolation]
+        watching += [PlayerMonitor(), Throughput(), NumericGuard(), LastRound()]
         if given.get("enable_checkpointing") is False:
             return [*watching, StopBetweenRounds(self.signals, limit)]
         if self.run is not None and checkpoint.dirpath is None:
@@ -287,8 +291,8 @@ class RunCLI(LightningCLI):
             if kwargs["ckpt_path"] is None and self.options.init_from is not None:
                 load_initial_weights(model, self.options.init_from, self.options.init_part)
             with Heartbeat(run), finished_wandb(self.trainer.loggers), told_to_the_user(kwargs["ckpt_path"]):
-                if isinstance(model, GAN):  # it says so itself, but by then there is a rank on each device to say it
-                    check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
+                if isinstance(model, RoundModule):  # it says so itself, but by then there is a rank on each device
+                    check_moves_players_apart(self.trainer.strategy, self.trainer.world_size, model.players)
                 recording.begin(self.config_dump, self.options.seed_everything, kwargs["ckpt_path"])
                 recording.say_that_it_goes_on()
                 for logger in self.trainer.loggers if recording.resumed else []:
