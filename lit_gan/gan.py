@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from typing import Any, Literal, Self
 
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
-from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.optim import SGD, Optimizer
+from torch.optim import SGD
 
 from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.engine.batches import examples_of
@@ -20,35 +18,29 @@ from lit_gan.engine.example_contract import pixel_means_of
 from lit_gan.engine.held_out import HeldOut
 from lit_gan.engine.log_interval import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, cut_into_minibatches
-from lit_gan.engine.players import Player
-from lit_gan.engine.precision import choose_scaler, scale_each_player
-from lit_gan.engine.recorded_settings import go_on_as_asked
-from lit_gan.engine.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
-from lit_gan.engine.unsupported import check_trainer
+from lit_gan.engine.rounds import RoundModule
+from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
 from lit_gan.engine.verdict import Verdict, at_least_float32, joined
-from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent
 from lit_gan.objectives import NonSaturating, Objective
-from lit_gan.randomness import seed_global_generators
 from lit_gan.schedules import Schedule
 from lit_gan.sharding import evaluation_loaders, share_of
-from lit_gan.strategies.ddp_gan import DDPGANStrategy, check_moves_players_apart, unsent
-from lit_gan.strategies.step_count import StepCount
+from lit_gan.strategies.ddp_gan import unsent
 
 PlayerName = Literal["generator", "discriminator"]
 
 
-class GAN(GenerativeModule):
+class GAN(GenerativeModule, RoundModule):
     r"""A generator and a discriminator, trained by Algorithm 1 of the paper.
 
     .. math:: \min_G \max_D V(D, G) = E_{x \sim p_{data}}[\log D(x)] + E_{z \sim p_z}[\log(1 - D(G(z)))]
 
-    One training step is one *round*: k updates of D, each on a fresh minibatch of examples and fresh latents, then one
-    update of G on fresh latents. ``trainer.global_step``, ``max_steps``, checkpoints, schedules and loggers count
-    rounds. A loader's batch holds :attr:`minibatches_per_round` minibatches.
+    One training step is one *round* (see :class:`lit_gan.RoundModule`): k updates of D, each on a fresh minibatch of
+    examples and fresh latents, then one update of G on fresh latents. ``trainer.global_step``, ``max_steps``,
+    checkpoints, schedules and loggers count rounds. A loader's batch holds :attr:`minibatches_per_round` minibatches.
 
     A subclass overrides :meth:`generate`, :meth:`discriminate`, :meth:`split_batch` and, where a player has a further
     task, :meth:`auxiliary_loss`; never the algorithm.
@@ -83,6 +75,7 @@ class GAN(GenerativeModule):
     """
 
     __jit_unused_properties__ = [*GenerativeModule.__jit_unused_properties__, "minibatches_per_round"]  # noqa: RUF012
+    _advice = OF_A_GAN
 
     def __init__(
         self,
@@ -99,16 +92,12 @@ class GAN(GenerativeModule):
         clip_d: float | None = None,
     ) -> None:
         super().__init__(generator, latent)
-        self.automatic_optimization = False
         self.discriminator = discriminator
         self._contracts = Contracts(generator, discriminator)
-        self._steps = StepCount()
         self.objective = objective or NonSaturating()
         self.coordination = coordination or FixedSteps()
-        self.players: dict[PlayerName, Player] = {
-            "generator": Player("generator", generator, optimizer_g, schedule_g, clip_g),
-            "discriminator": Player("discriminator", discriminator, optimizer_d, schedule_d, clip_d),
-        }
+        self.add_player("generator", generator, optimizer_g, schedule_g, clip_g, short="g")
+        self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
         self._passes: dict[tuple[str, int], HeldOut] = {}  # over the held-out loaders, by split and number
         # What looks across a batch must not mix examples with samples: such a D sees the two apart.
         whole_batch = any(isinstance(module, _BatchNorm) for module in discriminator.modules())
@@ -126,14 +115,12 @@ class GAN(GenerativeModule):
         Returns:
             Each player's last loss by the player's name, for the callbacks that watch them.
         """
-        seed_global_generators(self.seed, "round", self.global_step, self.global_rank, device=self.device)
-        with self._contracts.round(self.trainer.strategy):
+        with self.round(), self._contracts.round(self.trainer.strategy):
             minibatches = cut_into_minibatches(self._taken_apart(batch), self.minibatches_per_round)
             k = self.coordination.discriminator_steps(self.global_step)
             for turn in range(k):
                 verdict = self._update_discriminator(minibatches[turn], turn)
             loss_g = self._update_generator(minibatches[k - 1], turn=k)
-        self._step_schedules()
         if round_is_logged(self.trainer, self.global_step):
             self._log_round(verdict, loss_g)
         return {"generator": loss_g, "discriminator": verdict.loss}
@@ -142,33 +129,27 @@ class GAN(GenerativeModule):
         """D ascends V(D, G) on a minibatch of examples and as many samples."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
-        optimizer = self._to_move("discriminator")
         verdicts = []
-        for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
-            with torch.no_grad():
-                generated = self._contracts.generated(self.generate, z_part, condition_part, x_part)
-            verdict = self._judge(x_part, generated, condition_part)
-            self._backward("discriminator", share, verdict.loss, x_part, condition_part)
-            verdicts.append((share, verdict))
-        # Through the strategy, not through Lightning's wrapper: only G's update, one a round, counts as a step.
-        self.trainer.strategy.optimizer_step(optimizer, lambda: None)
-        self.players["discriminator"].constrain()
+        with self.turn("discriminator"):
+            for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
+                with torch.no_grad():
+                    generated = self._contracts.generated(self.generate, z_part, condition_part, x_part)
+                verdict = self._judge(x_part, generated, condition_part)
+                self._backward("discriminator", share, verdict.loss, x_part, condition_part)
+                verdicts.append((share, verdict))
         return joined(verdicts)
 
     def _update_generator(self, minibatch: Minibatch, turn: int) -> Tensor:
         """G descends its loss on fresh latents; a conditional G under the conditions of the last minibatch."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
-        self._to_move("generator")
         total = torch.zeros((), device=self.device)
-        with self.players["discriminator"].frozen():
+        with self.turn("generator"):
             for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
                 generated = self._contracts.generated(self.generate, z_part, condition_part, x_part)
                 loss = self._contracts.loss(self.objective, "loss_g", self._logits(generated, condition_part))
                 self._backward("generator", share, loss, generated, condition_part)
                 total = total + share * loss.detach()
-        self._optimizers()["generator"].step()
-        self.players["generator"].constrain()
         return total
 
     # -- What a subclass overrides ----------------------------------------------------------------------------------
@@ -249,50 +230,22 @@ class GAN(GenerativeModule):
 
     # -- The run ----------------------------------------------------------------------------------------------------
 
-    def configure_callbacks(self) -> list[Callback]:
-        """None; but the first hook of a training, in which a Trainer that cannot serve a GAN is refused."""
-        check_trainer(self.trainer)
-        return []
-
-    def configure_optimizers(self) -> tuple[list[Optimizer], list[Any]]:
-        """One optimiser per player, G's first, with the schedules of each."""
-        check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
-        optimizers = [player.build_optimizer() for player in self.players.values()]
-        return optimizers, [each for player in self.players.values() for each in player.lightning_schedulers]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what each player's optimiser and schedules were asked to be, for their state says what they became."""
-        super().on_save_checkpoint(checkpoint)
-        checkpoint["lit_gan"]["settings"] = {name: asdict(player.settings) for name, player in self.players.items()}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Trains on as this GAN asks, and not as the one did that wrote the checkpoint."""
-        super().on_load_checkpoint(checkpoint)
-        if not _fits(self):
-            return
-        keep_patience_as_asked(self.trainer, checkpoint)
-        if type(self).configure_optimizers is GAN.configure_optimizers:
-            go_on_as_asked(self.players, checkpoint, self.hparams)
-
     def setup(self, stage: str) -> None:
-        """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself.
+        """What the users' parts are held to begins anew.
 
         Raises:
             UserError: If the data say another range than G.
         """
+        super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
         self._contracts.begin(data)
-        self._steps = StepCount()
         check_declared_ranges(self.generator, data)
         if stage == "fit":
             warn_of_last_layer(self.generator, data)
-        self._seed = self.trainer.strategy.broadcast(self.seed)
-        scale_each_player(self.trainer, tuple(self.players))
 
     def on_fit_start(self) -> None:
         """A new run sets what depends on its data; a resumed or a loaded GAN has it already."""
-        check_checkpoints(self.trainer)
-        resume_between_epochs(self.trainer)
+        super().on_fit_start()
         data = getattr(self.trainer, "datamodule", None)
         self.take_value_range(getattr(data, "value_range", None))
         self.class_names = tuple(str(name) for name in getattr(data, "class_names", None) or self.class_names)
@@ -303,35 +256,6 @@ class GAN(GenerativeModule):
         callbacks: list[Callback] = getattr(self.trainer, "callbacks", [])  # set where a type checker does not see it
         if not any(getattr(callback, "averages_generator", False) for callback in callbacks):
             self.generator_average = None  # an earlier training's: these weights will leave it behind
-
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """A round that counts more than once is noticed; under ``ddp_gan`` the strategy does so, for any module."""
-        if not isinstance(self.trainer.strategy, DDPGANStrategy):
-            self._steps.begin_batch(self)
-
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """As :meth:`on_train_batch_start`; and Lightning passes over a batch that is nothing, which here is an error.
-
-        Raises:
-            UserError: If the loader gives ``None``.
-        """
-        if batch is None:
-            raise UserError("the training loader gives None for a batch: expected the examples, a tensor (N, C, H, W).")
-        self._steps.end_batch(self)
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clips the gradient of the player that moves: not sooner, for 16-bit mixed precision scales it until here."""
-        for name, wrapped in self._optimizers().items():
-            if wrapped.optimizer is optimizer:
-                self.players[name].clip_gradients()
-
-    def on_train_epoch_end(self) -> None:
-        """Steps the schedules that watch a metric; all others step inside the round."""
-        every = self.trainer.check_val_every_n_epoch or 1
-        # Told by the epoch's number, not by what has been logged: a resumed run does not know the last validation.
-        validated = not self.trainer.enable_validation or (self.current_epoch + 1) % every == 0
-        for player in self.players.values():
-            player.step_plateau_schedules(self.trainer.callback_metrics, validated=validated)
 
     @property
     def minibatches_per_round(self) -> int:
@@ -381,22 +305,6 @@ class GAN(GenerativeModule):
         self._contracts.agree(self.trainer.strategy)
         self.manual_backward(total if share == 1 else total * share)
 
-    def _optimizers(self) -> dict[PlayerName, Any]:
-        return dict(zip(self.players, self.optimizers(), strict=True))
-
-    def _to_move(self, player: PlayerName) -> Optimizer:
-        optimizer: Optimizer = self._optimizers()[player].optimizer
-        optimizer.zero_grad()
-        choose_scaler(self.trainer, player)
-        return optimizer
-
-    def _step_schedules(self) -> None:
-        """At the end of the round, so that a checkpoint taken after it holds the schedules where they belong."""
-        for player in self.players.values():
-            player.step_schedules("round")
-            if self.trainer.is_last_batch:
-                player.step_schedules("epoch")
-
     @torch.no_grad()
     def _log_round(self, verdict: Verdict, loss_g: Tensor) -> None:
         _, real_logits, fake_logits = verdict
@@ -410,11 +318,3 @@ class GAN(GenerativeModule):
             numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
         for name, value in numbers.items():
             self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=len(real_logits))
-
-
-def _fits(module: GenerativeModule) -> bool:
-    """Whether a trainer trains it; no property, for TorchScript compiles these."""
-    try:
-        return module.trainer.state.fn == TrainerFn.FITTING
-    except RuntimeError:  # loaded without a trainer
-        return False

@@ -1,6 +1,5 @@
 """The half of a GAN that stays after training: a generator, the latents that feed it, and its samples."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -18,8 +17,7 @@ from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.value_ranges import check_same_range
 from lit_gan.errors import UserError
 from lit_gan.functional.display import to_display_range
-from lit_gan.latent_table import LatentTable
-from lit_gan.latents import Latent, Uniform
+from lit_gan.latents import Latent, LatentTable, Uniform
 from lit_gan.networks.parameter_names import plain_name, plain_parameters, unwrap
 from lit_gan.randomness import stream
 
@@ -44,7 +42,7 @@ class GenerativeModule(LoadableModule):
     """
 
     # What TorchScript would compile although it is not called.
-    __jit_unused_properties__ = [*LoadableModule.__jit_unused_properties__, "seed", "_float_dtype"]  # noqa: RUF012
+    __jit_unused_properties__ = [*LoadableModule.__jit_unused_properties__, "_float_dtype"]  # noqa: RUF012
 
     def __init__(self, generator: nn.Module, latent: Latent | None = None) -> None:
         super().__init__()
@@ -57,7 +55,6 @@ class GenerativeModule(LoadableModule):
         self.class_names: tuple[str, ...] = ()  # of what the model is conditioned on, where the data say them
         # An average of the generator's weights by parameter name, where a callback keeps one; never trained on.
         self.generator_average: dict[str, Tensor] | None = None
-        self._seed: int | None = None
         self._has_its_average = False  # within averaged()
 
     def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
@@ -342,20 +339,10 @@ class GenerativeModule(LoadableModule):
         dtype = self.dtype
         return dtype if isinstance(dtype, torch.dtype) else torch.get_default_dtype()
 
-    @property
-    def seed(self) -> int:
-        """The seed of the run: that of ``seed_everything``, else the checkpoint's, else one drawn once."""
-        from_environment = os.environ.get("PL_GLOBAL_SEED")
-        if from_environment is not None:
-            return int(from_environment)
-        if self._seed is None:
-            self._seed = torch.initial_seed()
-        return self._seed
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what a GAN needs beside its weights: its run's seed, how to show samples, the average of G."""
-        checkpoint["lit_gan"] = {
-            "seed": self.seed,
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["lit_gan"] |= {
             "value_range": self.value_range,
             "class_names": self.class_names,
             "has_begun": self.has_begun,
@@ -364,12 +351,8 @@ class GenerativeModule(LoadableModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes back what :meth:`on_save_checkpoint` added, before the weights are loaded."""
-        # Lightning loads the weights before it converts the module: float64 weights would lose half their bits.
-        self.to(
-            next((tensor.dtype for tensor in checkpoint["state_dict"].values() if tensor.is_floating_point()), None)
-        )
+        super().on_load_checkpoint(checkpoint)
         saved = checkpoint.get("lit_gan", {})
-        self._seed = saved.get("seed", self._seed)
         self.has_begun = saved.get("has_begun", True)
         average = saved.get("generator_average")
         self.generator_average = None if average is None else {plain_name(name): average[name] for name in average}

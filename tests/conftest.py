@@ -38,6 +38,17 @@ def _signals_are_given_back() -> Iterator[None]:
     assert [signal.getsignal(number) for number in numbers] == before
 
 
+@pytest.fixture
+def own_process_group() -> Iterator[None]:
+    """For a test that trains by `ddp_gan` in this process: later tests, and their jobs, meet no port and no group."""
+    before = dict(os.environ)
+    yield
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_slurm_job() -> None:
     """A job that runs the tests is not the job of any run in them."""

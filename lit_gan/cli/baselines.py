@@ -39,18 +39,7 @@ _CAVEATS = (
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Scores the baselines, shows them, and keeps them to be shown beside any model's score.
-
-    Args:
-        verb: ``"baselines"``.
-        arguments: What follows it on the command line.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        UserError: If the data cannot be loaded, have no protocol, or a width cannot be used.
-    """
+    """Scores the baselines, shows them, and keeps them to be shown beside any model's score."""
     parser = _parser(verb)
     try:
         with told_as_typed(verb, arguments), interpolated(parser, arguments) as values:
@@ -79,12 +68,7 @@ def main(verb: str, arguments: list[str]) -> int:
 
 
 def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
-    """Shows the score of a test between those of the baselines and of other models on the same images, and keeps it.
-
-    Args:
-        evaluation: Which has tested a model.
-        name: What the model is called in the table.
-    """
+    """Shows the score of a test between those of the baselines and of other models on the same images, and keeps it."""
     score = evaluation.score
     if score is None:
         return
@@ -97,12 +81,7 @@ def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
 
 
 def show(scores: Mapping[str, ParzenScore], against: str | None = None) -> None:
-    """Prints scores as a table.
-
-    Args:
-        scores: By name.
-        against: Whose difference to each of the others is shown, with its paired error.
-    """
+    """Prints scores as a table."""
     table = Table(caption=_CAVEATS, caption_justify="left")
     for column in ("", "centres", "sigma", "log-likelihood", *(("difference",) if against else ())):
         table.add_column(column, justify="right" if column else "left")

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from lit_gan.engine.verdict import Verdict
 from lit_gan.functional.theory import jsd_lower_bound
-from lit_gan.latent_table import LatentTable
+from lit_gan.latents import LatentTable
 from lit_gan.metrics.exact_mean import ExactMean
 from lit_gan.objectives import Objective
 from lit_gan.sharding import Share

@@ -12,7 +12,7 @@ import torch
 from command_line import Ending, fit, lit_gan, metrics, repeatable, the_run, weights
 from small_disk import fill, small_disk
 
-from lit_gan.exit_codes import DISK_FULL
+from lit_gan.errors import DISK_FULL
 from lit_gan.runs.checkpoint_files import load_checkpoint
 from lit_gan.runs.folder import RunFolder
 

@@ -52,12 +52,7 @@ class _ReadBefore(Action):
 
 
 def add_run_options(parser: Parser, verb: str) -> None:
-    """Adds our own options.
-
-    Args:
-        parser: The verb's parser.
-        verb: Which verb.
-    """
+    """Adds our own options."""
     parser.add_argument(
         "--wandb",
         type=Literal["online", "offline", "off"] | None,
@@ -115,11 +110,7 @@ def add_run_options(parser: Parser, verb: str) -> None:
 
 
 def link_data_to_model(parser: Parser) -> None:
-    """Hands the data's facts to the networks, and the seed to the data.
-
-    Args:
-        parser: The verb's parser.
-    """
+    """Hands the data's facts to the networks, and the seed to the data."""
     parser.link_arguments("seed_everything", "data.init_args.seed")
     for source, targets in _FROM_DATA.items():
         for target in targets:
@@ -127,12 +118,7 @@ def link_data_to_model(parser: Parser) -> None:
 
 
 def keep_what_was_given(dump: dict[str, Any], options: Any) -> None:
-    """Puts back what jsonargparse leaves out of a dump because the data might have said it.
-
-    Args:
-        dump: The resolved configuration as plain data; changed in place.
-        options: The parsed options of the verb.
-    """
+    """Puts back what jsonargparse leaves out of a dump because the data might have said it."""
     for target in FILLED_BY_DATA:
         value = options.get(target)
         if value is not None:

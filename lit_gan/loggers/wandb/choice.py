@@ -9,8 +9,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger, WandbLogger
 
-from lit_gan.errors import RunStopped, UserError
-from lit_gan.exit_codes import PREEMPTED
+from lit_gan.errors import PREEMPTED, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero
 from lit_gan.loggers.csv import CSVMetrics
 from lit_gan.loggers.wandb.identity import run_id, run_name
@@ -20,25 +19,27 @@ from lit_gan.loggers.wandb.session import session_settings
 
 
 def wandb_logger(
-    csv: CSVMetrics,
+    folder: Path,
     mode: WandbMode,
     config: Mapping[str, Any],
     on_stop: Callable[[], None] | None = None,
     *,
     given: WandbLogger | None = None,
+    csv: CSVMetrics | None = None,
     checkpoints: bool = False,
 ) -> RunAtWandb | None:
     """The logger of a run, or ``None`` where W&B is off.
 
     Args:
-        csv: The logger of the same run folder. W&B's files go to ``wandb/`` in that, which keeps the id of the W&B run,
-            so that a run that is started again continues the same W&B run; its name is what the run is called there.
+        folder: The run folder; W&B's files go to ``wandb/`` in it. It keeps the id of the W&B run, so that a run that
+            is started again continues the same W&B run, and its name is what the run is called there.
         mode: See :func:`wandb_mode`.
         config: The resolved configuration, stored under the one key ``cli``: the names of a sweep's parameters stay
             free.
         on_stop: Called, in a thread of W&B's, when the run is to be stopped from its page; W&B interrupts the process
             if ``None``.
         given: The user's own logger, whose settings count where they say something: it is one run, not two.
+        csv: The logger that keeps the numbers in the folder; offline what it has waits there for the end.
         checkpoints: Whether the last and the best checkpoint become versions of an artifact at the end.
 
     Returns:
@@ -50,7 +51,6 @@ def wandb_logger(
     if mode == "off":
         return None
     session_settings()  # what the environment says of them is the user's to mend now
-    folder = Path(csv.save_dir)
     init: dict[str, Any] = {
         "project": os.environ.get("WANDB_PROJECT", "lit-gan"),
         "id": os.environ.get("WANDB_RUN_ID") or run_id(folder),
@@ -71,33 +71,36 @@ def wandb_logger(
     # Who gives Lightning's logger has all of it offline, too: W&B's charts of the machine, its patches of TensorBoard.
     live = given is not None
     offline = mode == "offline"
+    csv = csv or CSVMetrics(folder)
     return RunAtWandb(csv, init, offline=offline, live=live, on_stop=on_stop, checkpoints=checkpoints, **lightnings)
 
 
 def with_wandb(
     loggers: list[Logger],
-    csv: CSVMetrics,
+    folder: Path,
     flag: WandbMode | None,
     config: Mapping[str, Any],
     on_stop: Callable[[], None] | None = None,
     *,
+    csv: CSVMetrics | None = None,
     checkpoints: bool = False,
 ) -> list[Logger]:
     """The user's loggers, and W&B's unless it is off: one of their own gives its settings to ours.
 
     Args:
         loggers: The user's.
-        csv: See :func:`wandb_logger`.
+        folder: See :func:`wandb_logger`.
         flag: What ``--wandb`` says, or ``None``.
         config: See :func:`wandb_logger`.
         on_stop: See :func:`wandb_logger`.
+        csv: See :func:`wandb_logger`.
         checkpoints: See :func:`wandb_logger`.
     """
     given = next((logger for logger in loggers if isinstance(logger, WandbLogger)), None)
     # Whoever asks for Lightning's logger by name means what Lightning means by it.
     usual: WandbMode = "offline" if given is None or given._offline else "online"  # noqa: SLF001
     mode = wandb_mode(flag, usual=usual)
-    ours = wandb_logger(csv, mode, config, on_stop, given=given, checkpoints=checkpoints)
+    ours = wandb_logger(folder, mode, config, on_stop, given=given, csv=csv, checkpoints=checkpoints)
     return [*([] if ours is None else [ours]), *without_wandb(loggers)]
 
 

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from lit_gan.exit_codes import PREEMPTED
+from lit_gan.errors import PREEMPTED
 from lit_gan.loggers.csv import CSVMetrics
 from lit_gan.loggers.wandb.checkpoints import forget_checkpoints, log_checkpoints
 from lit_gan.loggers.wandb.history import picture_file, rows_of
@@ -240,6 +240,17 @@ class RunAtWandb(Logger):
         self._run = None
         if not run.disabled:  # else lost, and not even begun again
             self._keep_piece(run, fault)
+
+    def write_copy(self) -> bool:
+        """Writes what the folder has and no piece of the run: of one that was killed. Says whether there was any."""
+        whole = [step for step, row in rows_of(self._folder).items() if "epoch" in row]
+        self._pieces.look()
+        last = max(whole, default=-1)
+        if last <= self._pieces.last_round():
+            return False
+        self._held, self._sent = {last: time.time()}, last
+        self.close(exit_code=1)
+        return True
 
     def _keep_piece(self, run: "Run", fault: str | None) -> None:
         piece = Path(run.settings.sync_dir)

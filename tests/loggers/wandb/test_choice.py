@@ -10,14 +10,13 @@ import wandb
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
 from lit_gan.errors import UserError
-from lit_gan.loggers.csv import CSVMetrics
 from lit_gan.loggers.wandb.choice import finished_wandb, wandb_logger, with_wandb
 from lit_gan.loggers.wandb.run import RunAtWandb
 from lit_gan.loggers.wandb.session import run_settings, session_settings
 
 
 def test_off_is_no_logger(tmp_path: Path) -> None:
-    assert wandb_logger(CSVMetrics(tmp_path), "off", {}) is None
+    assert wandb_logger(tmp_path, "off", {}) is None
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def _no_ids(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_the_run_is_named_after_its_folder_and_goes_on(mode: Any, tmp_path: Path) -> None:
     folder = tmp_path / "20140610-120000-1a2b3c"
-    logger = wandb_logger(CSVMetrics(folder), mode, {"seed_everything": 3})
+    logger = wandb_logger(folder, mode, {"seed_everything": 3})
     assert logger is not None
     assert logger.init["id"] == "20140610-120000-1a2b3c"
     assert logger.init["name"] == "20140610-120000-1a2b3c"
@@ -59,13 +58,13 @@ def test_the_settings_of_a_run_are_copied_without_what_its_stop_belongs_to() -> 
 def test_an_agents_names_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_RUN_ID", "3fa9x2")
     monkeypatch.setenv("WANDB_PROJECT", "mine")
-    logger = wandb_logger(CSVMetrics(tmp_path), "offline", {})
+    logger = wandb_logger(tmp_path, "offline", {})
     assert logger is not None
     assert (logger.init["id"], logger.init["project"]) == ("3fa9x2", "mine")
 
 
 def test_nothing_is_written_before_something_is_logged(tmp_path: Path) -> None:
-    wandb_logger(CSVMetrics(tmp_path), "offline", {})
+    wandb_logger(tmp_path, "offline", {})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +101,7 @@ def test_without_a_run_there_is_nothing_to_end(finished: list[int]) -> None:
 
 def test_the_users_own_logger_gives_its_settings_to_ours(tmp_path: Path) -> None:
     csv, theirs = CSVLogger(tmp_path), WandbLogger(project="mine", tags=["a"], resume=None, prefix="p", save_dir=".")
-    ours, other = with_wandb([csv, theirs], CSVMetrics(tmp_path / "id"), "online", {"seed": 1})
+    ours, other = with_wandb([csv, theirs], tmp_path / "id", "online", {"seed": 1})
     assert isinstance(ours, RunAtWandb)
     assert other is csv
     said = {name: ours.init[name] for name in ("project", "tags", "resume", "name", "dir", "config")}
@@ -132,13 +131,13 @@ def test_who_asks_for_lightnings_logger_means_online_unless_told(
     flag: Any, given: Any, offline: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("WANDB_MODE")
-    [ours] = with_wandb([] if given is None else [WandbLogger(**given)], CSVMetrics(tmp_path), flag, {})
+    [ours] = with_wandb([] if given is None else [WandbLogger(**given)], tmp_path, flag, {})
     assert isinstance(ours, RunAtWandb)
     assert ours.offline is offline
 
 
 def test_off_is_off_for_the_users_own_logger_too(tmp_path: Path) -> None:
-    assert with_wandb([WandbLogger()], CSVMetrics(tmp_path), "off", {}) == []
+    assert with_wandb([WandbLogger()], tmp_path, "off", {}) == []
 
 
 @pytest.mark.parametrize("name", ["WANDB_INIT_TIMEOUT", "WANDB_FINISH_TIMEOUT"])
@@ -148,7 +147,7 @@ def test_a_time_that_is_no_number_of_seconds_is_the_users_to_mend(
 ) -> None:
     monkeypatch.setenv(name, said)
     with pytest.raises(UserError, match=rf"^{name}={said}: expected seconds, such as (30|45)\.$"):
-        wandb_logger(CSVMetrics(tmp_path), "offline", {})
+        wandb_logger(tmp_path, "offline", {})
 
 
 def test_an_empty_time_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,4 +161,4 @@ def test_an_empty_time_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("log_model", "said"), [(True, "true"), ("all", "all")])
 def test_lightnings_way_to_upload_checkpoints_is_no_way_offline(log_model: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"^WandbLogger's log_model: {said} .* give --wandb_checkpoints true"):
-        with_wandb([WandbLogger(log_model=log_model)], CSVMetrics(tmp_path), "offline", {})
+        with_wandb([WandbLogger(log_model=log_model)], tmp_path, "offline", {})

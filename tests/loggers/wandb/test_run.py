@@ -28,7 +28,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeRun:
 
 @pytest.fixture
 def logger(tmp_path: Path, run: FakeRun) -> RunAtWandb:
-    logger = wandb_logger(CSVMetrics(tmp_path), "online", {})
+    logger = wandb_logger(tmp_path, "online", {})
     assert logger is not None
     return logger
 
@@ -184,7 +184,7 @@ def test_ranks_other_than_the_first_begin_nothing(
 def test_the_prefix_of_the_users_logger_is_everywhere(tmp_path: Path, run: FakeRun) -> None:
     (tmp_path / "metrics.csv").write_text("step,epoch,val/parzen_nll\n3,0,2.0\n")
     run.resumed, run.summary["trainer/global_step"] = True, 3
-    [ours] = with_wandb([WandbLogger(prefix="p")], CSVMetrics(tmp_path), "online", {})
+    [ours] = with_wandb([WandbLogger(prefix="p")], tmp_path, "online", {})
     ours.log_metrics({"val/parzen_nll": 4.0}, step=7)
     ours.finalize("success")
     assert run.rows == [{"p-val/parzen_nll": 4.0, "trainer/global_step": 7}]
@@ -202,7 +202,7 @@ def test_a_server_that_is_gone_costs_lightnings_own_uploads_and_not_the_training
 
     monkeypatch.setattr(WandbLogger, call, fail)
     monkeypatch.setattr(tracking, "shut_down", lambda: None)
-    [ours] = with_wandb([WandbLogger(log_model="all")], CSVMetrics(tmp_path), "online", {})
+    [ours] = with_wandb([WandbLogger(log_model="all")], tmp_path, "online", {})
     given: Any = {
         "after_save_checkpoint": SimpleNamespace(best_model_path="best.ckpt", last_model_path="last.ckpt"),
         "finalize": "success",
@@ -254,7 +254,7 @@ def begun(run: FakeRun, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 @pytest.fixture
 def waiting(csv: CSVMetrics, begun: list[bool]) -> RunAtWandb:
     """An offline logger, as the command begins it."""
-    logger = wandb_logger(csv, "offline", {})
+    logger = wandb_logger(Path(csv.save_dir), "offline", {}, csv=csv)
     assert logger is not None
     logger.begin()
     return logger
@@ -362,7 +362,7 @@ def test_who_uses_wandb_himself_has_a_run_from_the_beginning(
 ) -> None:
     if by == "import":
         monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace())
-    [logger] = with_wandb([WandbLogger()] if by == "logger" else [], csv, "offline", {})
+    [logger] = with_wandb([WandbLogger()] if by == "logger" else [], Path(csv.save_dir), "offline", {}, csv=csv)
     assert isinstance(logger, RunAtWandb)
     logger.begin()
     assert begun == [True]
