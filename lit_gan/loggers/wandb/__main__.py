@@ -18,9 +18,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if len(arguments) != 1:
             raise UserError(f"expected the path of one run, such as runs/mnist/ID, got {len(arguments)} arguments.")
-        print(f"lit-gan: {_write_copy(RunFolder.open(arguments[0]))}")
+        sys.stdout.write(f"lit-gan: {_write_copy(RunFolder.open(arguments[0]))}\n")
     except UserError as error:
-        print(f"lit-gan: error: {error}", file=sys.stderr)
+        sys.stderr.write(f"lit-gan: error: {error}\n")
         return USER_ERROR
     return DONE
 
