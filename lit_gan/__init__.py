@@ -6,7 +6,10 @@ The public names are loaded on first use (PEP 562): ``import lit_gan`` itself im
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lit_gan import earlier_import_paths
+
 if TYPE_CHECKING:
+    from lit_gan.engine.rounds import RoundModule as RoundModule
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
     from lit_gan.gan import GAN as GAN
 
@@ -15,9 +18,12 @@ __version__ = "0.1.0"
 _DEFINED_IN = {
     "GAN": "lit_gan.gan",
     "ConditionalGAN": "lit_gan.extensions.conditional",
+    "RoundModule": "lit_gan.engine.rounds",
 }
 
-__all__ = ["GAN", "ConditionalGAN", "__version__"]
+earlier_import_paths.install()
+
+__all__ = ["GAN", "ConditionalGAN", "RoundModule", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

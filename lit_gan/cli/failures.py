@@ -15,12 +15,7 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 
 
 def keep_traceback(error: BaseException, folder: Path) -> None:
-    """Writes an error's traceback into a run folder, a file for each rank that fails, and has the error say where.
-
-    Args:
-        error: What ended a run.
-        folder: The run folder.
-    """
+    """Writes an error's traceback into a run folder, a file for each rank that fails, and has the error say where."""
     name = "traceback.txt" if is_rank_zero(os.environ) else f"traceback-rank-{rank_in_job(os.environ)}.txt"
     target = folder / name
     target.write_text("".join(format_exception(error)))
@@ -29,9 +24,6 @@ def keep_traceback(error: BaseException, folder: Path) -> None:
 
 def failure(error: BaseException) -> str:
     """An error in one line: its type, what it says, the innermost line of the user's own code that it went through.
-
-    Args:
-        error: Any error that is not ours.
 
     Example:
         >>> failure(ZeroDivisionError("by zero"))
@@ -45,11 +37,7 @@ def failure(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """The innermost line of the user's own code that an error went through, or else of ours, in brackets.
-
-    Args:
-        error: Any error.
-    """
+    """The innermost line of the user's own code that an error went through, or else of ours, in brackets."""
     frames = extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_the_users(frame)] or [f for f in frames if f.filename.startswith(_PACKAGE)]
     if not own:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from optuna.trial import TrialState
 
-from lit_gan.errors import UserError
-from lit_gan.exit_codes import DISK_FULL, DONE, INTERRUPTED, PREEMPTED, USER_ERROR
+from lit_gan.errors import DISK_FULL, DONE, INTERRUPTED, PREEMPTED, USER_ERROR, UserError
 from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.heartbeat import BEAT_SECONDS

@@ -13,8 +13,7 @@ import pytest
 from fake_sweep import content, folder_of, rows, starts, states, status, with_options
 from small_disk import fill, small_disk
 
-from lit_gan.errors import UserError
-from lit_gan.exit_codes import DONE, INTERRUPTED, PREEMPTED
+from lit_gan.errors import DONE, INTERRUPTED, PREEMPTED, UserError
 from lit_gan.runs.record import RunRecord
 from lit_gan.tuning import slots as slots_module
 from lit_gan.tuning.slots import Slots
