@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
     from lit_gan.gan import GAN as GAN
+    from lit_gan.session.run import Run as Run
 
 __version__ = "0.1.0"
 
 _DEFINED_IN = {
     "GAN": "lit_gan.gan",
     "ConditionalGAN": "lit_gan.extensions.conditional",
+    "Run": "lit_gan.session.run",
 }
 
-__all__ = ["GAN", "ConditionalGAN", "__version__"]
+__all__ = ["GAN", "ConditionalGAN", "Run", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
