@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from lit_gan.exit_codes import FAILED
+from lit_gan.errors import FAILED
 
 # Four rounds an epoch; a validation with its samples every other one.
 ARGUMENTS = (

@@ -6,7 +6,10 @@ The public names are loaded on first use (PEP 562): ``import lit_gan`` itself im
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lit_gan import earlier_import_paths
+
 if TYPE_CHECKING:
+    from lit_gan.engine.rounds import RoundModule as RoundModule
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
     from lit_gan.gan import GAN as GAN
     from lit_gan.session.run import Run as Run
@@ -16,10 +19,13 @@ __version__ = "0.1.0"
 _DEFINED_IN = {
     "GAN": "lit_gan.gan",
     "ConditionalGAN": "lit_gan.extensions.conditional",
+    "RoundModule": "lit_gan.engine.rounds",
     "Run": "lit_gan.session.run",
 }
 
-__all__ = ["GAN", "ConditionalGAN", "Run", "__version__"]
+earlier_import_paths.install()
+
+__all__ = ["GAN", "ConditionalGAN", "RoundModule", "Run", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,23 @@
-"""The exceptions that end a command in one line: what the user can mend, what went wrong in a run, what stopped it."""
+"""The exceptions that end a command in one line, and the exit codes that they end it with."""
 
 from typing import Literal
 
-from lit_gan.exit_codes import DONE, INTERRUPTED, PREEMPTED
+# -- Exit codes, of the command and of the processes that it starts
+#: Done, or stopped by the tracker, which has what it wanted.
+DONE = 0
+#: A failure during a run.
+FAILED = 1
+#: Something that the user can mend, told in one line.
+USER_ERROR = 2
+#: A trial that had no room for what it writes (EX_IOERR of sysexits.h), for the worker of `lit-gan sweep` that started
+#: it; nobody else sees it.
+DISK_FULL = 74
+#: Preempted and saved, to be queued again (EX_TEMPFAIL of sysexits.h).
+PREEMPTED = 75
+#: Stopped by Ctrl-C: 128 + SIGINT, as every shell has it.
+INTERRUPTED = 130
+#: A worker of `lit-gan sweep` that got SIGTERM, for the command that started it: 128 + SIGTERM. Not the command's own.
+TERMINATED = 143
 
 #: Who asked a run to stop: Ctrl-C, a scheduler that wants its machine back, the tracker of a sweep, or the time that
 #: the command was given.

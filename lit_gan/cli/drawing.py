@@ -16,17 +16,7 @@ from lit_gan.runs.checkpoint_files import resolve_checkpoint
 
 
 def draw(options: argparse.Namespace) -> str:
-    """Draws samples and writes them.
-
-    Args:
-        options: Of `lit-gan sample`.
-
-    Returns:
-        Where they are, in words.
-
-    Raises:
-        UserError: If an option is out of its range or the checkpoint is none.
-    """
+    """Draws samples and writes them."""
     if options.out is not None:
         check_target(Path(options.out), (*PICTURES, *TENSORS))
     gan = GAN.load_from_checkpoint(options.checkpoint, map_location="cpu", allow=options.allow)

@@ -16,9 +16,6 @@ _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 def failure(error: BaseException) -> str:
     """An error in one line: its type, what it says, the innermost line of the user's own code that it went through.
 
-    Args:
-        error: Any error that is not ours.
-
     Example:
         >>> failure(ZeroDivisionError("by zero"))
         'ZeroDivisionError: by zero; LIT_GAN_TRACEBACK=1 shows the whole traceback.'
@@ -31,11 +28,7 @@ def failure(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """The innermost line of the user's own code that an error went through, or else of ours, in brackets.
-
-    Args:
-        error: Any error.
-    """
+    """The innermost line of the user's own code that an error went through, or else of ours, in brackets."""
     frames = extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_the_users(frame)] or [f for f in frames if f.filename.startswith(_PACKAGE)]
     if not own:

@@ -15,14 +15,7 @@ _OURS = ("fit", "validate", "test", "predict")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
-
-    Args:
-        arguments: What follows `lightning` on the command line; that of the process if ``None``.
-
-    Returns:
-        The exit code.
-    """
+    """Runs one command."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in _OURS:
         return lit_gan_main(arguments)

@@ -17,8 +17,7 @@ from importlib import import_module
 from lit_gan import __version__
 from lit_gan.cli.output import heed_no_reader
 from lit_gan.cli.parsing.shipped import shipped_names
-from lit_gan.errors import RunError, RunStopped, UserError
-from lit_gan.exit_codes import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR
+from lit_gan.errors import DISK_FULL, DONE, FAILED, INTERRUPTED, USER_ERROR, RunError, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero, rank_in_job
 from lit_gan.launch.sweep_trial import is_local_trial
 from lit_gan.runs.atomic_write import NO_SPACE
@@ -48,10 +47,7 @@ _LOOKED_AT = ("fit", "validate", "test", "predict", "baselines")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
-
-    Args:
-        arguments: What follows `lit-gan` on the command line; that of the process if ``None``.
+    """Runs one command, that of the process if ``None``.
 
     Returns:
         0 done, or stopped by the tracker; 1 a failure during a run; 2 something the user can mend, told in one line;

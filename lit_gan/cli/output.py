@@ -6,24 +6,13 @@ from typing import Any, TextIO
 
 
 class Unread:
-    """A stream whose reader may leave, as that of `lit-gan fit | head -1` does: no reason to end a training.
-
-    Args:
-        stream: A standard stream; once its reader has left, all of its output is dropped.
-    """
+    """A stream whose reader may leave, as that of `lit-gan fit | head -1` does: no reason to end a training."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Writes a text, or drops it.
-
-        Args:
-            text: The text.
-
-        Returns:
-            Its length.
-        """
+        """Writes a text, or drops it."""
         try:
             return self._stream.write(text)
         except BrokenPipeError:

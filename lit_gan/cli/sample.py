@@ -9,18 +9,7 @@ from lit_gan.runs.checkpoint_files import resolve_checkpoint
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Draws samples and writes them.
-
-    Args:
-        verb: ``"sample"``.
-        arguments: What follows it on the command line.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        UserError: If an argument is out of its range or the checkpoint is none.
-    """
+    """Draws samples and writes them."""
     try:
         options = _parser(verb).parse_args(arguments)
     except SystemExit as ending:  # --help

@@ -22,13 +22,7 @@ _ROWS_PER_BATCH = 1000  # what GenerativeModule.sample draws at once
 
 @dataclass(frozen=True)
 class Grid:
-    """How samples are laid out in a picture.
-
-    Args:
-        columns: Pictures per row.
-        labels: What stands beside the rows, one for each sample; ``None`` for nothing.
-        description: What a PNG says of itself.
-    """
+    """How samples are laid out in a picture."""
 
     columns: int
     labels: Sequence[str] | None = None
@@ -36,15 +30,7 @@ class Grid:
 
 
 def check_target(target: Path, suffixes: tuple[str, ...]) -> None:
-    """Checks, before anything is drawn, that a file can be what the user wants.
-
-    Args:
-        target: The file.
-        suffixes: What its name may end in.
-
-    Raises:
-        UserError: If its name ends otherwise, or there is no folder for it.
-    """
+    """Checks, before anything is drawn, that a file can be what the user wants."""
     if target.suffix.lower() not in suffixes:
         raise UserError(f"--out {target}: expected a file that ends in one of {', '.join(suffixes)}.")
     if not target.absolute().parent.is_dir():
@@ -52,19 +38,7 @@ def check_target(target: Path, suffixes: tuple[str, ...]) -> None:
 
 
 def replace_by_samples(target: Path, samples: Tensor, grid: Grid | None = None) -> str:
-    """Writes samples to the file that the user named; a file that is there is replaced whole or not at all.
-
-    Args:
-        target: A picture, or ``.pt`` for the tensor.
-        samples: ``(N, C, H, W)`` in [0, 1].
-        grid: How a picture is laid out.
-
-    Returns:
-        The file, and whether there was one, for the user.
-
-    Raises:
-        UserError: If the file cannot be written.
-    """
+    """Writes samples to the file that the user named; a file that is there is replaced whole or not at all."""
     was_there = target.exists()
     try:
         replace_atomically(target, lambda descriptor: _write(descriptor, target, samples, grid))
@@ -74,19 +48,7 @@ def replace_by_samples(target: Path, samples: Tensor, grid: Grid | None = None) 
 
 
 def write_beside(target: Path, samples: Tensor, grid: Grid | None = None) -> str:
-    """Writes samples to a file of which nobody has given the name: beside older ones, never over them.
-
-    Args:
-        target: The name of the first one; the next are ``samples-2.png``, ``samples-3.png``, ...
-        samples: ``(N, C, H, W)`` in [0, 1].
-        grid: How a picture is laid out.
-
-    Returns:
-        The file, for the user.
-
-    Raises:
-        UserError: If the file cannot be written.
-    """
+    """Writes samples to a file of which nobody has given the name: beside older ones, never over them."""
     try:
         own = _claimed(target)
         try:
@@ -126,11 +88,7 @@ def _write(descriptor: int, target: Path, samples: Tensor, grid: Grid | None) ->
 
 
 class Rows:
-    """A loader of nothing but numbers of rows: what `predict` draws samples for.
-
-    Args:
-        num: How many rows there are in all.
-    """
+    """A loader of nothing but numbers of rows: what `predict` draws samples for."""
 
     def __init__(self, num: int) -> None:
         self._num = num

@@ -17,16 +17,8 @@ def start_again_under_srun(arguments: Sequence[str]) -> int | None:
     """Starts `srun` of the same command where several tasks are allocated and none has been started.
 
     A job script, or the command of a sweep, is then the same for one process and for many. This process becomes `srun`;
-    only in a trial of a sweep it stays, to hand on the signals of its agent in words that `srun` knows.
-
-    Args:
-        arguments: What follows `lit-gan`, verb included.
-
-    Returns:
-        The exit code of a trial; None where this process is to do the work itself.
-
-    Raises:
-        UserError: If there is no `srun` to be found.
+    only in a trial of a sweep it stays, to hand on the signals of its agent in words that `srun` knows. None where this
+    process is to do the work itself.
     """
     if only_asks(arguments) or not starts_itself_under_srun(os.environ):
         return None
@@ -94,10 +86,6 @@ def keep_the_exit_code() -> None:
 def srun_command(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """The `srun` that starts this command once per task, by this very Python.
 
-    Args:
-        arguments: What follows `lit-gan`.
-        environ: The environment of the allocation.
-
     Example:
         >>> srun_command(["fit"], {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "2"})
         ['srun', '--kill-on-bad-exit=1', ..., '-m', 'lit_gan', 'fit']
@@ -107,11 +95,7 @@ def srun_command(arguments: Sequence[str], environ: Mapping[str, str]) -> list[s
 
 
 def only_asks(arguments: Sequence[str]) -> bool:
-    """Whether the command only asks, as in `--help`, `--model.help CLASS` and `--print_config=skip_null`.
-
-    Args:
-        arguments: What follows `lit-gan`.
-    """
+    """Whether the command only asks, as in `--help`, `--model.help CLASS` and `--print_config=skip_null`."""
     options = [argument.partition("=")[0] for argument in arguments]
     return any(option in ("-h", "--print_config") or option.endswith(("--help", ".help")) for option in options)
 

@@ -9,7 +9,7 @@ from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import get_args_parser, parse_args, run
 
-from lit_gan.exit_codes import DONE, FAILED
+from lit_gan.errors import DONE, FAILED
 
 # SIGUSR1 beside torchrun's own: it is passed on to the ranks, which save themselves, instead of ending torchrun alone.
 _SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"

@@ -9,8 +9,8 @@ from typing import TypeVar
 from lightning.pytorch import LightningModule, Trainer
 
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
+from lit_gan.engine.rounds import RoundModule
 from lit_gan.errors import RunError
-from lit_gan.gan import GAN
 from lit_gan.loggers.tensorboard import RunBoard
 from lit_gan.loggers.wandb.choice import finished_wandb
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
@@ -63,8 +63,8 @@ def train(
         if start is None and begin is not None:
             begin()
         with Heartbeat(run), finished_wandb(trainer.loggers), told_to_the_user(start):
-            if isinstance(module, GAN):  # it says so itself, but by then there is a rank on each device to say it
-                check_moves_players_apart(strategy, trainer.world_size)
+            if isinstance(module, RoundModule):  # it says so itself, but by then there is a rank on each device
+                check_moves_players_apart(strategy, trainer.world_size, module.players)
             recording.begin(start)
             recording.say_that_it_goes_on()
             for logger in trainer.loggers if recording.resumed else []:

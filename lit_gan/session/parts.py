@@ -104,8 +104,9 @@ def run_loggers(
         tensorboard: Whether TensorBoard gets the same.
         wandb_checkpoints: Whether the last and the best checkpoint go to W&B at the end.
     """
-    own = with_wandb(_loggers(given), folder, wandb, config, signals.stop_by_tracker, checkpoints=wandb_checkpoints)
-    return [CSVMetrics(folder), *own, *([tensorboard_logger(folder)] if tensorboard else [])]
+    csv, stop = CSVMetrics(folder), signals.stop_by_tracker
+    own = with_wandb(_loggers(given), folder, wandb, config, stop, csv=csv, checkpoints=wandb_checkpoints)
+    return [csv, *own, *([tensorboard_logger(folder)] if tensorboard else [])]
 
 
 def folder_loggers(given: Any, folder: Path) -> list[Logger]:

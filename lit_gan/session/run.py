@@ -16,8 +16,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lit_gan.callbacks.graceful_stop import StopBetweenRounds
 from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.stop_signals import StopSignals
-from lit_gan.errors import RunStopped, UserError
-from lit_gan.exit_codes import DONE
+from lit_gan.errors import DONE, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero
 from lit_gan.loggers.wandb.choice import without_wandb
 from lit_gan.loggers.wandb.mode import WandbMode

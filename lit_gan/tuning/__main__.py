@@ -5,8 +5,7 @@ from pathlib import Path
 
 from optuna import logging
 
-from lit_gan.errors import UserError
-from lit_gan.exit_codes import USER_ERROR
+from lit_gan.errors import USER_ERROR, UserError
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.worker import Worker

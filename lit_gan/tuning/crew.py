@@ -8,8 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from lit_gan.errors import RunError, UserError
-from lit_gan.exit_codes import DONE, INTERRUPTED, PREEMPTED, TERMINATED, USER_ERROR
+from lit_gan.errors import DONE, INTERRUPTED, PREEMPTED, TERMINATED, USER_ERROR, RunError, UserError
 from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.journal import told_of_the_disk
 from lit_gan.tuning.presence import new_worker

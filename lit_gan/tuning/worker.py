@@ -9,8 +9,7 @@ from types import FrameType
 
 from optuna.trial import TrialState
 
-from lit_gan.errors import UserError
-from lit_gan.exit_codes import DISK_FULL, DONE, INTERRUPTED, PREEMPTED, TERMINATED, USER_ERROR
+from lit_gan.errors import DISK_FULL, DONE, INTERRUPTED, PREEMPTED, TERMINATED, USER_ERROR, UserError
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.command import json_of, trial_command

@@ -14,8 +14,7 @@ import lit_gan as package
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli import main as main_module
 from lit_gan.cli import srun
-from lit_gan.errors import RunError, RunStopped, UserError
-from lit_gan.exit_codes import DISK_FULL
+from lit_gan.errors import DISK_FULL, RunError, RunStopped, UserError
 
 _ROOT = Path(package.__file__).parents[1]
 

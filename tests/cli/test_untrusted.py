@@ -11,7 +11,7 @@ import yaml
 from command_line import QUIET, SHORT, lit_gan, the_run
 from untrusted import ATTACKS, IMPORTED, rewritten, sentinel
 
-from lit_gan.exit_codes import INTERRUPTED
+from lit_gan.errors import INTERRUPTED
 
 _FIT = ("fit", "--config=quickstart", *SHORT)
 

@@ -12,8 +12,7 @@ import pytest
 from fake_sweep import content, folder_of, rows, starts, states, status, with_options
 from small_disk import fill, small_disk
 
-from lit_gan.errors import UserError
-from lit_gan.exit_codes import DONE, INTERRUPTED, PREEMPTED, TERMINATED
+from lit_gan.errors import DONE, INTERRUPTED, PREEMPTED, TERMINATED, UserError
 from lit_gan.runs.record import RunRecord
 from lit_gan.tuning.study import SweepStudy, error_of
 from lit_gan.tuning.sweep_file import read_sweep

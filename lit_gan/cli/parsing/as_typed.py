@@ -19,12 +19,7 @@ _SHORT_LIST = 12
 
 
 class _Word(NamedTuple):
-    """An option or a key.
-
-    Args:
-        text: As it was typed, dashes included.
-        config: The configuration that it stands in; None on the command line.
-    """
+    """An option or a key."""
 
     text: str
     config: str | None = None
@@ -48,15 +43,7 @@ class _Word(NamedTuple):
 
 @contextmanager
 def told_as_typed(verb: str, arguments: Sequence[str]) -> Iterator[None]:
-    """Within this context the parser's errors are told in the words of the command.
-
-    Args:
-        verb: The verb.
-        arguments: What follows it.
-
-    Raises:
-        UserError: As the parser's, in other words.
-    """
+    """Within this context the parser's errors are told in the words of the command."""
     try:
         yield
     except UserError as error:

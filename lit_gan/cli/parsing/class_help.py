@@ -14,14 +14,7 @@ _NOT_GIVEN = inspect.Parameter.empty
 
 
 def class_help(name: str) -> str:
-    """The arguments of a class, with their types, their defaults and what its docstring says of them.
-
-    Args:
-        name: An import path, or the bare name of a class of ours, of torch.optim or of Lightning's callbacks.
-
-    Raises:
-        UserError: If there is no such class.
-    """
+    """The arguments of a class, with their types, their defaults and what its docstring says of them."""
     path = full_path(name)
     found = _imported(path)
     told = _documented(found)

@@ -9,18 +9,7 @@ _SHOWN = 20  # names, where there are more
 
 
 def class_number(given: str, names: Sequence[str], num_classes: int) -> int:
-    """The number of a class.
-
-    Args:
-        given: What the user typed. A name counts before a number: the rows of grids have names.
-        names: Those that the checkpoint holds, in the order of the numbers; there may be none.
-        num_classes: How many classes there are.
-
-    Returns:
-        A number from 0 to ``num_classes - 1``.
-
-    Raises:
-        UserError: If there is no such class; it lists those that there are.
+    """The number of a class; a name counts before a number, for the rows of grids have names.
 
     Example:
         >>> class_number("dog", ["cat", "dog"], 2), class_number("0", ["cat", "dog"], 2)

@@ -84,12 +84,7 @@ _REWORDED: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], .
 
 
 class ArgumentError(UserError):
-    """An option that cannot be used as it was given.
-
-    Args:
-        keys: The option's path, from the outermost key inwards.
-        fault: What is wrong with it.
-    """
+    """An option that cannot be used as it was given."""
 
     def __init__(self, keys: tuple[str, ...], fault: str) -> None:
         option = f"--{'.'.join(keys)}: " if keys else ""
@@ -99,15 +94,7 @@ class ArgumentError(UserError):
 
 
 def explain(report: str, error: BaseException | None = None) -> UserError:
-    r"""The heart of an error report.
-
-    Args:
-        report: What jsonargparse says, over many lines.
-        error: The exception behind it. Where one of its causes is a :class:`lit_gan.errors.UserError` of the class
-            whose argument it is, that one has said it best.
-
-    Returns:
-        An error whose text is one line: the option, and what is wrong with it.
+    r"""The heart of jsonargparse's report, in a line; where a class has refused its own argument, that says it best.
 
     Example:
         >>> str(explain("Parser key 'model':\n  Parser key 'k':\n    Expected a <class 'int'>. Got value: x"))
@@ -125,11 +112,7 @@ def explain(report: str, error: BaseException | None = None) -> UserError:
 
 
 def user_error_behind(error: BaseException | None) -> UserError | None:
-    """The :class:`lit_gan.errors.UserError` that an exception was raised from, if there is one.
-
-    Args:
-        error: Any exception.
-    """
+    """The :class:`lit_gan.errors.UserError` that an exception was raised from, if there is one."""
     return next((cause for cause in causes(error) if isinstance(cause, UserError)), None)
 
 
@@ -211,11 +194,7 @@ def _in_words(kind: str) -> str:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and what it was raised from, from the outermost inwards.
-
-    Args:
-        error: Any exception.
-    """
+    """An exception and what it was raised from, from the outermost inwards."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

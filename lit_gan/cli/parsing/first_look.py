@@ -17,15 +17,7 @@ _SUFFICES = ("-c", "--config", "--model", "--data", "--ckpt_path", "--resume", "
 
 
 def look(verb: str, arguments: Sequence[str]) -> None:
-    """Reads a command as far as that can be done from sources alone; what is in doubt is left to the real parser.
-
-    Args:
-        verb: ``fit``, ``validate``, ``test``, ``predict`` or ``baselines``.
-        arguments: What follows it.
-
-    Raises:
-        UserError: If a configuration, a checkpoint, an option or a key does not exist.
-    """
+    """Reads a command as far as that can be done from sources alone; what is in doubt is left to the real parser."""
     for word in arguments:
         if not word.isprintable() and any("\udc80" <= letter <= "\udcff" for letter in word):
             raise UserError(f"{word!a}: expected a text in the encoding of this terminal (UTF-8).")
@@ -43,26 +35,13 @@ def look(verb: str, arguments: Sequence[str]) -> None:
 
 
 def no_such_option(verb: str, name: str, unknown: Unknown, typed: Typed) -> str:
-    """What is said of an option that there is not.
-
-    Args:
-        verb: The verb.
-        name: The option as it was typed.
-        unknown: Which part of it is wrong.
-        typed: What was typed before it.
-    """
+    """What is said of an option that there is not."""
     meant = did_you_mean(likely_options(verb, *unknown, typed.classes)) if unknown.siblings else ""
     return f"{name}: no such option; {meant or _LISTED.format(verb=verb)}"
 
 
 def no_such_key(verb: str, unknown: Unknown, typed: Typed) -> str:
-    """What is said of a key of a configuration that there is not.
-
-    Args:
-        verb: The verb.
-        unknown: Which part of it is wrong.
-        typed: What was read before it.
-    """
+    """What is said of a key of a configuration that there is not."""
     meant = did_you_mean(likely_options(verb, *unknown, typed.classes), dashes="") if unknown.siblings else ""
     return f"{'.'.join(unknown.parts)}: no such key; {meant or _LISTED.format(verb=verb)}"
 

@@ -61,9 +61,6 @@ ALL = "all"
 def asked_for(arguments: Sequence[str]) -> str | None:
     """What follows `--help` on a command line: a class, ``all``, or nothing; None where no help is asked for.
 
-    Args:
-        arguments: What follows the verb.
-
     Example:
         >>> asked_for(["--help", "lit_gan.GAN"]), asked_for(["-h"]), asked_for(["--config", "mnist"])
         ('lit_gan.GAN', '', None)
@@ -77,12 +74,7 @@ def asked_for(arguments: Sequence[str]) -> str | None:
 
 
 def help_page(verb: str, what: str) -> str:
-    """The first page of a verb's help.
-
-    Args:
-        verb: ``fit``, ``validate``, ``test``, ``predict`` or ``baselines``.
-        what: What the verb does, in a line.
-    """
+    """The first page of a verb's help."""
     usage, example, options = _PAGES[verb]
     width = max(map(len, options))
     lines = "\n".join(f"  {option:<{width}}  {text}" for option, text in options.items())

@@ -80,20 +80,7 @@ def with_values(text: str) -> str:
 def interpolated(
     parser: ArgumentParser, arguments: Sequence[str], *, verb: str | None = None, filled_later: Sequence[str] = ()
 ) -> Iterator[list[str]]:
-    """Within this context the parser sees values wherever ``${...}`` was given, in flags and in files.
-
-    Args:
-        parser: The parser of the command.
-        arguments: What was typed, but for the verb.
-        verb: The subcommand that they belong to, if the parser has any.
-        filled_later: The keys that the data fill once they are there: nothing can refer to these.
-
-    Yields:
-        The arguments to parse.
-
-    Raises:
-        UserError: For a ``${...}`` that leads nowhere, or that is none.
-    """
+    """Within this context the parser sees values wherever ``${...}`` was given, in flags and in files."""
     sources = list(_sources(arguments))
     if not any(_MARK in source.text for source in sources) or not {"-h", "--help"}.isdisjoint(arguments):
         yield list(arguments)

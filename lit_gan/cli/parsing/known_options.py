@@ -18,11 +18,7 @@ _ADDS_ONE, _ADDS_A_CLASS = "add_argument", "add_lightning_class_args"
 def known_options(verb: str) -> dict[str, frozenset[str] | None]:
     """The options of a verb by their first word, with those behind its dot; None where these are not known.
 
-    Args:
-        verb: ``fit``, ``validate``, ``test``, ``predict``, or ``baselines``, which takes the keys of all others.
-
-    Returns:
-        Nothing at all where the sources cannot be read: no option is then known to be wrong.
+    Nothing at all where the sources cannot be read: no option is then known to be wrong.
 
     Example:
         >>> "max_epochs" in known_options("fit")["trainer"], "resume" in known_options("test")

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from lightning.pytorch import Trainer
 
+from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation
 from lit_gan.callbacks.interpolation import Interpolation
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type] = {
     "sample_grid": SampleGrid,
     "interpolation": Interpolation,
     "parzen": ParzenEvaluation,
+    "evaluation": GenerativeEvaluation,
     "checkpoint": RunCheckpoint,
 }
 
@@ -52,12 +54,7 @@ class _ReadBefore(Action):
 
 
 def add_run_options(parser: Parser, verb: str) -> None:
-    """Adds our own options.
-
-    Args:
-        parser: The verb's parser.
-        verb: Which verb.
-    """
+    """Adds our own options."""
     parser.add_argument(
         "--wandb",
         type=Literal["online", "offline", "off"] | None,
@@ -78,6 +75,7 @@ def add_run_options(parser: Parser, verb: str) -> None:
     parser.add_lightning_class_args(SampleGrid, "sample_grid")
     parser.add_lightning_class_args(Interpolation, "interpolation")
     parser.add_lightning_class_args(ParzenEvaluation, "parzen")
+    parser.add_lightning_class_args(GenerativeEvaluation, "evaluation")
     parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
     parser.set_defaults(_CHECKPOINT_DEFAULTS)
     if verb == "fit":
@@ -115,11 +113,7 @@ def add_run_options(parser: Parser, verb: str) -> None:
 
 
 def link_data_to_model(parser: Parser) -> None:
-    """Hands the data's facts to the networks, and the seed to the data.
-
-    Args:
-        parser: The verb's parser.
-    """
+    """Hands the data's facts to the networks, and the seed to the data."""
     parser.link_arguments("seed_everything", "data.init_args.seed")
     for source, targets in _FROM_DATA.items():
         for target in targets:
@@ -127,12 +121,7 @@ def link_data_to_model(parser: Parser) -> None:
 
 
 def keep_what_was_given(dump: dict[str, Any], options: Any) -> None:
-    """Puts back what jsonargparse leaves out of a dump because the data might have said it.
-
-    Args:
-        dump: The resolved configuration as plain data; changed in place.
-        options: The parsed options of the verb.
-    """
+    """Puts back what jsonargparse leaves out of a dump because the data might have said it."""
     for target in FILLED_BY_DATA:
         value = options.get(target)
         if value is not None:

@@ -15,11 +15,7 @@ _CHECKPOINT_OPTION = "--ckpt_path"
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:
-    """The run folder that a checkpoint lies in, or ``None`` where it lies elsewhere.
-
-    Args:
-        checkpoint: A ``.ckpt`` file.
-    """
+    """The run folder that a checkpoint lies in, or ``None`` where it lies elsewhere."""
     folder = checkpoint.absolute().parent.parent
     return folder if (folder / "run.json").is_file() and checkpoint.parent.name == "checkpoints" else None
 
@@ -33,17 +29,6 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
     its weights need, networks and latent, and for the rest a configuration that is given beats it. What they name is
     imported only where it is of lit_gan or torch, allowed by ``--allow``, or typed: here, or in a configuration that is
     given here.
-
-    Args:
-        verb: The command, for the error.
-        arguments: What follows the verb.
-
-    Yields:
-        The arguments for the parser; the files that they name are there within the context.
-
-    Raises:
-        UserError: If there is neither a checkpoint nor a run, a checkpoint is damaged, or what it names may not be
-            imported.
     """
     allowed, arguments = _split_off(list(arguments), (ALLOW_OPTION,))
     if arguments and not arguments[0].startswith("-"):
@@ -71,10 +56,6 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
 def is_typed(option: str, arguments: list[str]) -> bool:
     """Whether an option is on the command line itself, and not only in a configuration.
 
-    Args:
-        option: With its dashes.
-        arguments: What follows the verb.
-
     Example:
         >>> is_typed("--wandb", ["--wandb=online"]), is_typed("--wandb", ["--wandb_checkpoints=true"])
         (True, False)
@@ -83,16 +64,7 @@ def is_typed(option: str, arguments: list[str]) -> bool:
 
 
 def check_asks_for_no_tracking(wandb: str | None, tensorboard: bool, arguments: list[str]) -> None:
-    """What is typed for an evaluation without a folder of its own would do nothing; in a configuration it is the run's.
-
-    Args:
-        wandb: What ``--wandb`` is, typed or not.
-        tensorboard: What ``--tensorboard`` is.
-        arguments: What follows the verb.
-
-    Raises:
-        UserError: If tracking is asked for on the command line.
-    """
+    """What is typed for an evaluation without a folder would do nothing; in a configuration it is the run's."""
     asked = {"--wandb": wandb if wandb != "off" else None, "--tensorboard": "true" if tensorboard else None}
     for option, value in asked.items():
         if value is not None and is_typed(option, arguments):

@@ -10,12 +10,6 @@ from lit_gan.errors import UserError
 def shipped_names(kind: str) -> list[str]:
     """The bare names of what is shipped.
 
-    Args:
-        kind: ``"configs"`` or ``"sweeps"``.
-
-    Returns:
-        The names, sorted.
-
     Example:
         >>> "quickstart" in shipped_names("configs")
         True
@@ -25,19 +19,7 @@ def shipped_names(kind: str) -> list[str]:
 
 
 def find(name: str, kind: str = "configs") -> Path:
-    """The file that a path or a bare name means.
-
-    Args:
-        name: A path to a YAML file, or the bare name of a shipped one. A file of that name in the working directory
-            wins, a folder does not.
-        kind: ``"configs"`` or ``"sweeps"``.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        UserError: If there is neither.
-    """
+    """The file that a path or bare name means: one in the working directory beats a shipped one; a folder does not."""
     path = Path(name)
     if path.is_file():
         return path

@@ -19,12 +19,7 @@ _DEEPEST = 20  # imports and bases that are followed
 
 
 class Definition(NamedTuple):
-    """Where a class or a function is defined.
-
-    Args:
-        module: The module.
-        node: Its source.
-    """
+    """Where a class or a function is defined."""
 
     module: str
     node: ast.ClassDef | ast.FunctionDef
@@ -32,9 +27,6 @@ class Definition(NamedTuple):
 
 def is_at_hand(class_path: str) -> bool:
     """Whether a class belongs to a package whose source can be read at any time.
-
-    Args:
-        class_path: Its import path.
 
     Example:
         >>> is_at_hand("lit_gan.GAN"), is_at_hand("GAN"), is_at_hand("mine.GAN")
@@ -46,9 +38,6 @@ def is_at_hand(class_path: str) -> bool:
 def arguments_of(class_path: str) -> frozenset[str] | None:
     """The names of a class's arguments, or None where its source alone does not tell.
 
-    Args:
-        class_path: Its import path.
-
     Example:
         >>> sorted(arguments_of("lit_gan.coordination.FixedSteps"))
         ['k', 'micro_batches']
@@ -59,10 +48,6 @@ def arguments_of(class_path: str) -> frozenset[str] | None:
 
 def annotation_of(class_path: str, argument: str) -> str | None:
     """The type of an argument as it stands in the source; that of the base class where it is passed on to it.
-
-    Args:
-        class_path: The import path of the class.
-        argument: The argument.
 
     Example:
         >>> annotation_of("lit_gan.ConditionalGAN", "objective")
@@ -81,22 +66,13 @@ def annotation_of(class_path: str, argument: str) -> str | None:
 
 
 def definition_of(class_path: str) -> Definition | None:
-    """The source of a class or a function.
-
-    Args:
-        class_path: Its import path; that of a package which imports it is as good.
-    """
+    """The source of a class or a function."""
     module, _, name = class_path.rpartition(".")
     return _lookup(module, name, _DEEPEST) if module else None
 
 
 def text_of(module: str, name: str, depth: int = _DEEPEST) -> str | None:
     """The text that a module's name stands for, or None where its source alone does not tell.
-
-    Args:
-        module: The module.
-        name: Of a constant there, or of one that is imported there.
-        depth: How many imports are followed.
 
     Example:
         >>> text_of("lit_gan.cli.parsing.run_arguments", "_CHECKPOINT_OPTION")
@@ -117,9 +93,6 @@ def text_of(module: str, name: str, depth: int = _DEEPEST) -> str | None:
 def classes_in(module: str) -> dict[str, Definition]:
     """The public classes that a module or a package offers, by name, private bases and functions left out.
 
-    Args:
-        module: The module.
-
     Example:
         >>> "Hinge" in classes_in("lit_gan.objectives")
         True
@@ -131,11 +104,7 @@ def classes_in(module: str) -> dict[str, Definition]:
 
 
 def bases_of(found: Definition) -> set[str]:
-    """The names of all classes that a class derives from, as far as they can be followed, its own among them.
-
-    Args:
-        found: The class.
-    """
+    """The names of all classes that a class derives from, as far as they can be followed, its own among them."""
     names, waiting = {found.node.name}, [found]
     while waiting and len(names) < _DEEPEST:
         module, node = waiting.pop()
@@ -148,11 +117,7 @@ def bases_of(found: Definition) -> set[str]:
 
 
 def is_abstract(found: Definition) -> bool:
-    """Whether a class itself has a method that is left to others.
-
-    Args:
-        found: The class.
-    """
+    """Whether a class itself has a method that is left to others."""
     return any(
         ast.unparse(decorator).endswith("abstractmethod")
         for method in found.node.body

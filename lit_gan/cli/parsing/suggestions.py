@@ -27,10 +27,6 @@ Classes = Mapping[tuple[str, ...], str]
 def did_you_mean(names: Iterable[str], dashes: str = "--") -> str:
     """A question, or nothing where there are no names.
 
-    Args:
-        names: The options that may have been meant.
-        dashes: What they begin with.
-
     Example:
         >>> did_you_mean(["k"])
         'did you mean --k?'
@@ -40,15 +36,7 @@ def did_you_mean(names: Iterable[str], dashes: str = "--") -> str:
 
 
 def likely_options(verb: str, parts: list[str], wrong: int, siblings: Iterable[str], classes: Classes) -> list[str]:
-    """The options that may have been meant, in full.
-
-    Args:
-        verb: The verb.
-        parts: The option that was typed, at its dots.
-        wrong: Which of them is not known.
-        siblings: What is known in its place.
-        classes: The class of each argument.
-    """
+    """The options that may have been meant, in full."""
     typed, behind = parts[wrong], parts[wrong + 1 :]
     siblings = get_close_matches(typed, sorted(siblings), _MOST, _ALIKE)
     if wrong:
@@ -100,12 +88,7 @@ def _all_options(verb: str, classes: Classes) -> Iterator[tuple[str, str]]:
 
 
 def fitting_classes(path: tuple[str, ...], classes: Classes) -> list[str]:
-    """The classes of ours that an argument may be, by their import paths.
-
-    Args:
-        path: The argument, ``init_args`` left out.
-        classes: The class of each argument.
-    """
+    """The classes of ours that an argument may be, by their import paths."""
     wanted = _wanted(path, classes)
     if wanted is None:
         return []
@@ -138,9 +121,6 @@ def _wanted(path: tuple[str, ...], classes: Classes) -> str | None:
 def full_path(class_path: str) -> str:
     """The import path of a class of ours that is given by its bare name.
 
-    Args:
-        class_path: A bare name, or a path, which stays.
-
     Example:
         >>> full_path("Hinge"), full_path("mine.Hinge"), full_path("Mine")
         ('lit_gan.objectives.Hinge', 'mine.Hinge', 'Mine')
@@ -163,10 +143,6 @@ def offered_classes() -> list[str]:
 
 def likely_classes(typed: str, fitting: Iterable[str]) -> list[str]:
     """The classes whose names are like one that was typed.
-
-    Args:
-        typed: A name, or an import path.
-        fitting: Import paths.
 
     Example:
         >>> likely_classes("Hingee", ["lit_gan.objectives.Hinge", "lit_gan.objectives.Minimax"])

@@ -27,13 +27,7 @@ class _Texts(yaml.SafeLoader):
 
 
 class Unknown(NamedTuple):
-    """A word of an option that is not known in its place.
-
-    Args:
-        parts: The option, at its dots.
-        wrong: Which of them.
-        siblings: What is known there.
-    """
+    """A word of an option that is not known in its place."""
 
     parts: list[str]
     wrong: int
@@ -41,12 +35,7 @@ class Unknown(NamedTuple):
 
 
 class Typed:
-    """Reads a command from left to right, as the parser will, and remembers the classes that it names.
-
-    Args:
-        verb: The verb.
-        at_hand: Whether only classes count whose source can be read at any time, or all that are imported, too.
-    """
+    """Reads a command from left to right, as the parser will, and remembers the classes that it names."""
 
     def __init__(self, verb: str, *, at_hand: bool) -> None:
         self.classes: dict[tuple[str, ...], str] = {}
@@ -54,12 +43,7 @@ class Typed:
         self._at_hand = at_hand
 
     def option(self, name: str, value: str | None) -> Unknown | None:
-        """An option, and what follows it.
-
-        Args:
-            name: Without its dashes.
-            value: Its value, if it has one.
-        """
+        """An option, and what follows it."""
         parts = name.split(".")
         first = parts[0].rstrip("+")
         if not self._known:
@@ -77,11 +61,7 @@ class Typed:
         return self._built((first, name), parts, 2, value) if name in names else Unknown(parts, 1, names)
 
     def file(self, content: Mapping[Any, Any]) -> Unknown | None:
-        """A configuration.
-
-        Args:
-            content: What stands in it.
-        """
+        """A configuration."""
         for key, value in content.items() if self._known else ():
             if not isinstance(key, str) or "." in key:
                 continue
@@ -165,9 +145,6 @@ class Typed:
 def options_in(arguments: Iterable[str]) -> Iterator[tuple[str, str | None]]:
     """The options of a command line, dashes included, each with what follows it.
 
-    Args:
-        arguments: What follows the verb.
-
     Example:
         >>> list(options_in(["--a=1", "--b", "2", "--c"]))
         [('--a', '1'), ('--b', '2'), ('--c', None)]
@@ -183,14 +160,7 @@ def options_in(arguments: Iterable[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def read_config(path: Path) -> Any:
-    """What stands in a configuration, every value a text.
-
-    Args:
-        path: Of the file.
-
-    Raises:
-        UserError: If it cannot be read, is no text, no YAML, or no mapping.
-    """
+    """What stands in a configuration, every value a text."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Texts)  # noqa: S506 -- a SafeLoader
     except OSError as error:

@@ -20,11 +20,7 @@ _BUILDERS = ("jsonargparse.", "lightning.pytorch.cli", "lit_gan.cli.")
 
 @contextmanager
 def told_of_what_is_built() -> Iterator[None]:
-    """Within this context the classes that a configuration names are built.
-
-    Raises:
-        UserError: What an argument's own class says of it, without the report around it.
-    """
+    """Within this context the classes that a configuration names are built."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -35,16 +31,7 @@ def told_of_what_is_built() -> Iterator[None]:
 
 
 def built_network(class_type: type[nn.Module], *args: Any, **given: Any) -> nn.Module:
-    """Builds a network, of which jsonargparse demands no argument that has no type: it gives None in its place.
-
-    Args:
-        class_type: Its class.
-        args: As they are.
-        given: Its arguments.
-
-    Raises:
-        UserError: For an argument without a type and a default that was not given.
-    """
+    """Builds a network, of which jsonargparse demands no argument that has no type: it gives None in its place."""
     missing = [
         name
         for name, parameter in signature(class_type).parameters.items()

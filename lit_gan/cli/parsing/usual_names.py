@@ -52,9 +52,6 @@ _CALLED: dict[tuple[str, ...], str] = {
 def usually_called(name: str) -> tuple[str, ...]:
     """The options that are elsewhere called by a name.
 
-    Args:
-        name: Without its dashes, in any case, with ``-`` or ``_``.
-
     Example:
         >>> usually_called("batch-size")
         ('data.init_args.batch_size',)

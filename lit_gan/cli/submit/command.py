@@ -16,15 +16,7 @@ _EXAMPLE = "`lit-gan submit --nodes 2 --devices 4 -- fit --config mnist`"
 
 
 def work_of_command(options: argparse.Namespace, command: list[str]) -> Work:
-    """What a job does that runs a command.
-
-    Args:
-        options: Of `lit-gan submit`.
-        command: What follows ``--``.
-
-    Raises:
-        UserError: If the command is none for a job, is wrong in itself, or contradicts the options.
-    """
+    """What a job does that runs a command."""
     _check_verb(command)
     if options.array is None and names_the_task(command):
         raise UserError(

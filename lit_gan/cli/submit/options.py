@@ -39,19 +39,7 @@ _JOB_NAME = re.compile(r"[\w.:+-]+")
 
 
 def parsed(verb: str, arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Parses the command line.
-
-    Args:
-        verb: ``submit``.
-        arguments: What follows it.
-
-    Returns:
-        The options, and the command behind ``--``.
-
-    Raises:
-        UserError: If an option cannot be used as it was given.
-        SystemExit: After ``--help``.
-    """
+    """Parses the command line."""
     end = arguments.index(_SEPARATOR) if _SEPARATOR in arguments else len(arguments)
     parser = _parser(verb)
     options, unknown = parser.parse_known_args(arguments[:end])
@@ -65,11 +53,7 @@ def parsed(verb: str, arguments: Sequence[str]) -> tuple[argparse.Namespace, lis
 
 
 def sbatch_options(options: argparse.Namespace) -> dict[str, str | None]:
-    """The options for `sbatch` that were given, by their long names.
-
-    Args:
-        options: Of :func:`parsed`.
-    """
+    """The options for `sbatch` that were given, by their long names."""
     given = {name: getattr(options, name.replace("-", "_")) for name in PASSED_ON}
     passed = {name: str(value) for name, value in given.items() if value is not None}
     return {**passed, **dict(_sbatch_option(text) for text in options.sbatch)}
@@ -126,14 +110,7 @@ def _check_texts(options: argparse.Namespace) -> None:
 
 
 def check_job_name(name: str) -> None:
-    """Refuses a name that a job must not have.
-
-    Args:
-        name: The name.
-
-    Raises:
-        UserError: If it has letters that are not for names, or Lightning would take the job for a terminal.
-    """
+    """Refuses a name that a job must not have."""
     if not _JOB_NAME.fullmatch(name):
         raise UserError(f"--job-name {name}: expected letters, digits and '.', '_', '-', '+', ':'.")
     if name in INTERACTIVE_NAMES:

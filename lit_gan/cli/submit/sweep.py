@@ -20,15 +20,7 @@ _ON_CPU = re.compile(r"--trainer\.accelerator[= ]cpu\b")
 
 
 def work_of_sweep(options: argparse.Namespace, command: list[str]) -> Work:
-    """What a job does that runs trials: one of a sweep at W&B, or those of a file until there are enough.
-
-    Args:
-        options: Of `lit-gan submit`.
-        command: What follows ``--``: the sweep has a command of its own.
-
-    Raises:
-        UserError: If there is no such sweep, or an option contradicts it.
-    """
+    """What a job does that runs trials: one of a sweep at W&B, or those of a file until there are enough."""
     if command:
         raise UserError(f"--sweep {options.sweep} has a command of its own: leave out what follows --.")
     if options.container is not None:

@@ -16,25 +16,13 @@ from lit_gan.cluster.quoting import shell_words
 from lit_gan.cluster.sbatch import submit
 from lit_gan.cluster.task_number import with_number
 from lit_gan.cluster.work import Work
-from lit_gan.errors import RunStopped, StopReason, UserError
-from lit_gan.exit_codes import DONE
+from lit_gan.errors import DONE, RunStopped, StopReason, UserError
 from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.record import read_record
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Checks a job, and queues, shows or runs it.
-
-    Args:
-        verb: ``"submit"``.
-        arguments: What follows it on the command line.
-
-    Returns:
-        The exit code; that of the command itself with ``--local``.
-
-    Raises:
-        UserError: If the job cannot run, or the cluster does not take it.
-    """
+    """Checks a job, and queues, shows or runs it."""
     try:
         options, command = parsed(verb, arguments)
     except SystemExit as ending:  # --help

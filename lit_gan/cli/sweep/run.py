@@ -17,8 +17,7 @@ from rich.console import Console
 
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.cli.sweep.display import shown_trials
-from lit_gan.errors import RunError, UserError
-from lit_gan.exit_codes import DONE
+from lit_gan.errors import DONE, RunError, UserError
 from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.crew import Crew

@@ -6,7 +6,7 @@ from typing import Any
 import lightning
 import yaml
 from jsonargparse import Namespace
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.cli import LightningCLI
 from torch import nn
 
@@ -21,6 +21,7 @@ from lit_gan.cli.parsing.options import FILLED_BY_DATA, add_run_options, keep_wh
 from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
 from lit_gan.cli.parsing.run_arguments import run_folder_of
 from lit_gan.cli.parsing.unbuilt import built_network, told_of_what_is_built
+from lit_gan.evaluation.kept_file import KEPT
 from lit_gan.session.errors import told_to_the_user
 
 _DEFAULT_SEED = 0  # the same command again is the same run
@@ -94,6 +95,13 @@ class Command:
     def trainer(self) -> dict[str, Any]:
         """The arguments of the Trainer, built."""
         return {**self.built.trainer}
+
+    @property
+    def evaluations(self) -> list[Callback]:
+        """What scores samples, built."""
+        if self.built.evaluation.cache_dir is None:
+            self.built.evaluation.cache_dir = str(KEPT)
+        return [self.built.parzen, self.built.evaluation]
 
     @property
     def method(self) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_sam
 from lit_gan.cli.trainer.command import Command
 from lit_gan.cli.trainer.initial_weights import load_initial_weights
 from lit_gan.cli.trainer.start import check_start
-from lit_gan.errors import UserError
-from lit_gan.exit_codes import DONE, INTERRUPTED
+from lit_gan.errors import DONE, INTERRUPTED, UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.launch.sweep_trial import sweep_of
 from lit_gan.runs.folder import RunFolder
@@ -81,7 +80,7 @@ def _fit(command: Command, started: float) -> None:
             command.trainer,
             folder,
             _tracked(command, folder, signals),
-            [built.parzen, built.sample_grid, built.interpolation],
+            [*command.evaluations, built.sample_grid, built.interpolation],
             checkpoint=built.checkpoint,
             signals=signals,
         ),
@@ -183,7 +182,7 @@ def _evaluating_trainer(command: Command, run: RunFolder | None, recording: Reco
             loggers = _tracked(command, recording.run.path, StopSignals())
         elif run is not None:
             loggers = folder_loggers(command.trainer["logger"], run.path)
-        return trainer_arguments(command.trainer, None if run is None else run.path, loggers, [command.built.parzen])
+        return trainer_arguments(command.trainer, None if run is None else run.path, loggers, command.evaluations)
 
     return _trainer(recording, arguments)
 
