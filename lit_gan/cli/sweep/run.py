@@ -69,7 +69,7 @@ class _Search:
         code, requeue = (DONE, False) if self._study.is_over(self._total) else self._work()
         self._print_results(code)
         if requeue:
-            import_module("lit_gan.cli.trainer.run_messages").queue_again()  # imports torch
+            import_module("lit_gan.session.recording").queue_again()  # imports torch
         return code
 
     def _ended(self) -> int:
