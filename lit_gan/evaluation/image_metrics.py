@@ -174,12 +174,10 @@ class ImageMetrics:
             raise
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
-            what, way = (
-                (f" the package {package}", f"pip install {package.replace('_', '-')}, ")
-                if package
-                else (f": {error}", "")
-            )
-            raise UserError(f"{name} needs{what}, which is not installed: {way}or leave the metric out.") from error
+            needs = f"the package {package}, which is not installed: pip install {package.replace('_', '-')}"
+            raise UserError(
+                f"{name} needs {needs}, or leave the metric out." if package else f"{name}: {error}"
+            ) from error
         except Exception as error:  # any class at all may be named, and may raise anything
             text = " ".join(str(error).split())
             raise UserError(

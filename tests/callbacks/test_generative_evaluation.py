@@ -231,9 +231,9 @@ def test_left_to_itself_it_takes_a_tenth_of_the_work_and_goes_on_so(tmp_path: Pa
     assert whole == [2, 5, 8]
     said = [line for line in capsys.readouterr().out.splitlines() if "evaluation.metrics" in line]
     expected = (
-        f"lit-gan: evaluation.metrics see {num:,} samples at one validation in 3, first at the 3rd, for 10% of the "
-        "training's work (--evaluation.every_n_epochs N for another cadence, --evaluation.num_samples N for another "
-        "number)."
+        f"lit-gan: evaluation.metrics see {num:,} samples at one validation in 3, first at the 3rd, for at most "
+        "10% of the training's work (--evaluation.every_n_epochs N for another cadence, --evaluation.num_samples N "
+        "for another number)."
     )
     assert said == [expected]
     parts = fitted(Epochs(), 5, tmp_path, num_samples=num)
