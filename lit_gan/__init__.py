@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lit_gan import earlier_import_paths
 
 if TYPE_CHECKING:
+    from lit_gan.engine.rounds import RoundModule as RoundModule
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
     from lit_gan.gan import GAN as GAN
 
@@ -17,11 +18,12 @@ __version__ = "0.1.0"
 _DEFINED_IN = {
     "GAN": "lit_gan.gan",
     "ConditionalGAN": "lit_gan.extensions.conditional",
+    "RoundModule": "lit_gan.engine.rounds",
 }
 
 earlier_import_paths.install()
 
-__all__ = ["GAN", "ConditionalGAN", "__version__"]
+__all__ = ["GAN", "ConditionalGAN", "RoundModule", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,11 +29,11 @@ class PlayerMonitor(Callback):
         # G's step is the one that counts, and is yet to be taken.
         if not isinstance(pl_module, GAN) or not round_is_logged(trainer, trainer.global_step + 1):
             return
-        for (name, player), mine in zip(pl_module.players.items(), trainer.optimizers, strict=True):
+        for player, mine in zip(pl_module.players.values(), trainer.optimizers, strict=True):
             if mine is optimizer:
                 gradients = [parameter.grad for parameter in player.parameters if parameter.grad is not None]
-                self._numbers[f"train/grad_norm_{name[0]}"] = torch.nn.utils.get_total_norm(gradients)
-                self._numbers |= _settings(optimizer, name[0])
+                self._numbers[f"train/grad_norm_{player.short}"] = torch.nn.utils.get_total_norm(gradients)
+                self._numbers |= _settings(optimizer, player.short)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

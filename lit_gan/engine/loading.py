@@ -1,11 +1,13 @@
 """A LightningModule that a checkpoint alone brings back."""
 
 import inspect
+import os
 from argparse import ArgumentError
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from lightning.pytorch import LightningModule
 
 # The only sign of "built from class_paths" that Lightning gives; a test holds it in place.
@@ -22,14 +24,18 @@ _EARLIER_KEYS = ("hparams", "module_arguments")
 
 
 class LoadableModule(LightningModule):
-    """Stores how it was built when that is plain data, and is built again from a checkpoint.
+    """Stores how it was built when that is plain data, and is built again from a checkpoint; knows its run's seed.
 
     The names in its checkpoint are those of its parts where nothing is compiled, and a checkpoint with or without
     ``_orig_mod.`` in its names fits whether or not parts of this module are wrapped by ``torch.compile``.
     """
 
+    # What TorchScript would compile although it is not called.
+    __jit_unused_properties__ = [*LightningModule.__jit_unused_properties__, "seed"]  # noqa: RUF012
+
     def __init__(self) -> None:
         super().__init__()
+        self._seed: int | None = None
         self.register_state_dict_post_hook(name_plainly)  # type: ignore[no-untyped-call]  # torch gives no types
         self.register_load_state_dict_pre_hook(name_as_wrapped)  # type: ignore[no-untyped-call]
 
@@ -46,6 +52,27 @@ class LoadableModule(LightningModule):
         if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values()):
             for name in [name for name in self.hparams if name not in parameters and not name.startswith("_")]:
                 del self.hparams[name]
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run: that of ``seed_everything``, else the checkpoint's, else one drawn once."""
+        from_environment = os.environ.get("PL_GLOBAL_SEED")
+        if from_environment is not None:
+            return int(from_environment)
+        if self._seed is None:
+            self._seed = torch.initial_seed()
+        return self._seed
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the seed of the run."""
+        checkpoint["lit_gan"] = {"seed": self.seed}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes back what :meth:`on_save_checkpoint` added, before the weights are loaded."""
+        # Lightning loads the weights before it converts the module: float64 weights would lose half their bits.
+        dtypes = {tensor.dtype for tensor in checkpoint["state_dict"].values() if tensor.is_floating_point()}
+        self.to(dtypes.pop() if len(dtypes) == 1 else None)
+        self._seed = checkpoint.get("lit_gan", {}).get("seed", self._seed)
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # Lightning's is a descriptor of its own kind
@@ -93,11 +120,12 @@ class LoadableModule(LightningModule):
             return super().load_from_checkpoint(checkpoint_path, map_location, hparams_file, strict, False, **kwargs)
         content = load_checkpoint(checkpoint_path)
         stored = content.get(cls.CHECKPOINT_HYPER_PARAMS_KEY) or {}
-        if not stored and not kwargs and hparams_file is None:
+        needed = _needed_by(cls)
+        if needed and not stored and not kwargs and hparams_file is None:
             raise UserError(
                 f"checkpoint {checkpoint_path}: its {cls.__name__} was built from instances, which a checkpoint does "
-                f"not hold: pass them again, {cls.__name__}.load_from_checkpoint(path, generator=..., "
-                "discriminator=...)."
+                f"not hold: pass them again, {cls.__name__}.load_from_checkpoint(path, "
+                f"{', '.join(f'{name}=...' for name in needed)})."
             )
         stored_class = cls._checked_class(checkpoint_path, content, allow, given=kwargs)
         if stored_class is not cls:
@@ -132,3 +160,10 @@ class LoadableModule(LightningModule):
                 "was saved from."
             )
         return found
+
+
+def _needed_by(cls: type) -> list[str]:
+    """The arguments without which it cannot be built."""
+    parameters = inspect.signature(cls).parameters.values()
+    named = (parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter.name for parameter in named if parameter.default is parameter.empty]

@@ -85,12 +85,20 @@ class Asked:
         player: The player's name, for errors.
         make: Builds a fresh optimiser.
         schedules: Its schedules.
+        argument: What the optimiser is given as.
     """
 
-    def __init__(self, player: str, make: Callable[[], Optimizer], schedules: Sequence[Schedule]) -> None:
+    def __init__(
+        self,
+        player: str,
+        make: Callable[[], Optimizer],
+        schedules: Sequence[Schedule],
+        argument: str = "optimizer",
+    ) -> None:
         self._player = player
         self._make = make
         self._schedules = tuple(schedules)
+        self._argument = argument
 
     def on(self, groups: Groups) -> Settings:
         """The settings with the hyper-parameters of another optimiser of this kind.
@@ -152,7 +160,7 @@ class Asked:
     def _way_out(self) -> str:
         """What a user can do whose optimiser does not fit."""
         return (
-            f"give optimizer_{self._player[0]} as it was, or begin anew with the weights alone (--init_from PATH in "
+            f"give {self._argument} as it was, or begin anew with the weights alone (--init_from PATH in "
             "place of --ckpt_path; in Python load_from_checkpoint, then fit without ckpt_path)"
         )
 

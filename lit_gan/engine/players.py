@@ -1,4 +1,4 @@
-"""The two players of the game: a network with its optimiser, schedules, clipping and constraints."""
+"""A player of a game: a network with its optimiser, schedules, clipping and constraints."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,11 +24,13 @@ class Player:
     Not a module: the network stays where it was in the module tree, so that checkpoint keys never depend on this class.
 
     Args:
-        name: ``"generator"`` or ``"discriminator"``.
+        name: What the player is called, say ``"generator"``.
         network: The player's network.
         optimizer: Builds the optimiser from the network's parameters.
         schedules: What changes the optimiser's rate and momentum.
         clip: Largest L2 norm of the player's gradient, or ``None``.
+        short: What its logged numbers and the module's arguments for it end with, as in ``optimizer_g``; the name, and
+            no arguments of that form, if ``None``.
 
     Raises:
         UserError: If the network has nothing to train, the optimiser refuses its arguments, or ``clip`` is not
@@ -40,12 +42,15 @@ class Player:
         name: str,
         network: nn.Module,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        schedules: Sequence[Schedule],
-        clip: float | None,
+        schedules: Sequence[Schedule] = (),
+        clip: float | None = None,
+        short: str | None = None,
     ) -> None:
-        if clip is not None and not 0 < clip < math.inf:
-            raise UserError(f"clip_{name[0]} = {clip}: expected a positive norm, or null for no clipping.")
         self.name = name
+        self.short = short or name
+        if clip is not None and not 0 < clip < math.inf:
+            whose = self.argument("clip") if short else f"clip of the {name}"
+            raise UserError(f"{whose} = {clip}: expected a positive norm, or null for no clipping.")
         self.network = network
         self.clip = clip
         self.schedules = tuple(schedules)
@@ -81,12 +86,16 @@ class Player:
         try:
             return self._make_optimizer(self.parameters)
         except (TypeError, ValueError) as error:
-            raise UserError(f"optimizer_{self.name[0]} of the {self.name}: {error}.") from error
+            raise UserError(f"{self.argument('optimizer')} of the {self.name}: {error}.") from error
+
+    def argument(self, name: str) -> str:
+        """What an argument of the player is called where a module takes it, as in ``optimizer_g``."""
+        return name if self.short == self.name else f"{name}_{self.short}"
 
     @property
     def asked(self) -> Asked:
         """What the configuration asks of the optimiser and the schedules, whatever a checkpoint has."""
-        return Asked(self.name, self._optimizer_as_asked, self.schedules)
+        return Asked(self.name, self._optimizer_as_asked, self.schedules, self.argument("optimizer"))
 
     @property
     def lightning_schedulers(self) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from lit_gan.engine.optimizer_settings import Progress, Settings, groups_of, same
 from lit_gan.engine.players import Player
+from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import ended_epochs
 
 
@@ -45,9 +46,15 @@ def _recorded(
     """What the checkpoint was trained with; ``None`` where an old one does not tell, which is said."""
     record = checkpoint.get("lit_gan", {}).get("settings")
     if record is not None:
+        if record.keys() != players.keys():
+            raise UserError(
+                f"the checkpoint's players are {', '.join(record)}, and the module's {', '.join(players)}: expected "
+                "the same; begin anew with the weights alone (--init_from PATH in place of --ckpt_path)."
+            )
         return {name: Settings(**record[name]) for name in players}
     stored = checkpoint.get("hyper_parameters", {})
-    if all({f"optimizer_{name[0]}", f"schedule_{name[0]}"} <= stored.keys() for name in players):
+    names = [player.argument(each) for player in players.values() for each in ("optimizer", "schedule")]
+    if stored.keys() >= set(names):
         return {name: _as_stored(player, stored, built_from) for name, player in players.items()}
     if not checkpoint["lr_schedulers"]:  # nothing has moved what the optimisers began with
         states = checkpoint["optimizer_states"]
@@ -62,13 +69,13 @@ def _recorded(
 
 def _as_stored(player: Player, stored: Mapping[str, Any], built_from: Mapping[str, Any]) -> Settings:
     """By the class paths and arguments that the module was built from; nothing that they name is imported."""
-    side = player.name[0]
-    said, kind = stored[f"optimizer_{side}"], type(player.build_optimizer())
+    said, kind = stored[player.argument("optimizer")], type(player.build_optimizer())
     if said["class_path"].rpartition(".")[2] != kind.__name__:
         return Settings(said["class_path"], [], [])
     groups = groups_of(kind(player.parameters, **said.get("init_args", {})))
     asked = player.asked.on(groups)
-    before, now = stored[f"schedule_{side}"], built_from.get(f"schedule_{side}", ())
+    schedule = player.argument("schedule")
+    before, now = stored[schedule], built_from.get(schedule, ())
     unchanged = same(_plain(before), _plain(now))
     return asked if unchanged else Settings(asked.optimizer, groups, [{"scheduler": "another"} for _ in before])
 

@@ -7,7 +7,7 @@ sends both players' gradients in each of them.
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -240,21 +240,22 @@ def unsent(strategy: Strategy) -> AbstractContextManager[None]:
     return strategy.block_backward_sync() if isinstance(strategy, DDPGANStrategy) else nullcontext()
 
 
-def check_moves_players_apart(strategy: Strategy, world_size: int) -> None:
-    """Refuses what trains on several devices with one reducer around all players.
+def check_moves_players_apart(strategy: Strategy, world_size: int, players: Sized) -> None:
+    """Refuses what trains several players on several devices with one reducer around all of them.
 
     Args:
         strategy: The trainer's.
         world_size: How many devices there are, or will be.
+        players: Those that move.
 
     Raises:
         UserError: If it is not ``ddp_gan``, and has more than one device.
     """
-    if world_size > 1 and not isinstance(strategy, DDPGANStrategy):
+    if world_size > 1 and len(players) > 1 and not isinstance(strategy, DDPGANStrategy):
+        whose = "both" if len(players) == 2 else "all"
         raise UserError(
-            f"{type(strategy).__name__} on {world_size} devices reduces both players' gradients together, and a GAN's "
-            "players move apart: expected --trainer.strategy ddp_gan (in Python: "
-            'Trainer(strategy="ddp_gan")).'
+            f"{type(strategy).__name__} on {world_size} devices reduces {whose} players' gradients together, and they "
+            'move apart: expected --trainer.strategy ddp_gan (in Python: Trainer(strategy="ddp_gan")).'
         )
 
 

@@ -10,8 +10,8 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from tiny_gan import examples, linear_gan, loader, trainer
 
-from lit_gan import gan
 from lit_gan.callbacks import RunCheckpoint
+from lit_gan.engine import rounds
 from lit_gan.engine.resumption import check_checkpoints
 from lit_gan.errors import UserError
 
@@ -30,12 +30,12 @@ class Ends(Callback):
 def test_an_epoch_ends_once(mended: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Lightning 2.6 ends it again on resume, with its hooks, where training is told in `max_steps`."""
     if not mended:
-        monkeypatch.setattr(gan, "resume_between_epochs", lambda trainer: None)
+        monkeypatch.setattr(rounds, "resume_between_epochs", lambda trainer: None)
     ends = Ends()
 
-    def fit(rounds: int, **kwargs: Any) -> None:
+    def fit(until: int, **kwargs: Any) -> None:
         keeper = RunCheckpoint(tmp_path, save_top_k=0, save_last=True, every_n_epochs=1, enable_version_counter=False)
-        run = trainer(max_steps=rounds, max_epochs=-1, callbacks=[ends, keeper], enable_checkpointing=True)
+        run = trainer(max_steps=until, max_epochs=-1, callbacks=[ends, keeper], enable_checkpointing=True)
         run.fit(linear_gan(), loader(examples(8), batch_size=4), **kwargs)
 
     fit(4)

@@ -1,12 +1,9 @@
 """Rounds that count more than once are told, and the two lines of the warning mend them."""
 
-import os
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from faulty_parts import Batches, FaultyData, FaultyDiscriminator, FaultyGenerator, OwnSteps, OwnStepsCountedOnce
 from lightning.pytorch import LightningModule
 from tiny_gan import sgd, trainer
@@ -14,16 +11,7 @@ from tiny_gan import sgd, trainer
 from lit_gan.gan import GAN
 from lit_gan.strategies.step_count import StepCount, StepCountWarning
 
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_of_a_process_group() -> Iterator[None]:
-    """A port that the environment names, and a process group, would be met by later tests, and by their jobs."""
-    before = dict(os.environ)
-    yield
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-    os.environ.clear()
-    os.environ.update(before)
+pytestmark = pytest.mark.usefixtures("own_process_group")
 
 
 def _gan(cls: type[GAN]) -> GAN:

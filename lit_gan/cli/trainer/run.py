@@ -46,9 +46,9 @@ from lit_gan.cli.trainer.run_identity import result_of
 from lit_gan.cli.trainer.run_messages import say_where_everything_is, say_where_the_profile_is
 from lit_gan.cli.trainer.start_checks import check_groups, check_something_is_left
 from lit_gan.cli.trainer.unused_run import UnusedRun
+from lit_gan.engine.rounds import RoundModule
 from lit_gan.errors import DONE, INTERRUPTED, RunError, UserError
 from lit_gan.evaluation.kept_file import KEPT
-from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.launch.ranks import is_rank_zero
 from lit_gan.launch.sweep_trial import sweep_of
@@ -241,16 +241,23 @@ class RunCLI(LightningCLI):
             return False
         extra = [] if isinstance(given, bool) or given is None else given
         loggers: list[Logger] = extra if isinstance(extra, list) else [extra]
+        csv = CSVMetrics(self.run.path)
         if self.recording is not None:
             checkpoints = bool(self.options.get("wandb_checkpoints"))
             on_stop = self.signals.stop_by_tracker
             loggers = with_wandb(
-                loggers, self.run.path, self.options.wandb, self.config_dump, on_stop, checkpoints=checkpoints
+                loggers,
+                self.run.path,
+                self.options.wandb,
+                self.config_dump,
+                on_stop,
+                csv=csv,
+                checkpoints=checkpoints,
             )
             loggers += [tensorboard_logger(self.run.path)] if self.options.tensorboard else []
         else:
             loggers = without_wandb(loggers)  # it would begin a run of its own there, beside the one that is evaluated
-        return [CSVMetrics(self.run.path), *loggers]
+        return [csv, *loggers]
 
     def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
@@ -291,8 +298,8 @@ class RunCLI(LightningCLI):
             if kwargs["ckpt_path"] is None and self.options.init_from is not None:
                 load_initial_weights(model, self.options.init_from, self.options.init_part)
             with Heartbeat(run), finished_wandb(self.trainer.loggers), told_to_the_user(kwargs["ckpt_path"]):
-                if isinstance(model, GAN):  # it says so itself, but by then there is a rank on each device to say it
-                    check_moves_players_apart(self.trainer.strategy, self.trainer.world_size)
+                if isinstance(model, RoundModule):  # it says so itself, but by then there is a rank on each device
+                    check_moves_players_apart(self.trainer.strategy, self.trainer.world_size, model.players)
                 recording.begin(self.config_dump, self.options.seed_everything, kwargs["ckpt_path"])
                 recording.say_that_it_goes_on()
                 for logger in self.trainer.loggers if recording.resumed else []:
