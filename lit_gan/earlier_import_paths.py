@@ -9,10 +9,12 @@ from importlib.util import spec_from_loader
 from types import ModuleType
 
 _MOVED = {
+    "lit_gan.callbacks.parzen_score": "lit_gan.evaluation.scores",
     "lit_gan.checkpointing": "lit_gan.engine.loading",
     "lit_gan.exit_codes": "lit_gan.errors",
     "lit_gan.held_out": "lit_gan.engine.held_out",
     "lit_gan.latent_table": "lit_gan.latents",
+    "lit_gan.metrics.baselines": "lit_gan.evaluation.baselines",
     "lit_gan.players": "lit_gan.engine.players",
     "lit_gan.precision": "lit_gan.engine.precision",
     "lit_gan.shares": "lit_gan.sharding",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.jit import is_scripting  # type: ignore[attr-defined]  # it is public
 
+from lit_gan.engine.batch_norm import BATCH_ROWS, batch_norms, batch_statistics, rows_needed
 from lit_gan.engine.batches import num_rows
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.loading import LoadableModule
@@ -18,8 +19,8 @@ from lit_gan.engine.value_ranges import check_same_range
 from lit_gan.errors import UserError
 from lit_gan.functional.display import to_display_range
 from lit_gan.latents import Latent, LatentTable, Uniform
-from lit_gan.networks.parameter_names import plain_name, plain_parameters, unwrap
-from lit_gan.randomness import stream
+from lit_gan.networks.parameter_names import plain_buffers, plain_name, plain_parameters, unwrap
+from lit_gan.randomness import aside, stream
 
 # Bounds the memory of sample(): a layer of 8,000 units takes 32 MB at this size.
 _SAMPLES_PER_FORWARD = 1000
@@ -55,6 +56,9 @@ class GenerativeModule(LoadableModule):
         self.class_names: tuple[str, ...] = ()  # of what the model is conditioned on, where the data say them
         # An average of the generator's weights by parameter name, where a callback keeps one; never trained on.
         self.generator_average: dict[str, Tensor] | None = None
+        # Of G's batch norms under that average: their statistics by buffer name, and those that have to be taken first.
+        self.average_statistics: dict[str, Tensor] = {}
+        self.statistics_due: tuple[str, ...] = ()
         self._has_its_average = False  # within averaged()
 
     def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
@@ -171,11 +175,16 @@ class GenerativeModule(LoadableModule):
         """G's output in evaluation mode, with its average weights where there are any, outside autocast."""
         starts = range(0, len(z), _SAMPLES_PER_FORWARD)
         pieces = [slice(start, start + _SAMPLES_PER_FORWARD) for start in starts]
+        with self._showing(), self.averaged():
+            return torch.cat([self._shown(z[i], None if condition is None else condition[i]) for i in pieces])
+
+    @contextmanager
+    def _showing(self) -> Iterator[None]:
         were_training = [module for module in self.generator.modules() if module.training]
         self.generator.eval()
         try:
-            with self.averaged(), torch.autocast(self.device.type, enabled=False):
-                return torch.cat([self._shown(z[i], None if condition is None else condition[i]) for i in pieces])
+            with torch.autocast(self.device.type, enabled=False):
+                yield
         finally:
             for module in were_training:  # not train(): it would wake the parts that the user keeps in evaluation mode
                 module.training = True
@@ -185,9 +194,10 @@ class GenerativeModule(LoadableModule):
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within this context G has its average weights, where a callback keeps an average; nothing is copied.
+        """Within this context G has its average weights, where a callback keeps an average; no weight is copied.
 
-        Contexts may be nested. A gradient that is wanted is taken within the context, too.
+        Its batch norms have the statistics of these weights. Contexts may be nested. A gradient that is wanted is taken
+        within the context, too. What G changes of its buffers in training mode is forgotten at the end.
 
         Example:
             ``with gan.averaged(): torch.save(gan.generator.state_dict(), "g.pt")`` saves what :meth:`sample` shows.
@@ -198,10 +208,53 @@ class GenerativeModule(LoadableModule):
         self._swap_weights()
         self._has_its_average = True
         try:
-            yield
+            with self._own_buffers():
+                yield
         finally:
             self._has_its_average = False
             self._swap_weights()
+
+    @contextmanager
+    def _own_buffers(self) -> Iterator[None]:
+        """The average's own buffers in the place of the live ones: copies, but for the statistics."""
+        buffers = {} if self.generator_average is None else plain_buffers(self.generator)
+        live = {name: buffer.data for name, buffer in buffers.items()}
+        try:
+            with torch.inference_mode(False):  # what is kept may meet a gradient later
+                for buffer in buffers.values():
+                    buffer.data = buffer.data.clone()
+                if buffers and self.statistics_due:
+                    self._take_statistics()
+                for name in self.average_statistics.keys() & buffers.keys():
+                    buffers[name].data.copy_(self.average_statistics[name])
+            yield
+        finally:
+            for name, value in live.items():
+                buffers[name].data = value
+
+    def _take_statistics(self) -> None:
+        """Those that are due, within :meth:`averaged`: over latents that are a function of the seed alone."""
+        norms = {name: norm for name, norm in batch_norms(self.generator).items() if name in self.statistics_due}
+        rows = rows_needed(norms.values())
+        batches = rows // BATCH_ROWS
+        latents, condition = self.latent_table("ema statistics"), self.sample_condition(rows)
+
+        def passes() -> Iterator[Tensor]:
+            for number in range(batches):
+                z = latents.rows(range(number * BATCH_ROWS, (number + 1) * BATCH_ROWS)).to(self.device)
+                # Each batch has its share of all conditions, which come in order.
+                yield self._shown(z, None if condition is None else condition[number::batches])
+
+        # Nothing compiled is run: it would not call what observes the norms.
+        with self._showing(), torch.compiler.set_stance("force_eager"), aside(self.seed, "ema statistics", self.device):
+            self.average_statistics = batch_statistics(norms, passes())
+        self.statistics_due = ()
+
+    def _complete_average(self) -> None:
+        """Takes what statistics are due, for whoever reads the average outside :meth:`averaged`."""
+        if self.statistics_due:
+            with self.averaged():
+                pass
 
     def _swap_weights(self) -> None:
         for parameter, average in self._weights_with_averages():
@@ -217,8 +270,12 @@ class GenerativeModule(LoadableModule):
             yield parameter, averages[name]
 
     def _averages_by_path(self) -> dict[str, Tensor]:
+        self._complete_average()
         paths = {id(parameter): name for name, parameter in self.generator.named_parameters()}
-        return {f"gan.generator.{paths[id(each)]}": average for each, average in self._weights_with_averages()}
+        averages = {paths[id(each)]: average for each, average in self._weights_with_averages()}
+        for path, buffer in self.generator.named_buffers():  # copies: in training mode G would change them
+            averages[path] = self.average_statistics.get(plain_name(path), buffer).to(buffer, copy=True)
+        return {f"gan.generator.{path}": value for path, value in averages.items()}
 
     def for_export(self) -> Self:
         """A copy for a file format or a compiler: its weights are the average, where there is one; nothing is wrapped.
@@ -229,12 +286,9 @@ class GenerativeModule(LoadableModule):
         Example:
             ``torch.export.export(gan.for_export(), (torch.rand(1, 100),))`` captures what :meth:`sample` shows.
         """
-        exported = deepcopy(self)
-        average = self.generator_average
-        if average is not None and not self._has_its_average:
-            for name, parameter in plain_parameters(exported.generator).items():
-                parameter.data.copy_(average.get(name, parameter.data))
-        exported.generator_average = None
+        with self.averaged():
+            exported = deepcopy(self)
+        exported.generator_average, exported._has_its_average = None, False  # noqa: SLF001 -- of this class
         unwrap(exported)
         return exported.eval()
 
@@ -340,13 +394,15 @@ class GenerativeModule(LoadableModule):
         return dtype if isinstance(dtype, torch.dtype) else torch.get_default_dtype()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what a GAN needs beside its weights: its run's seed, how to show samples, the average of G."""
+        """Adds what a GAN needs beside its weights: its run's seed, how to show samples, the average of G, whole."""
+        self._complete_average()
         super().on_save_checkpoint(checkpoint)
         checkpoint["lit_gan"] |= {
             "value_range": self.value_range,
             "class_names": self.class_names,
             "has_begun": self.has_begun,
             "generator_average": self.generator_average,
+            "average_statistics": self.average_statistics,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -356,6 +412,7 @@ class GenerativeModule(LoadableModule):
         self.has_begun = saved.get("has_begun", True)
         average = saved.get("generator_average")
         self.generator_average = None if average is None else {plain_name(name): average[name] for name in average}
+        self.average_statistics, self.statistics_due = saved.get("average_statistics", {}), ()
         self.class_names = tuple(saved.get("class_names", self.class_names))
         value_range = saved.get("value_range")
         self.value_range = self.value_range if value_range is None else tuple(value_range)
@@ -374,18 +431,18 @@ class _Generation(nn.Module):
 
 def _latent_for(generator: nn.Module, latent: Latent | None) -> Latent:
     size = getattr(generator, "latent_size", None)
-    if latent is None:
-        if size is None:
+    latent = Uniform() if latent is None else latent
+    if size is not None:
+        latent = latent.sized(int(size))
+        if latent.size != size:
             raise UserError(
-                f"latent = None needs the generator's latent_size, which {type(generator).__name__} does not have: "
-                "give it that attribute or pass a latent, say lit_gan.latents.Uniform(size=100)."
+                f"latent size = {latent.size} but the generator's latent_size = {size}: expected the same number."
             )
-        return Uniform(int(size))
-    if size is None:
-        return latent
-    latent = latent.sized(int(size))
-    if latent.size != size:
+    try:
+        latent.size  # noqa: B018 -- it raises where there is none
+    except UserError as error:
         raise UserError(
-            f"latent size = {latent.size} but the generator's latent_size = {size}: expected the same number."
-        )
+            f"latent = {type(latent).__name__} needs the generator's latent_size, which {type(generator).__name__} "
+            "does not have: give it that attribute or pass a latent with a size, say lit_gan.latents.Uniform(size=100)."
+        ) from error
     return latent

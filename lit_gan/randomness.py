@@ -7,6 +7,8 @@ for. So ranks differ, checkpoints hold no generator states, and resume is exact 
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -67,3 +69,17 @@ def seed_global_generators(seed: int, *position: int | str, device: torch.device
         torch.cuda.manual_seed(value)
     elif device.type == "mps":
         torch.mps.manual_seed(value)
+
+
+@contextmanager
+def aside(seed: int, purpose: str, device: torch.device) -> Iterator[None]:
+    """Within this context torch's global generators are at the stream of that purpose; then again where they were.
+
+    Args:
+        seed: The seed of the run.
+        purpose: What the draws are for.
+        device: Where the networks are.
+    """
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        seed_global_generators(seed, purpose, device=device)
+        yield

@@ -14,6 +14,7 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from nursery import nursery
 from trainings import ENVIRON
 from waiting import wait_until
 
@@ -92,15 +93,16 @@ class Command:
 @contextmanager
 def started(file: Path, *options: str, environ: dict[str, str] | None = None) -> Iterator[Command]:
     """A `lit-gan sweep` in the working directory, ended with the test."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lit_gan", "sweep", str(file), *options],
-        env={**os.environ, **ENVIRON, "CUDA_VISIBLE_DEVICES": "", **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    )
+    with nursery():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lit_gan", "sweep", str(file), *options],
+            env={**os.environ, **ENVIRON, "CUDA_VISIBLE_DEVICES": "", **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
     try:
         yield Command(process, Path.cwd())
     finally:

@@ -1,6 +1,7 @@
 """Callbacks that watch a GAN and act on it."""
 
 from lit_gan.callbacks.ema import GeneratorEMA as GeneratorEMA
+from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation as GenerativeEvaluation
 from lit_gan.callbacks.graceful_stop import GracefulStop as GracefulStop
 from lit_gan.callbacks.interpolation import Interpolation as Interpolation
 from lit_gan.callbacks.numeric_guard import NumericGuard as NumericGuard

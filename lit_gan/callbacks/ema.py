@@ -3,42 +3,92 @@
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from lit_gan.engine.batch_norm import batch_norms
+from lit_gan.engine.batches import num_rows
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.networks.parameter_names import plain_parameters
+
+_USUAL_DECAY = 0.999
 
 
 class GeneratorEMA(Callback):
     r"""Keeps an exponential moving average of G's weights, one step per round.
 
-    .. math:: \bar\theta_t = d_t \bar\theta_{t-1} + (1 - d_t) \theta_t, \qquad d_t = \min(d, (1 + t) / (10 + t))
+    .. math:: \bar\theta_t = d_t \bar\theta_{t-1} + (1 - d_t) \theta_t
+
+    after round :math:`t`; :math:`\bar\theta_0` are the weights at the start. One of three arguments tells :math:`d_t`.
+
+    ``decay`` d looks back over about :math:`1 / (1 - d)` rounds, and after h images of ``half_life`` a weight counts
+    half as much:
+
+    .. math:: d_t = \min(d, (1 + t) / (10 + t)) \qquad d_t = \min(2^{-n / h}, (1 + t) / (10 + t))
+
+    where the bound forgets the random weights at the start, and :math:`n` are the images that G learns from in round t:
+    the rows of one minibatch times the number of ranks. Batch size and ranks enter there and nowhere else.
+
+    ``horizon`` f looks back over about the fraction f of the rounds so far, however many these are:
+
+    .. math:: d_t = 1 - 1 / (1 + f t)
+
+    so that the weights of round s count as :math:`s^{1/f - 1}`.
 
     Validation, test, samples, ``gan(z)`` and exports use the average; training never does, nor ``gan.generator(z)``.
-    The average is part of the checkpoint, and a GAN loaded from it samples with it. The warm-up :math:`d_t` forgets
-    the random weights at the start.
+    The average is part of the checkpoint, and a GAN loaded from it samples with it.
 
-    Parameters are averaged, buffers are not: a G with batch normalisation samples with the average weights and the
-    running statistics of the trained ones. On MNIST, after 400 rounds, its samples then differ from those with
-    statistics of the average weights by 0.4 % of the range.
+    Parameters are averaged, buffers are those of the trained weights, except the statistics of batch normalisation:
+    these are taken anew, under the average, whenever it is used and rounds have passed since (10,000 latents by a
+    hundred, 1,000 where all normalised layers are convolutions; with dropout off, as in samples). The latents are a
+    function of the seed, the conditions those of ``sample_condition``: the statistics are the same on all ranks and
+    after a resume, and training notices nothing. Not taken anew are those of a batch norm that is kept in evaluation
+    mode while training, and all where a condition comes from the data alone (``sample_condition`` gives none).
 
     Args:
-        decay: :math:`d`, in [0, 1): the average looks back over about :math:`1 / (1 - d)` rounds.
+        decay: :math:`d`, in [0, 1); 0.999 where nothing is given.
+        half_life: :math:`h`, in images, above 0.
+        horizon: :math:`f`, in (0, 1].
 
     Raises:
-        UserError: If ``decay`` is outside [0, 1).
+        UserError: If more than one of them is given, or one is outside its range; when training starts, if there is
+            another ``GeneratorEMA``, or what is trained is no GAN.
 
     Reference:
-        Yazici et al. 2019, *The Unusual Effectiveness of Averaging in GAN Training*.
+        Yazici et al. 2019, *The Unusual Effectiveness of Averaging in GAN Training*; ``half_life`` as in StyleGAN2 and
+        R3GAN; ``horizon`` is the power function of Karras et al. 2024, *Analyzing and Improving the Training Dynamics
+        of Diffusion Models*, with :math:`\gamma = 1 / f - 1`.
     """
 
-    def __init__(self, decay: float = 0.999) -> None:
-        if not 0 <= decay < 1:
-            raise UserError(f"GeneratorEMA: decay = {decay}: expected a number in [0, 1).")
-        self.decay = decay
+    def __init__(
+        self, decay: float | None = None, half_life: float | None = None, horizon: float | None = None
+    ) -> None:
+        given = {"decay": decay, "half_life": half_life, "horizon": horizon}
+        named = " and ".join(f"{name} = {value}" for name, value in given.items() if value is not None)
+        if " and " in named:
+            raise UserError(f"GeneratorEMA: {named}: expected one of them; set the others to null.")
+        if decay is not None and not 0 <= decay < 1:
+            raise UserError(f"GeneratorEMA: {named}: expected a number in [0, 1).")
+        if half_life is not None and not 0 < half_life < float("inf"):
+            raise UserError(f"GeneratorEMA: {named}: expected a number of images above 0.")
+        if horizon is not None and not 0 < horizon <= 1:
+            raise UserError(f"GeneratorEMA: {named}: expected a fraction of the rounds so far, in (0, 1].")
+        self.decay = decay if named else _USUAL_DECAY
+        self.half_life = half_life
+        self.horizon = horizon
+        self._norms: dict[str, _BatchNorm] | None = None
 
     averages_generator = True
     """By this the GAN knows that its average is kept; one that no callback keeps is dropped when training starts."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """A GAN keeps one average."""
+        callbacks: list[Callback] = getattr(trainer, "callbacks", [])  # set where a type checker does not see it
+        if (count := sum(isinstance(callback, GeneratorEMA) for callback in callbacks)) > 1:
+            raise UserError(
+                f"{count} callbacks GeneratorEMA: a GAN keeps one average: expected one; the one that is there is "
+                "changed by --trainer.callbacks.decay, half_life or horizon, and --trainer.callbacks replaces it."
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the average at the weights that G begins with, or goes on with the checkpoint's."""
@@ -48,6 +98,9 @@ class GeneratorEMA(Callback):
             name: (parameter if kept is None else kept[name]).detach().to(parameter.device, copy=True)
             for name, parameter in plain_parameters(gan.generator).items()
         }
+        if kept is None:
+            gan.average_statistics, gan.statistics_due = {}, ()
+        self._norms = None
 
     @torch.no_grad()
     def on_train_batch_end(
@@ -60,12 +113,30 @@ class GeneratorEMA(Callback):
     ) -> None:
         """Moves the average towards the weights after this round."""
         gan = _generative(pl_module)
-        rounds = trainer.global_step
-        decay = min(self.decay, (1 + rounds) / (10 + rounds))
         average = gan.generator_average or {}
         parameters = plain_parameters(gan.generator)
         weights: list[Tensor] = [parameters[name] for name in average]
-        torch._foreach_lerp_(list(average.values()), weights, 1 - decay)
+        torch._foreach_lerp_(list(average.values()), weights, 1 - self._decay_at(trainer, gan, batch))
+        if self._norms is None:
+            self._norms = batch_norms(gan.generator) if _conditions_can_be_drawn(gan, batch) else {}
+        gan.average_statistics = {}
+        gan.statistics_due = tuple(name for name, norm in self._norms.items() if norm.training)
+
+    def _decay_at(self, trainer: Trainer, gan: GenerativeModule, batch: object) -> float:
+        rounds = trainer.global_step
+        if self.horizon is not None:
+            return 1 - 1 / (1 + self.horizon * rounds)
+        decay = self.decay
+        if self.half_life is not None:
+            images = num_rows(batch) / getattr(gan, "minibatches_per_round", 1) * trainer.world_size
+            decay = 2 ** (-images / self.half_life)
+        assert decay is not None  # noqa: S101 -- one of the three is there
+        return min(decay, (1 + rounds) / (10 + rounds))
+
+
+def _conditions_can_be_drawn(gan: GenerativeModule, batch: object) -> bool:
+    split = getattr(gan, "split_batch", None)
+    return split is None or split(batch)[1] is None or gan.sample_condition(1) is not None
 
 
 def _generative(module: LightningModule) -> GenerativeModule:

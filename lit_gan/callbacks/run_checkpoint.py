@@ -10,10 +10,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from lit_gan.callbacks.best_score import BestScore
+from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation
 from lit_gan.callbacks.numeric_guard import check_numbers
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
-from lit_gan.callbacks.parzen_score import ParzenScore
 from lit_gan.callbacks.round_end import (
     RankAgreement,
     ends_within_epoch,
@@ -24,6 +23,7 @@ from lit_gan.callbacks.round_end import (
 )
 from lit_gan.engine.resumption import name_files_not_folders
 from lit_gan.errors import UserError
+from lit_gan.evaluation.scores import BestScore, ParzenScore
 
 USUAL_MONITOR = "val/parzen_nll"
 
@@ -143,6 +143,9 @@ class RunCheckpoint(ModelCheckpoint):
         if not self._validated or self.monitor is None or self.save_top_k == 0:
             return
         self._validated = False
+        evaluations = [each for each in _callbacks(trainer) if isinstance(each, GenerativeEvaluation)]
+        if any(evaluation.leaves_out(self.monitor, trainer) for evaluation in evaluations):
+            return  # a number of an earlier round, or none yet
         if self.monitor in candidates:
             score = self._parzen_score(trainer)
             # By all ranks together: Lightning's own look at the score is, too.
@@ -158,8 +161,7 @@ class RunCheckpoint(ModelCheckpoint):
         """The score with its rows, where the one best checkpoint is chosen by it."""
         if self.monitor != USUAL_MONITOR or self.save_top_k != 1 or self.mode != "min":
             return None
-        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set where a type checker does not see it
-        scores = [callback.score for callback in callbacks if isinstance(callback, ParzenEvaluation)]
+        scores = [callback.score for callback in _callbacks(trainer) if isinstance(callback, ParzenEvaluation)]
         return scores[0] if len(scores) == 1 else None
 
     def _save_due(self, trainer: Trainer) -> None:
@@ -178,6 +180,10 @@ class RunCheckpoint(ModelCheckpoint):
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         check_numbers(trainer)
         super()._save_checkpoint(trainer, filepath)
+
+
+def _callbacks(trainer: Trainer) -> list[Any]:
+    return trainer.callbacks  # type: ignore[attr-defined, no-any-return]  # set where a type checker does not see it
 
 
 def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:

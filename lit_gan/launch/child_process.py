@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 
 _PR_SET_PDEATHSIG = 1
 
@@ -20,11 +21,10 @@ def ends_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     """
     if not sys.platform.startswith("linux"):
         return None
-    library, parent = ctypes.CDLL(None), os.getpid()
+    return partial(_ask, number, os.getpid())
 
-    def ask() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:  # it died meanwhile
-            os._exit(1)
 
-    return ask
+def _ask(number: signal.Signals, parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:  # it died meanwhile
+        os._exit(1)

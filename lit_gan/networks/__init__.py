@@ -2,6 +2,7 @@
 
 from lit_gan.networks.conv import ConvGenerator as ConvGenerator
 from lit_gan.networks.conv import MaxoutConvDiscriminator as MaxoutConvDiscriminator
+from lit_gan.networks.initialization import KaimingWeights as KaimingWeights
 from lit_gan.networks.initialization import NormalWeights as NormalWeights
 from lit_gan.networks.initialization import SparseWeights as SparseWeights
 from lit_gan.networks.initialization import UniformWeights as UniformWeights
@@ -9,5 +10,6 @@ from lit_gan.networks.initialization import WeightInit as WeightInit
 from lit_gan.networks.maxout import Maxout as Maxout
 from lit_gan.networks.maxout import MaxoutConv2d as MaxoutConv2d
 from lit_gan.networks.mlp import MaxoutDiscriminator as MaxoutDiscriminator
+from lit_gan.networks.mlp import MLPDiscriminator as MLPDiscriminator
 from lit_gan.networks.mlp import MLPGenerator as MLPGenerator
 from lit_gan.networks.stacked import StackedGenerator as StackedGenerator

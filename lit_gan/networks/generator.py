@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from lit_gan.errors import UserError
 from lit_gan.networks.activations import output_range
-from lit_gan.networks.arguments import shape, whole_number
+from lit_gan.networks.arguments import finite, shape, whole_number
 from lit_gan.networks.conditioning import append_condition
 
-# The clip of the paper's configuration files: the logit stays finite where a pixel never changes.
-_CLIP = 1e-7
+# That of the paper's configuration files: the logit stays finite where a pixel never changes.
+PIXEL_MEAN_CLIP = 1e-7
 
 
 class Generator(nn.Module, ABC):
@@ -92,8 +92,8 @@ class Generator(nn.Module, ABC):
 class OutputBiasGenerator(Generator):
     """A generator that ends in one bias per output element and an activation function.
 
-    With ``pixel_mean_bias`` the bias becomes ``logit(clip(pixel_means, 1e-7, 1 - 1e-7))`` when training starts, so that
-    the first images are near the mean image (the paper's MNIST and TFD settings).
+    With ``pixel_mean_bias`` the bias becomes ``logit(clip(pixel_means, c, 1 - c))`` when training starts, so that the
+    first images are near the mean image (the paper's MNIST and TFD settings).
 
     Args:
         image_shape: ``(C, H, W)`` of the images.
@@ -101,6 +101,7 @@ class OutputBiasGenerator(Generator):
         condition_size: Columns of the condition.
         output_activation: The activation function of the output.
         pixel_mean_bias: Whether the output bias is set from the training images; needs a sigmoid output.
+        pixel_mean_clip: c, in (0, 0.5).
 
     Raises:
         UserError: If an argument is out of its range, or if ``pixel_mean_bias`` meets another output than a sigmoid.
@@ -113,6 +114,7 @@ class OutputBiasGenerator(Generator):
         condition_size: int,
         output_activation: str,
         pixel_mean_bias: bool,
+        pixel_mean_clip: float = PIXEL_MEAN_CLIP,
     ) -> None:
         super().__init__(image_shape, latent_size, condition_size, output_range(output_activation))
         if pixel_mean_bias and output_activation != "sigmoid":
@@ -121,6 +123,9 @@ class OutputBiasGenerator(Generator):
                 "pixel means, so expected 'sigmoid'; set pixel_mean_bias to false or the output to sigmoid."
             )
         self.pixel_mean_bias = pixel_mean_bias
+        if not 0 < finite("pixel_mean_clip", pixel_mean_clip) < 0.5:
+            raise UserError(f"pixel_mean_clip = {pixel_mean_clip}: expected a number above 0 and below 0.5.")
+        self.pixel_mean_clip = pixel_mean_clip
 
     @property
     @abstractmethod
@@ -151,5 +156,5 @@ class OutputBiasGenerator(Generator):
                 f"pixel_mean_bias: got pixel means from {means.min():.4g} to {means.max():.4g}, expected them in "
                 "[0, 1]; scale the data to [0, 1] or set pixel_mean_bias to false."
             )
-        bias = means.double().clip(_CLIP, 1 - _CLIP).logit()
+        bias = means.double().clip(self.pixel_mean_clip, 1 - self.pixel_mean_clip).logit()
         self.output_bias.copy_(bias.view_as(self.output_bias))

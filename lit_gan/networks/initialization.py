@@ -1,5 +1,6 @@
 """How the weights of a layer are drawn before training."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
@@ -78,6 +79,38 @@ class NormalWeights(WeightInit):
 
     def __repr__(self) -> str:
         return f"NormalWeights(std={self.std})"
+
+
+class KaimingWeights(WeightInit):
+    r"""Weights from :math:`N(0, \sigma^2)`, :math:`\sigma^2 = 2 / ((1 + a^2) F)`, F being the inputs of a unit.
+
+    So drawn, layers with the activation function :math:`\max(x, a x)` keep the scale of what passes through them.
+
+    Args:
+        negative_slope: :math:`a`: 0 for layers with ReLU, the slope of a leaky ReLU, 1 for a linear layer.
+
+    Raises:
+        UserError: If ``negative_slope`` is negative or not finite.
+
+    Example:
+        >>> weight = torch.empty(100, 800)
+        >>> KaimingWeights()(weight)
+        >>> round(weight.std().item(), 2)
+        0.05
+
+    Reference:
+        He et al. 2015, *Delving Deep into Rectifiers*.
+    """
+
+    def __init__(self, negative_slope: float = 0.0) -> None:
+        self.negative_slope = non_negative("negative_slope", negative_slope)
+
+    def __call__(self, weight: Tensor) -> None:
+        """Fill ``weight`` in place."""
+        weight.normal_(0.0, math.sqrt(2 / ((1 + self.negative_slope**2) * weight[0].numel())))
+
+    def __repr__(self) -> str:
+        return f"KaimingWeights(negative_slope={self.negative_slope})"
 
 
 class SparseWeights(WeightInit):

@@ -1,10 +1,11 @@
 """Torch's layers, drawn by the package's initialisers and held by its max-norm constraint; and stacks of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from lit_gan.errors import UserError
 from lit_gan.networks.activations import activation
 from lit_gan.networks.arguments import finite, norm_limit, per_layer
 from lit_gan.networks.constraints import MaxNormConstrained
@@ -19,7 +20,7 @@ class DenseLayer(MaxNormConstrained, nn.Linear):
         in_features: Columns of the input.
         out_features: Columns of the output.
         weight_init: How ``W`` is drawn; a float r means U(-r, r).
-        bias_init: What ``b`` is filled with.
+        bias_init: What ``b`` is filled with; ``None`` for a layer without.
         max_norm: The largest L2 norm of a row of ``W``, above 0, or None.
 
     Raises:
@@ -35,20 +36,52 @@ class DenseLayer(MaxNormConstrained, nn.Linear):
         in_features: int,
         out_features: int,
         weight_init: float | WeightInit,
-        bias_init: float = 0.0,
+        bias_init: float | None = 0.0,
         max_norm: float | None = None,
     ) -> None:
         # Before torch's constructor, which ends by calling reset_parameters.
         self.weight_init = as_weight_init("weight_init", weight_init)
-        self.bias_init = finite("bias_init", bias_init)
+        self.bias_init = None if bias_init is None else finite("bias_init", bias_init)
         self.max_norm = norm_limit("max_norm", max_norm)
-        super().__init__(in_features, out_features)
+        super().__init__(in_features, out_features, bias=bias_init is not None)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
         self.weight_init(self.weight)
+        if self.bias_init is not None:
+            self.bias.fill_(self.bias_init)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of the columns of ``(N, num_features)``: scale 1, and a shift that is the layer's bias.
+
+    Args:
+        num_features: Columns.
+        bias_init: What the shift is filled with.
+
+    Raises:
+        UserError: If ``bias_init`` is not finite; in training, for a batch of one row, which has no variance.
+    """
+
+    def __init__(self, num_features: int, bias_init: float = 0.0) -> None:
+        self.bias_init = finite("bias_init", bias_init)
+        super().__init__(num_features)
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Set scale, shift and statistics anew."""
+        super().reset_parameters()
         self.bias.fill_(self.bias_init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(N, num_features)``."""
+        if self.training and x.shape[0] == 1:
+            raise UserError(
+                "batch_norm = True needs minibatches of at least 2 rows in training, and got 1: raise batch_size, or "
+                "lower micro_batches."
+            )
+        return super().forward(x)
 
 
 class ConvLayer(MaxNormConstrained, nn.Conv2d):
@@ -136,11 +169,12 @@ class DenseStack(nn.Sequential):
     Args:
         in_features: Columns of the input.
         widths: Units of each layer.
-        activations: The activation function of each layer: one name for all, or one per layer.
+        activations: The activation function of each layer: one name, or what builds one, for all, or one per layer.
         weight_init: One initialiser per layer.
         bias_init: One number per layer.
         dropout_keep: The share of each layer's outputs that dropout keeps: one for all, or one per layer.
         max_norm: The largest norm of a unit's incoming weights, or None.
+        batch_norm: Whether each dense layer is normalised before its activation; the bias is then the shift of that.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -155,21 +189,23 @@ class DenseStack(nn.Sequential):
         self,
         in_features: int,
         widths: Sequence[int],
-        activations: str | Sequence[str],
+        activations: str | Sequence[str] | Callable[[], nn.Module],
         weight_init: Sequence[float | WeightInit],
         bias_init: Sequence[float],
         dropout_keep: float | Sequence[float] = 1.0,
         max_norm: float | None = None,
+        batch_norm: bool = False,
     ) -> None:
         which = "the hidden layers"
-        names: tuple[str, ...] = per_layer("activations", activations, len(widths), which)
+        names: tuple[str | Callable[[], nn.Module], ...] = per_layer("activations", activations, len(widths), which)
         keeps = per_layer("dropout_keep", dropout_keep, len(widths), which)
         layers: list[nn.Module] = []
         self.out_features = in_features
         for width, name, weights, bias, keep in zip(widths, names, weight_init, bias_init, keeps, strict=True):
             layers += [
-                DenseLayer(self.out_features, width, weights, bias, max_norm),
-                activation("activations", name),
+                DenseLayer(self.out_features, width, weights, None if batch_norm else bias, max_norm),
+                *([BatchNorm(width, bias)] if batch_norm else []),
+                activation("activations", name) if isinstance(name, str) else name(),
                 Dropout(keep, "dropout_keep"),
             ]
             self.out_features = width

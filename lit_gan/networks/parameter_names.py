@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 _WRAPPED = "_orig_mod"
 
@@ -27,6 +27,15 @@ def plain_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
         module: The module.
     """
     return {plain_name(name): parameter for name, parameter in module.named_parameters()}
+
+
+def plain_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """A module's buffers by their plain names.
+
+    Args:
+        module: The module.
+    """
+    return {plain_name(name): buffer for name, buffer in module.named_buffers()}
 
 
 def name_plainly(_: nn.Module, state_dict: dict[str, Any], prefix: str, *__: Any) -> None:

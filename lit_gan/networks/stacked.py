@@ -41,6 +41,8 @@ class StackedGenerator(Generator):
         max_norm: The largest L2 norm of a new unit's incoming weights, or None; the pre-trained part has its own.
         condition_size: Columns of the condition that is appended to z (and given to the pre-trained part too if that is
             conditional); 0 for none.
+        batch_norm: Whether each new hidden layer is normalised over the batch before its activation; scales begin at 1,
+            shifts, which take the biases' place, at ``bias_init``.
         pretrained: A generator built with the arguments of the pre-trained one: any module with ``latent_size`` and
             ``image_shape``.
         pretrained_checkpoint: The GAN checkpoint with its weights (keys ``generator.*``), read when training starts.
@@ -67,6 +69,7 @@ class StackedGenerator(Generator):
         dropout_keep: float | Sequence[float] = 1.0,
         max_norm: float | None = None,
         condition_size: int = 0,
+        batch_norm: bool = False,
         *,
         pretrained: nn.Module,
         pretrained_checkpoint: str | None = None,
@@ -85,7 +88,9 @@ class StackedGenerator(Generator):
         weights: tuple[float | WeightInit, ...] = per_layer("weight_init", weight_init, layers, which)
         biases = per_layer("bias_init", bias_init, layers, which)
         inputs = self.latent_size + self.condition_size
-        self.hidden = DenseStack(inputs, widths, activations, weights[:-1], biases[:-1], dropout_keep, max_norm)
+        self.hidden = DenseStack(
+            inputs, widths, activations, weights[:-1], biases[:-1], dropout_keep, max_norm, batch_norm
+        )
         self.latent = DenseLayer(self.hidden.out_features, int(part.latent_size), weights[-1], biases[-1], max_norm)
         self.latent_activation = activation("latent_activation", latent_activation)
         self.pretrained = pretrained

@@ -1,5 +1,7 @@
 """The moving average of the generator."""
 
+import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +39,48 @@ def test_average_is_the_recursion_over_rounds(k: int) -> None:
     assert float(gan.generator.a.detach()) == weights.seen[-1]
 
 
+def _averaged(callback: GeneratorEMA, k: int = 1, rounds: int = 6) -> tuple[list[float], float]:
+    """The weight before training and after each round, and the average of them."""
+    gan, weights = linear_gan(coordination=FixedSteps(k)), Weights()
+    start = float(gan.generator.a.detach())
+    trainer(max_steps=rounds, callbacks=[weights, callback]).fit(gan, loader(examples(24), batch_size=4 * k))
+    return [start, *weights.seen], float(gan.generator_average["a"])
+
+
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("half_life", [3.0, 1000.0])
+def test_a_half_life_is_in_images_that_g_learns_from(k: int, half_life: float) -> None:
+    weights, average = _averaged(GeneratorEMA(half_life=half_life), k)
+    expected = weights[0]
+    for index, weight in enumerate(weights[1:], start=1):
+        decay = min(0.5 ** (4 / half_life), (1 + index) / (10 + index))  # 4 rows in one minibatch, whatever k is
+        expected = decay * expected + (1 - decay) * weight
+    assert average == pytest.approx(expected, rel=1e-12)
+
+
+def test_after_its_half_life_a_weight_counts_half() -> None:
+    callback, gan = GeneratorEMA(half_life=24), linear_gan(coordination=FixedSteps(2))
+    two_ranks_late_in_training: Any = SimpleNamespace(global_step=10**6, world_size=2)
+    kept = [callback._decay_at(two_ranks_late_in_training, gan, torch.zeros(8, 1)) for _ in range(3)]
+    assert math.prod(kept) == pytest.approx(0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("horizon", [1.0, 0.5, 0.3])
+def test_a_horizon_is_a_fraction_of_the_rounds_so_far(horizon: float) -> None:
+    weights, average = _averaged(GeneratorEMA(horizon=horizon))
+    expected = weights[0]
+    for index, weight in enumerate(weights[1:], start=1):
+        decay = 1 - 1 / (1 + horizon * index)
+        expected = decay * expected + (1 - decay) * weight
+    assert average == pytest.approx(expected, rel=1e-12)
+    closed = {1.0: [1] * 7, 0.5: range(1, 8)}  # weights of round s, which go as s ** (1 / horizon - 1)
+    if horizon in closed:
+        shares = closed[horizon]
+        assert average == pytest.approx(
+            sum(share * weight for share, weight in zip(shares, weights, strict=True)) / sum(shares), rel=1e-12
+        )
+
+
 def test_training_is_the_same_with_and_without() -> None:
     with_average, without = linear_gan(), linear_gan()
     trainer(max_epochs=2, callbacks=[GeneratorEMA()]).fit(
@@ -48,9 +92,10 @@ def test_training_is_the_same_with_and_without() -> None:
     )
 
 
-def test_average_goes_on_after_a_resume(tmp_path: Any) -> None:
+@pytest.mark.parametrize("arguments", [{"decay": 0.5}, {"half_life": 30.0}, {"horizon": 0.3}])
+def test_average_goes_on_after_a_resume(tmp_path: Any, arguments: dict[str, float]) -> None:
     def run(epochs: int, **kwargs: Any) -> tuple[Any, Any]:
-        gan, fit = linear_gan(), trainer(max_epochs=epochs, callbacks=[GeneratorEMA(0.5)])
+        gan, fit = linear_gan(), trainer(max_epochs=epochs, callbacks=[GeneratorEMA(**arguments)])
         fit.fit(gan, loader(examples(8), batch_size=4), **kwargs)
         return gan, fit
 
@@ -61,10 +106,34 @@ def test_average_goes_on_after_a_resume(tmp_path: Any) -> None:
     assert torch.equal(whole.generator_average["a"], resumed.generator_average["a"])
 
 
-@pytest.mark.parametrize("decay", [-0.1, 1.0])
-def test_decay_outside_its_range_is_an_error(decay: float) -> None:
-    with pytest.raises(UserError, match=rf"decay = {decay}: expected a number in \[0, 1\)"):
-        GeneratorEMA(decay)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"decay": -0.1}, r"decay = -0\.1: expected a number in \[0, 1\)"),
+        ({"decay": 1.0}, r"decay = 1\.0: expected a number in \[0, 1\)"),
+        ({"half_life": 0.0}, r"half_life = 0\.0: expected a number of images above 0"),
+        ({"half_life": float("inf")}, "half_life = inf: expected a number of images above 0"),
+        ({"horizon": 0.0}, r"horizon = 0\.0: expected a fraction of the rounds so far, in \(0, 1\]"),
+        ({"horizon": 1.5}, r"horizon = 1\.5: expected a fraction of the rounds so far, in \(0, 1\]"),
+        (
+            {"decay": 0.9, "horizon": 0.3},
+            r"GeneratorEMA: decay = 0\.9 and horizon = 0\.3: expected one of them; set the others to null",
+        ),
+    ],
+)
+def test_what_does_not_say_how_far_to_look_back_is_an_error(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        GeneratorEMA(**arguments)
+
+
+def test_where_nothing_is_given_the_decay_is_the_usual_one() -> None:
+    assert (GeneratorEMA().decay, GeneratorEMA(horizon=0.3).decay) == (0.999, None)
+
+
+def test_two_averages_of_one_generator_are_an_error() -> None:
+    fit = trainer(max_steps=1, callbacks=[GeneratorEMA(), GeneratorEMA(horizon=0.3)])
+    with pytest.raises(UserError, match=r"2 callbacks GeneratorEMA: a GAN keeps one average: expected one; .*replaces"):
+        fit.fit(linear_gan(), loader(examples(8), batch_size=4))
 
 
 def test_another_kind_of_module_is_an_error() -> None:

@@ -12,7 +12,6 @@ from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor, nn
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from lit_gan.callbacks.evaluation_notice import EvaluationNotice
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.data import DigitsDataModule, TFDDataModule, ToyDataModule
@@ -378,7 +377,7 @@ def test_the_number_is_chosen_by_the_data_said_once_and_kept(capsys: Any, tmp_pa
 def test_large_samples_come_in_batches_and_wait_on_disk_where_they_are_many(tmp_path: Any, monkeypatch: Any) -> None:
     def score(**patched: int) -> tuple[float, list[int]]:
         for name, value in patched.items():
-            monkeypatch.setattr(f"lit_gan.callbacks.parzen_evaluation.{name}", value)
+            monkeypatch.setattr(f"lit_gan.evaluation.parzen.{name}", value)
         model = pictures_gan()
         run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=300)], default_root_dir=tmp_path)
         with warnings.catch_warnings():
@@ -424,7 +423,7 @@ def test_data_without_a_range_are_told_how_to_declare_it(scale: float, message: 
 def test_an_evaluation_that_takes_its_time_says_so_once(capsys: Any) -> None:
     ticks = iter(range(0, 1000, 3))  # three seconds a look
     evaluation = ParzenEvaluation(num_samples=20)
-    evaluation._notice = EvaluationNotice(clock=lambda: float(next(ticks)))
+    evaluation._clock = lambda: float(next(ticks))
     run = trainer(precision="32-true", callbacks=[evaluation])
     run.validate(gan(), DigitsDataModule(), verbose=False)
     run.validate(gan(), DigitsDataModule(), verbose=False)

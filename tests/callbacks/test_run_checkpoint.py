@@ -9,9 +9,9 @@ from lightning.pytorch import Callback
 from tiny_gan import examples, linear_gan, loader, sgd, trainer
 
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
-from lit_gan.callbacks.parzen_score import ParzenScore
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.errors import UserError
+from lit_gan.evaluation.scores import ParzenScore
 from lit_gan.gan import GAN
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using ModelCheckpoint with manual optimization")

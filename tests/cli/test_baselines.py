@@ -6,9 +6,9 @@ import pytest
 import torch
 from command_line import fit, lit_gan, the_run
 
-from lit_gan.callbacks.evaluation_images import folds_of
-from lit_gan.callbacks.parzen_score import load_scores, protocol_key
 from lit_gan.data import DigitsDataModule
+from lit_gan.evaluation.images import folds_of
+from lit_gan.evaluation.score_table import load_scores, protocol_key
 from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma
 
 OWN_MODEL = """

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import command_line
 import pytest
 import torch
 from command_line import SHORT, fit, metrics, repeatable, the_run, weights
+from nursery import nursery
+from shared_runs import trained_once
 
 import lit_gan as package
 from lit_gan.runs.folder import RunFolder
@@ -33,9 +36,10 @@ def _check_same(one: Path, other: Path) -> None:
 
 
 @pytest.fixture
-def stopped(tmp_path: Path) -> Path:
+def stopped(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three epochs that Ctrl-C stopped in the middle of the second one."""
-    ending = fit(*_STOPS, epochs=3)
+    place, ending = trained_once(tmp_path_factory, "stopped-after-6", lambda: fit(*_STOPS, epochs=3))
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
     run = the_run()
     assert ending.code == 130
     assert f"stopped in {run}; the same command continues it after round 4." in ending.out
@@ -175,7 +179,8 @@ def test_the_same_settings_go_on_bit_for_bit(finished_run: Path) -> None:
 def _start(*arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lit_gan", "fit", "--config", "quickstart", *SHORT, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with nursery():
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def _kill_after_a_checkpoint(delay: float, *arguments: Any) -> None:

@@ -3,13 +3,23 @@
 import pytest
 import torch
 
-from lit_gan.networks import ConvGenerator, MaxoutConvDiscriminator, MaxoutDiscriminator, MLPGenerator, StackedGenerator
+from lit_gan.networks import (
+    ConvGenerator,
+    MaxoutConvDiscriminator,
+    MaxoutDiscriminator,
+    MLPDiscriminator,
+    MLPGenerator,
+    StackedGenerator,
+)
 
 IMAGES, LATENTS = torch.rand(3, 1, 8, 8), torch.rand(3, 5)
 NETWORKS = {
     "mlp": (MLPGenerator((1, 8, 8), 5, (6,)), LATENTS),
     "conv": (ConvGenerator((1, 8, 8), 5, (6, 36), base_shape=(4, 3, 3), kernel_size=4, stride=2), LATENTS),
     "stacked": (StackedGenerator(5, (6,), pretrained=MLPGenerator((1, 8, 8), 4, (6,))), LATENTS),
+    "mlp, normalised": (MLPGenerator((1, 8, 8), 5, (6,), batch_norm=True), LATENTS),
+    "leaky": (MLPDiscriminator((1, 8, 8), (6,)), IMAGES),
+    "leaky, normalised": (MLPDiscriminator((1, 8, 8), (6,), batch_norm=True), IMAGES),
     "maxout": (MaxoutDiscriminator((1, 8, 8), (6,)), IMAGES),
     "maxout conv": (MaxoutConvDiscriminator((1, 8, 8), (2, 2, 2), dense=(6,)), IMAGES),
 }

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from lit_gan.errors import UserError
-from lit_gan.networks import MLPGenerator, NormalWeights, SparseWeights, UniformWeights, WeightInit
+from lit_gan.networks import KaimingWeights, MLPGenerator, NormalWeights, SparseWeights, UniformWeights, WeightInit
 from lit_gan.networks.initialization import as_weight_init
 
-INITS = [UniformWeights(0.05), NormalWeights(0.02), SparseWeights(nonzeros=3)]
+INITS = [UniformWeights(0.05), NormalWeights(0.02), KaimingWeights(0.2), SparseWeights(nonzeros=3)]
 
 
 def test_uniform_weights_fill_their_interval_evenly() -> None:
@@ -25,6 +25,17 @@ def test_normal_weights_have_the_moments_asked_for() -> None:
     torch.testing.assert_close(weight.mean().item(), 0.0, rtol=0, atol=0.01)
     torch.testing.assert_close(weight.std().item(), 0.5, rtol=0.01, atol=0)
     torch.testing.assert_close((weight.abs() < 0.5).float().mean().item(), 0.6827, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("shape", [(6, 5), (4, 3, 5, 5)])
+def test_kaiming_weights_are_torchs(slope: float, shape: tuple[int, ...]) -> None:
+    weight, expected = torch.empty(shape), torch.empty(shape)
+    torch.manual_seed(3)
+    KaimingWeights(negative_slope=slope)(weight)
+    torch.manual_seed(3)
+    nn.init.kaiming_normal_(expected, a=slope)
+    torch.testing.assert_close(weight, expected)
 
 
 def test_sparse_weights_are_as_many_per_unit_as_asked_for_and_normal() -> None:
@@ -84,6 +95,7 @@ def test_fills_any_dtype_and_the_meta_device(init: WeightInit, dtype: torch.dtyp
         (lambda: UniformWeights(-0.1), r"range = -0\.1: expected a finite number of at least 0"),
         (lambda: UniformWeights(float("nan")), r"range = nan: expected a finite"),
         (lambda: NormalWeights(-1), r"std = -1: expected a finite number of at least 0"),
+        (lambda: KaimingWeights(-1), r"negative_slope = -1: expected a finite number of at least 0"),
         (lambda: SparseWeights(nonzeros=0), r"nonzeros = 0: expected a whole number of at least 1"),
         (lambda: SparseWeights(std=float("inf")), r"std = inf: expected a finite"),
         (lambda: as_weight_init("weight_init", -0.05), r"weight_init = -0\.05: expected a finite number of at least 0"),

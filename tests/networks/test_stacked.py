@@ -40,6 +40,14 @@ def test_the_new_layers_produce_the_latent_of_the_old_ones() -> None:
     assert latent.shape == (3, 6)
 
 
+def test_the_new_layers_can_be_normalised() -> None:
+    generator = stacked(batch_norm=True, bias_init=(0.5, -2.0))
+    z = torch.randn(9, 5)
+    h = generator.hidden[0](z)
+    h = (h - h.mean(0)) / (h.var(0, correction=0) + 1e-5).sqrt() + 0.5
+    torch.testing.assert_close(generator(z), generator.pretrained(torch.sigmoid(generator.latent(torch.relu(h)))))
+
+
 def test_has_the_papers_biases_and_the_old_ones_sizes() -> None:
     generator = stacked(pretrained=first_stage(output_activation="tanh"))
     assert generator.hidden[0].bias.unique().tolist() == [0.0]

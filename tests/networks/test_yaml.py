@@ -7,7 +7,7 @@ import yaml
 from jsonargparse import ArgumentParser
 from torch import nn
 
-from lit_gan.networks import MaxoutConvDiscriminator, MLPGenerator, StackedGenerator
+from lit_gan.networks import MaxoutConvDiscriminator, MLPDiscriminator, MLPGenerator, StackedGenerator
 
 
 def instantiate(text: str) -> nn.Module:
@@ -50,6 +50,30 @@ def test_one_class_is_meant_for_all_layers() -> None:
     """)
     assert isinstance(discriminator, MaxoutConvDiscriminator)
     assert not any(layer.weight.any() for layer in discriminator.modules() if isinstance(layer, nn.Linear | nn.Conv2d))
+
+
+def test_the_recipe_of_mnist_can_be_written() -> None:
+    generator = instantiate("""
+        class_path: lit_gan.networks.MLPGenerator
+        init_args:
+          image_shape: [1, 28, 28]
+          latent_size: 64
+          hidden: [512, 512]
+          batch_norm: true
+          pixel_mean_bias: true
+          pixel_mean_clip: 0.001
+          weight_init:
+            - {class_path: lit_gan.networks.KaimingWeights}
+            - {class_path: lit_gan.networks.KaimingWeights}
+            - {class_path: lit_gan.networks.KaimingWeights, init_args: {negative_slope: 1}}
+    """)
+    assert isinstance(generator, MLPGenerator)
+    assert generator.output.weight.std().item() == pytest.approx(512**-0.5, rel=0.01)
+    discriminator = instantiate("""
+        class_path: lit_gan.networks.MLPDiscriminator
+        init_args: {image_shape: [1, 28, 28], batch_norm: true}
+    """)
+    assert isinstance(discriminator, MLPDiscriminator)
 
 
 @pytest.mark.parametrize("checkpoint", ["null", "runs/tfd_pretrain/1/checkpoints/last.ckpt"])

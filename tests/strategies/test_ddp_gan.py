@@ -3,7 +3,7 @@
 import ddp_cases
 import pytest
 import torch
-from ddp_cases import CASES, ROUNDS, gan
+from ddp_cases import CASES, ROUNDS, SEAMS, gan
 from lightning.pytorch.demos.boring_classes import BoringModel
 from ranks import on_ranks
 
@@ -52,6 +52,27 @@ def test_each_update_sends_its_players_gradients_once(ranks, k, network, precisi
     assert [rank["equality"][f"{k} {network} {precision}"]["sent"] for rank in ranks] == [expected, expected]
 
 
+@pytest.fixture(scope="module")
+def seams_alone():
+    return ddp_cases.seams(None)
+
+
+@pytest.mark.parametrize("case", SEAMS)
+def test_penalties_pairing_and_what_adapts_are_the_same_on_two_ranks_as_in_one_process(ranks, seams_alone, case):
+    for rank in ranks:
+        assert _distance(rank["seams"][case]["weights"], seams_alone[case]["weights"]) <= TOLERANCE["64"]
+        assert rank["seams"][case]["adapted"] == pytest.approx(seams_alone[case]["adapted"])
+
+
+@pytest.mark.parametrize("case", SEAMS)
+def test_what_adapts_is_the_same_on_all_ranks(ranks, case):
+    assert ranks[0]["seams"][case]["adapted"] == ranks[1]["seams"][case]["adapted"]
+
+
+def test_the_band_of_accuracies_has_moved(ranks):
+    assert ranks[0]["seams"]["accuracy band"]["adapted"]["steps"] != 1
+
+
 def test_accumulated_gradients_travel_with_the_last_micro_batch(ranks):
     for rank in ranks:
         whole, pieces = rank["accumulation"][1], rank["accumulation"][2]
@@ -75,6 +96,18 @@ def test_buffers_are_each_ranks_own_in_training_and_rank_zeros_where_they_are_us
         for name in first["weights"]
         if "running" not in name and "tracked" not in name
     )
+
+
+def test_an_average_by_images_is_that_of_one_process_on_the_same_global_batch(ranks):
+    alone = ddp_cases.averages(None)["average"]
+    for rank in ranks:
+        assert _distance(rank["averages"]["average"], alone) <= 1e-12
+
+
+def test_all_ranks_take_the_same_statistics_for_the_average(ranks):
+    first, second = (rank["averages"]["normalised"] for rank in ranks)
+    assert "hidden.1.running_mean" in first
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_shared_parameter_is_told(ranks):

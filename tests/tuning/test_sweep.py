@@ -239,7 +239,7 @@ def test_on_a_terminal_the_trials_are_a_table_that_is_drawn_anew() -> None:
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
     write(Path("s.yaml"))
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # and its worker: fresh interpreters, as a user's
         [sys.executable, "-m", "lit_gan", "sweep", "s.yaml"],
         env={**os.environ, **ENVIRON, "TERM": "xterm"},
         stdin=subprocess.DEVNULL,

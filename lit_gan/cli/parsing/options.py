@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from lightning.pytorch import Trainer
 
+from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation
 from lit_gan.callbacks.interpolation import Interpolation
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type] = {
     "sample_grid": SampleGrid,
     "interpolation": Interpolation,
     "parzen": ParzenEvaluation,
+    "evaluation": GenerativeEvaluation,
     "checkpoint": RunCheckpoint,
 }
 
@@ -73,6 +75,7 @@ def add_run_options(parser: Parser, verb: str) -> None:
     parser.add_lightning_class_args(SampleGrid, "sample_grid")
     parser.add_lightning_class_args(Interpolation, "interpolation")
     parser.add_lightning_class_args(ParzenEvaluation, "parzen")
+    parser.add_lightning_class_args(GenerativeEvaluation, "evaluation")
     parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
     parser.set_defaults(_CHECKPOINT_DEFAULTS)
     if verb == "fit":

@@ -48,6 +48,7 @@ from lit_gan.cli.trainer.start_checks import check_groups, check_something_is_le
 from lit_gan.cli.trainer.unused_run import UnusedRun
 from lit_gan.engine.rounds import RoundModule
 from lit_gan.errors import DONE, INTERRUPTED, RunError, UserError
+from lit_gan.evaluation.kept_file import KEPT
 from lit_gan.generative import GenerativeModule
 from lit_gan.launch.ranks import is_rank_zero
 from lit_gan.launch.sweep_trial import sweep_of
@@ -264,14 +265,17 @@ class RunCLI(LightningCLI):
         return [*bar, RowsAfterCheckpoint()]
 
     def _configured_callbacks(self, given: Mapping[str, Any], limit: timedelta | None) -> list[Callback]:
-        keys = ("parzen", "sample_grid", "interpolation", "checkpoint")
-        parzen, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
+        keys = ("parzen", "evaluation", "sample_grid", "interpolation", "checkpoint")
+        parzen, evaluation, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
+        if evaluation.cache_dir is None:
+            evaluation.cache_dir = str(KEPT)
         if self.verb != "fit":
-            return [parzen]
+            return [parzen, evaluation]
         for pictures in (grid, interpolation):
             if self.run is not None and pictures.folder is None:
                 pictures.folder = str(self.run.path / "samples")
-        watching = [parzen, grid, interpolation, PlayerMonitor(), Throughput(), NumericGuard(), LastRound()]
+        watching = [parzen, evaluation, grid, interpolation]
+        watching += [PlayerMonitor(), Throughput(), NumericGuard(), LastRound()]
         if given.get("enable_checkpointing") is False:
             return [*watching, StopBetweenRounds(self.signals, limit)]
         if self.run is not None and checkpoint.dirpath is None:

@@ -29,5 +29,7 @@ def result_of(config: Mapping[str, Any]) -> dict[str, Any]:
         {'seed_everything': 0}
     """
     # What a run starts from is of the result.
-    absent = tuple(name for name in ("ckpt_path", "init_from", "init_part") if config.get(name) is None)
+    absent = [name for name in ("ckpt_path", "init_from", "init_part") if config.get(name) is None]
+    if not (config.get("evaluation") or {}).get("metrics"):
+        absent.append("evaluation")  # it evaluates nothing
     return {key: value for key, value in config.items() if key not in (*_NOT_OF_THE_RESULT, *absent)}

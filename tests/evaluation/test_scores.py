@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from lit_gan.callbacks.evaluation_images import EvaluationImages
-from lit_gan.callbacks.parzen_score import ParzenScore, load_scores, over_folds, protocol_key, save_scores
 from lit_gan.errors import UserError
+from lit_gan.evaluation.images import EvaluationImages
+from lit_gan.evaluation.score_table import load_scores, protocol_key, save_scores
+from lit_gan.evaluation.scores import ParzenScore, over_folds
 
 
 def score(*rows: float) -> ParzenScore:

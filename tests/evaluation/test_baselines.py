@@ -2,7 +2,7 @@
 
 import torch
 
-from lit_gan.metrics.baselines import baseline_centres
+from lit_gan.evaluation.baselines import baseline_centres
 
 
 def test_each_baseline_is_what_its_name_says() -> None:

@@ -1,6 +1,7 @@
 """The samples of an evaluation, a batch at a time and never held whole: the same ones for any number of ranks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import torch
 from lightning.pytorch import Trainer
@@ -14,14 +15,22 @@ _BLOCK = 1000  # samples that one stream of random numbers gives
 _VALUES_PER_BATCH = 3_200_000
 
 
+class Measurement(Protocol):
+    """What takes samples in, a batch at a time, and has numbers in the end; it has begun when it is handed out."""
+
+    @property
+    def num(self) -> int:
+        """How many samples it wants, over all ranks."""
+
+    def take(self, samples: Tensor) -> None:
+        """Takes in a batch ``(n, C, H, W)`` in data space."""
+
+    def results(self) -> Mapping[str, Tensor]:
+        """The numbers by name, the same on every rank."""
+
+
 def rows_per_batch(num_values: int) -> int:
-    """How many images are worked on at a time.
-
-    Args:
-        num_values: Of one image, ``C * H * W``.
-
-    Returns:
-        1,000 for images up to CIFAR-10's, fewer for greater ones.
+    """How many images of so many values are worked on at a time.
 
     Example:
         >>> rows_per_batch(28 * 28), rows_per_batch(3 * 32 * 32), rows_per_batch(3 * 128 * 128)
@@ -31,29 +40,39 @@ def rows_per_batch(num_values: int) -> int:
 
 
 def share_of_rows(num: int, trainer: Trainer) -> slice:
-    """This rank's part of a list; those of all ranks, one after the other, are the list in its order.
-
-    Args:
-        num: How long the list is.
-        trainer: Whose rank.
-    """
+    """This rank's part of a list; those of all ranks, one after the other, are the list in its order."""
     rank, world_size = trainer.global_rank, trainer.world_size
     return slice(num * rank // world_size, num * (rank + 1) // world_size)
 
 
-@torch.no_grad()
-def sample_batches(module: GenerativeModule, num: int, num_values: int, trainer: Trainer) -> Iterator[Tensor]:
-    """This rank's part of ``num`` samples, which are a function of the run's seed alone.
+def draw(
+    measurements: Sequence[Measurement], module: GenerativeModule, trainer: Trainer, tick: Callable[[], None]
+) -> bool:
+    """Hands each measurement its samples, a batch at a time; those that want as many share them.
 
     Args:
+        measurements: What takes them in.
         module: What generates.
-        num: How many over all ranks.
-        num_values: Of one image.
         trainer: Whose rank.
+        tick: Called after each batch.
 
-    Yields:
-        Batches ``(n, C, H, W)`` in data space.
+    Returns:
+        Whether all of this rank's samples were finite; after one that is not, none is handed on.
     """
+    num_values = module.sample_data(1, rng=0).numel()
+    finite = True
+    for num in sorted({measurement.num for measurement in measurements}):
+        for batch in _sample_batches(module, num, num_values, trainer):
+            finite = finite and bool(batch.isfinite().all())
+            for measurement in [each for each in measurements if each.num == num and finite]:
+                measurement.take(batch)
+            tick()
+    return finite
+
+
+@torch.no_grad()
+def _sample_batches(module: GenerativeModule, num: int, num_values: int, trainer: Trainer) -> Iterator[Tensor]:
+    """This rank's part of ``num`` samples, which are a function of the run's seed alone."""
     own, rows = share_of_rows(num, trainer), rows_per_batch(num_values)
     for block, start in enumerate(range(0, num, _BLOCK)):
         size = min(_BLOCK, num - start)

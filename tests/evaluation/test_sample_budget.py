@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_gan.callbacks.sample_budget import PAPER_SAMPLES, budget_of_test, budget_of_validation
+from lit_gan.evaluation.sample_budget import PAPER_SAMPLES, budget_of_test, budget_of_validation
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The real images that further metrics compare the samples with, a batch at a time."""
+"""The real images that metrics compare the samples with, a batch at a time."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -10,9 +10,9 @@ from lightning.pytorch.utilities import CombinedLoader
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 
-from lit_gan.callbacks.generated_samples import rows_per_batch, share_of_rows
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
+from lit_gan.evaluation.generated import rows_per_batch, share_of_rows
 from lit_gan.sharding import share_of
 
 Reference = Literal["train", "val", "test"]
@@ -26,28 +26,23 @@ _STAGES: dict[Reference, tuple[str, tuple[TrainerFn, ...]]] = {
 
 
 def batches_of(images: Tensor, trainer: Trainer) -> Iterator[Tensor]:
-    """This rank's part of images.
-
-    Args:
-        images: ``(N, C, H, W)``.
-        trainer: Whose rank.
-
-    Yields:
-        Batches of them, in their order.
-    """
+    """This rank's part of images, in their order."""
     own = images[share_of_rows(len(images), trainer)]
     size = rows_per_batch(images.shape[1:].numel())
     for start in range(0, len(own), size):
         yield own[start : start + size]
 
 
-def reference_batches(trainer: Trainer, module: LightningModule, split: Reference) -> Iterator[Tensor]:
+def reference_batches(
+    trainer: Trainer, module: LightningModule, split: Reference, *, option: str = "evaluation"
+) -> Iterator[Tensor]:
     """This rank's part of a whole split of the data.
 
     Args:
         trainer: Whose data module has it.
         module: Takes loaders' batches apart.
         split: Which.
+        option: The section of the configuration that asks for it.
 
     Yields:
         Batches ``(n, C, H, W)`` in the range of the data; over all ranks each image once.
@@ -58,8 +53,9 @@ def reference_batches(trainer: Trainer, module: LightningModule, split: Referenc
     data: Any = getattr(trainer, "datamodule", None)
     if data is None:
         raise UserError(
-            f"parzen.reference = {split}: expected data from a LightningDataModule, got bare loaders; leave it null to "
-            "compare with the images that are evaluated on."
+            f"{option}.reference = {split}: expected data from a LightningDataModule, got bare loaders: wrap them "
+            "in one, or give the metrics to parzen.metrics with parzen.reference = null: then they compare with the "
+            "images that are evaluated on."
         )
     if isinstance(data, InMemoryDataModule):
         rows = data.dataset(split)

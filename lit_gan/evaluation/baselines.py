@@ -1,9 +1,17 @@
 """What a Parzen score is measured against: real data, their cluster centres, their mean, and noise."""
 
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 
+from lit_gan.evaluation.images import EvaluationImages
+from lit_gan.evaluation.scores import ParzenScore, over_folds
+from lit_gan.metrics.parzen import ParzenNLL
+from lit_gan.metrics.parzen_warnings import ParzenWarning
 from lit_gan.randomness import stream, stream_seed
 
 # Fewer centres than samples, and still above the real images they stand for: the estimator rewards blur.
@@ -45,3 +53,25 @@ def _kmeans(flat: Tensor, num: int, seed: int) -> Tensor:
     kmeans = MiniBatchKMeans(num, n_init=1, init_size=3 * num, batch_size=4096, max_iter=10, random_state=random_state)
     kmeans.fit(flat.numpy())
     return torch.from_numpy(kmeans.cluster_centers_).to(flat.dtype)
+
+
+def score_of(centres: Tensor, folds: Sequence[EvaluationImages], sigma: Any) -> ParzenScore:
+    """What centres score that are no model's samples.
+
+    Args:
+        centres: In the units of the density.
+        folds: The images that sigma is chosen on and that are reported on.
+        sigma: How sigma is chosen.
+    """
+    results, rows = [], []
+    for images in folds:
+        known = images.value_range is not None
+        metric = ParzenNLL("em" if sigma is None and not known else sigma, data_range=(0.0, 1.0) if known else None)
+        metric.update(images.in_units(images.for_sigma), real=True, split="val")
+        metric.update(images.in_units(images.reported), real=True)
+        metric.update(centres, real=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ParzenWarning)  # a mean image has collapsed, and noise has a wide window
+            results.append(metric.compute())
+        rows.append(metric.log_likelihoods)
+    return ParzenScore.of(over_folds(results), len(centres), rows)

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from lit_gan.callbacks.best_score import BestScore
-from lit_gan.callbacks.parzen_score import ParzenScore
+from lit_gan.evaluation.scores import BestScore, ParzenScore
 
 
 def score(*rows: float) -> ParzenScore:

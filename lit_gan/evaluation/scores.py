@@ -1,8 +1,89 @@
-"""Which checkpoint is best by the Parzen score, where its error leaves that open."""
+"""Scores under the Parzen protocol: what is needed to compare two on the same images, and which one is best."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from lit_gan.callbacks.parzen_score import ParzenScore
+import torch
+from torch import Tensor
+
+from lit_gan.functional.parzen import paired_standard_error, standard_error
+
+
+@dataclass(frozen=True)
+class ParzenScore:
+    """What a set of centres scores.
+
+    Args:
+        log_likelihood: Mean over the test images (over the folds, where there are several), in nats.
+        error: Its standard error over the test images (across the folds).
+        sigma: The width of the windows (the mean over the folds).
+        num_centres: How many centres.
+        rows: The log-likelihood of each test image, per fold.
+    """
+
+    log_likelihood: float
+    error: float
+    sigma: float
+    num_centres: int
+    rows: tuple[Tensor, ...]
+
+    @classmethod
+    def of(cls, result: Mapping[str, Tensor], num_centres: int, rows: Sequence[Tensor]) -> "ParzenScore":
+        """The score that :func:`over_folds` sums up.
+
+        Args:
+            result: ``nll``, ``se`` and ``sigma``.
+            num_centres: How many centres.
+            rows: The log-likelihood of each test image, per fold.
+        """
+        numbers = (-float(result["nll"]), float(result["se"]), float(result["sigma"]))
+        return cls(*numbers, num_centres, tuple(row.cpu() for row in rows))
+
+    def difference(self, other: "ParzenScore") -> tuple[float, float]:
+        """How far this score lies above another one on the same images, and the paired error of that.
+
+        Args:
+            other: The other score.
+
+        Returns:
+            The difference and its standard error (across the folds, where there are several), in nats; the difficulty
+            of the images cancels.
+
+        Raises:
+            UserError: If the two were not made on the same number of images.
+        """
+        difference = self.log_likelihood - other.log_likelihood
+        if len(self.rows) == 1:
+            return difference, paired_standard_error(self.rows[0], other.rows[0])
+        per_fold = [torch.stack([rows.mean() for rows in score.rows]) for score in (self, other)]
+        return difference, paired_standard_error(*per_fold)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data and tensors, that ``torch.load(weights_only=True)`` takes."""
+        return {**self.__dict__, "rows": list(self.rows)}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "ParzenScore":
+        """What :meth:`as_dict` gave."""
+        return cls(**{**stored, "rows": tuple(stored["rows"])})
+
+
+def over_folds(results: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The one result of ``ParzenNLL``, or the mean over folds, its error across them, and each fold's own number.
+
+    Args:
+        results: What ``ParzenNLL.compute()`` gave on each fold.
+
+    Returns:
+        ``nll``, ``se``, ``sigma``, and ``nll_fold0``, ... where there are several folds.
+    """
+    if len(results) == 1:
+        return {name: results[0][name] for name in ("nll", "se", "sigma")}
+    nll = torch.stack([result["nll"] for result in results])
+    sigma = torch.stack([result["sigma"] for result in results]).mean()
+    folds = {f"nll_fold{index}": value for index, value in enumerate(nll)}
+    return {"nll": nll.mean(), "se": nll.new_tensor(standard_error(nll)), "sigma": sigma, **folds}
 
 
 class BestScore:
@@ -12,7 +93,6 @@ class BestScore:
         score: Of the best checkpoint, where there is one.
 
     Example:
-        >>> import torch
         >>> def score(*rows):
         ...     values = torch.tensor(rows)
         ...     return ParzenScore(float(values.mean()), 1.0, 0.2, 10, (values,))

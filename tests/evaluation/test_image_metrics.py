@@ -11,10 +11,10 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from lit_gan.callbacks.further_metrics import FurtherMetrics, _names
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.data import DigitsDataModule
 from lit_gan.errors import UserError
+from lit_gan.evaluation.image_metrics import ImageMetrics, _names
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.randomness import stream
@@ -198,15 +198,19 @@ def test_real_images_are_fed_once_where_a_metric_can_keep_them() -> None:
         warnings.simplefilter("ignore", UserWarning)  # that it keeps all features
         kid = KernelInceptionDistance(feature=Features(), subset_size=5, normalize=True)
     fed.clear()
-    metrics = FurtherMetrics([kid])
+    metrics = ImageMetrics([kid], "evaluation")
     real, values = torch.rand(30, 1, 4, 4), []
+
+    def begin(reference: str, rows: Tensor) -> None:
+        metrics.begin(20, 0, (0.0, 1.0), torch.device("cpu"), reference, lambda: [rows])
+
     for _ in range(2):
-        metrics.begin(torch.device("cpu"), "val", lambda: [real])
-        metrics.update(torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)))
-        values.append(float(metrics.compute(0)["kernel_inception_distance_mean"]))
+        begin("val", real)
+        metrics.take(torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)))
+        values.append(float(metrics.results()["kernel_inception_distance_mean"]))
     assert fed == [30, 20, 20]
     assert values[0] == values[1]
-    metrics.begin(torch.device("cpu"), "test", lambda: [real[:10]])
+    begin("test", real[:10])
     assert fed == [30, 20, 20, 10]
     assert sum(len(rows) for rows in kid.real_features) == 10
 

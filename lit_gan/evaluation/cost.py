@@ -1,0 +1,123 @@
+"""What an evaluation costs beside the training that it watches, by counted work: no clock moves a logged row."""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from lit_gan.generative import GenerativeModule
+
+#: Of the training's time, what its evaluation takes unless more is asked for.
+SHARE = 0.1
+_PROBE = 16  # images that are counted on
+
+
+@torch.no_grad()
+def work_of(call: Callable[[], Any]) -> int:
+    """Floating-point operations of the products and convolutions in a call: the same on every machine."""
+    with warnings.catch_warnings(), torch.compiler.set_stance("force_eager"), FlopCounterMode(display=False) as counter:
+        warnings.simplefilter("ignore", UserWarning)  # that a compiled network's hooks may be called twice
+        call()
+    return int(counter.get_total_flops())
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one image costs, in operations; at least one for each of its values, which are moved about anyway.
+
+    Args:
+        trained: An image that is trained on.
+        sampled: A sample.
+    """
+
+    trained: float
+    sampled: float
+
+
+def work_per_image(module: GenerativeModule) -> tuple[Work, Tensor]:
+    """What a module's images cost, and the samples that it was counted on.
+
+    A pass backwards costs what two forwards do. So an update of D takes a sample and three times two passes of D, one
+    of G three passes of G and three of D.
+
+    Args:
+        module: In evaluation mode.
+    """
+    samples = module.sample_data(_PROBE, rng=0)
+    least = samples.numel()
+    generator = max(work_of(lambda: module.sample_data(_PROBE, rng=0)), least) / _PROBE
+    judge: Any = getattr(module, "discriminate", None)
+    condition = module.sample_condition(_PROBE)
+    judged = 0 if judge is None else work_of(lambda: judge(samples, condition))
+    discriminator = max(judged, least) / _PROBE
+    updates_of_d = max(int(getattr(module, "minibatches_per_round", 1)), 1)
+    of_g = 3 * (generator + discriminator) / updates_of_d
+    return Work(generator + 6 * discriminator + of_g, generator), samples
+
+
+@dataclass
+class Cadence:
+    """When the next evaluation of a training is due: once its share of the work since the last one pays for it.
+
+    Args:
+        next: Images to be trained on before the next one; the first sees the real images, too.
+        later: Before each after that.
+        work: Operations of an image that is trained on.
+        trained: Images trained on since the last one, over all ranks.
+        knows_results: Whether what the metrics compute in the end is counted, too.
+    """
+
+    next: float
+    later: float
+    work: float = 1.0
+    trained: int = 0
+    knows_results: bool = False
+
+    @classmethod
+    def of(cls, work: Work, sample: float, real: float, num: int, num_real: int) -> "Cadence":
+        """The cadence at which ``num`` samples cost their share.
+
+        Args:
+            work: Of an image.
+            sample: What the metrics do to a sample.
+            real: What they do to a real image.
+            num: How many samples.
+            num_real: How many real images, which are seen once.
+        """
+        each = num * (work.sampled + sample) / (SHARE * work.trained)
+        return cls(each + num_real * real / (SHARE * work.trained), each, work.trained)
+
+    def begin(self) -> None:
+        """An evaluation takes place."""
+        self.next, self.trained = self.later, 0
+
+    def add_results(self, work: int) -> None:
+        """What the metrics computed from all images, in operations."""
+        self.later += work / (SHARE * self.work)
+        self.next, self.knows_results = self.later, True
+
+    def in_words(self, trained: int) -> str:
+        """How often that is.
+
+        Args:
+            trained: Images trained on between two validations.
+
+        Example:
+            >>> Cadence(next=2000, later=900).in_words(trained=300)
+            'at one validation in 3, first at the 7th'
+            >>> Cadence(next=250, later=200).in_words(trained=300)
+            'at each validation'
+        """
+        first, every = (max(math.ceil(need / max(trained, 1)), 1) for need in (self.next, self.later))
+        often = "at each validation" if every == 1 else f"at one validation in {every:,}"
+        return often if first == every == 1 else f"{often}, first at the {first:,}{_ending(first)}"
+
+
+def _ending(number: int) -> str:
+    teen = number % 100 in (11, 12, 13)
+    return "th" if teen else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

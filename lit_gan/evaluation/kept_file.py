@@ -1,0 +1,45 @@
+"""What is kept beside the runs for later ones: files of tensors and plain data, whole or not there."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lit_gan.errors import UserError
+
+#: Where the command keeps what real data score, and what metrics know of them.
+KEPT = Path("runs") / "baselines"
+
+
+def write_kept(path: Path, value: Any) -> None:
+    """Writes a file at once; its folder is made.
+
+    Args:
+        path: The file, ``.pt``.
+        value: Tensors and plain data.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")  # other runs may be writing the same
+    try:
+        torch.save(value, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_kept(path: Path) -> Any:
+    """What :func:`write_kept` wrote, ``None`` where there is no such file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UserError: If it is something else.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, weights_only=True)
+    except Exception as error:  # damaged bytes make the reader raise anything at all
+        raise UserError(f"{path} cannot be read ({type(error).__name__}): delete it.") from error
