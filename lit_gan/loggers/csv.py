@@ -113,6 +113,10 @@ class CSVMetrics(Logger):
         """
         self.save()
 
+    def has(self, name: str) -> bool:
+        """Whether the table has a column of that name."""
+        return self._table.has(name)
+
     @rank_zero_only
     def truncate_after(self, step: int) -> None:
         """On resume, drop the rows after the checkpoint: they are about to be logged again.

@@ -2,12 +2,24 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 _LENGTH = 16  # hexadecimal digits, 64 bits: no chance collision among any number of real runs
 _SHOWN = 4  # differing keys named in a message
 _ABSENT = "nothing"
+# What later versions write into a configuration that says no more than an earlier one's without it: a run of theirs
+# goes on. Options that were added, by their neutral value; and defaults that once were null, and now name their class.
+_ADDED: dict[str, Any] = {"penalties": [], "augment": None}
+_NAMED: dict[str, Any] = {
+    "latent": {
+        "class_path": "lit_gan.latents.Uniform",
+        "init_args": {"size": None, "low": -math.sqrt(3), "high": math.sqrt(3)},
+    },
+    "objective": {"class_path": "lit_gan.objectives.NonSaturating"},
+    "coordination": {"class_path": "lit_gan.coordination.FixedSteps", "init_args": {"k": 1, "micro_batches": 1}},
+}
 
 
 def plain(value: Any) -> Any:
@@ -33,6 +45,16 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def _as_ever(value: Any) -> Any:
+    """A plain configuration as the first version would have written it."""
+    if isinstance(value, list):
+        return [_as_ever(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    known = {key: item for key, item in value.items() if key not in _ADDED or item != _ADDED[key]}
+    return {key: None if item and item == _NAMED.get(key) else _as_ever(item) for key, item in known.items()}
+
+
 def fingerprint(config: Mapping[str, Any]) -> str:
     """A short name of a configuration's content; the order of its keys does not count.
 
@@ -48,7 +70,7 @@ def fingerprint(config: Mapping[str, Any]) -> str:
         >>> fingerprint({"lr": 0.1}) == fingerprint({"lr": 0.2})
         False
     """
-    canonical = json.dumps(plain(config), sort_keys=True)
+    canonical = json.dumps(_as_ever(plain(config)), sort_keys=True)
     return hashlib.blake2b(canonical.encode(), digest_size=_LENGTH // 2).hexdigest()
 
 
@@ -66,7 +88,7 @@ def describe_differences(got: Mapping[str, Any], expected: Mapping[str, Any]) ->
         >>> describe_differences({"model": {"lr": 0.1, "k": 1}}, {"model": {"lr": 0.2, "k": 1}})
         'model.lr: got 0.1, expected 0.2'
     """
-    here, there = dict(_leaves(plain(got))), dict(_leaves(plain(expected)))
+    here, there = dict(_leaves(_as_ever(plain(got)))), dict(_leaves(_as_ever(plain(expected))))
     keys = [key for key in here | there if _shown(here, key) != _shown(there, key)]
     named = [f"{key}: got {_shown(here, key)}, expected {_shown(there, key)}" for key in keys[:_SHOWN]]
     more = [f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []

@@ -241,16 +241,23 @@ class RunCLI(LightningCLI):
             return False
         extra = [] if isinstance(given, bool) or given is None else given
         loggers: list[Logger] = extra if isinstance(extra, list) else [extra]
+        csv = CSVMetrics(self.run.path)
         if self.recording is not None:
             checkpoints = bool(self.options.get("wandb_checkpoints"))
             on_stop = self.signals.stop_by_tracker
             loggers = with_wandb(
-                loggers, self.run.path, self.options.wandb, self.config_dump, on_stop, checkpoints=checkpoints
+                loggers,
+                self.run.path,
+                self.options.wandb,
+                self.config_dump,
+                on_stop,
+                csv=csv,
+                checkpoints=checkpoints,
             )
             loggers += [tensorboard_logger(self.run.path)] if self.options.tensorboard else []
         else:
             loggers = without_wandb(loggers)  # it would begin a run of its own there, beside the one that is evaluated
-        return [CSVMetrics(self.run.path), *loggers]
+        return [csv, *loggers]
 
     def _own_callbacks(self, given: Mapping[str, Any], callbacks: list[Callback]) -> list[Callback]:
         has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
