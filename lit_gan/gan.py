@@ -86,7 +86,10 @@ class GAN(GenerativeModule, RoundModule):
         Goodfellow et al. 2014, Algorithm 1.
     """
 
-    __jit_unused_properties__ = [*GenerativeModule.__jit_unused_properties__, "minibatches_per_round"]  # noqa: RUF012
+    __jit_unused_properties__ = [  # noqa: RUF012
+        *GenerativeModule.__jit_unused_properties__,
+        *("minibatches_per_round", "_own_minibatches", "_adaptive"),
+    ]
     _advice = OF_A_GAN
 
     def __init__(
@@ -111,7 +114,7 @@ class GAN(GenerativeModule, RoundModule):
         self.objective = objective if objective and objective is not _NON_SATURATING else NonSaturating()
         check_objective(self.objective)
         self.coordination = coordination if coordination and coordination is not _FIXED_STEPS else FixedSteps()
-        self.penalties = tuple(penalties)
+        self.penalties = (penalties,) if isinstance(penalties, Penalty) else tuple(penalties)
         self.augment = augment
         self._paid: dict[str, Tensor] = {}  # the penalties by name, each as it was when it was due last
         self._auxiliary_takes_turn = True
