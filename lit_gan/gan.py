@@ -5,10 +5,8 @@ from contextlib import nullcontext
 from typing import Any, Literal, Self
 
 import torch
-from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD
 
 from lit_gan.coordination import Coordination, FixedSteps
@@ -16,13 +14,14 @@ from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
 from lit_gan.engine.held_out import HeldOut
-from lit_gan.engine.log_interval import round_is_logged
+from lit_gan.engine.lightning_seam import callbacks_of, round_is_logged
 from lit_gan.engine.minibatches import Minibatch, cut_into_minibatches
 from lit_gan.engine.rounds import RoundModule
 from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
 from lit_gan.engine.verdict import Verdict, at_least_float32, joined
 from lit_gan.functional.theory import jsd_lower_bound
+from lit_gan.functional.torch_seam import BatchNorm
 from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent
 from lit_gan.objectives import NonSaturating, Objective
@@ -100,7 +99,7 @@ class GAN(GenerativeModule, RoundModule):
         self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
         self._passes: dict[tuple[str, int], HeldOut] = {}  # over the held-out loaders, by split and number
         # What looks across a batch must not mix examples with samples: such a D sees the two apart.
-        whole_batch = any(isinstance(module, _BatchNorm) for module in discriminator.modules())
+        whole_batch = any(isinstance(module, BatchNorm) for module in discriminator.modules())
         self._joint_forward = not (whole_batch or getattr(discriminator, "sees_whole_batch", False))
 
     # -- Algorithm 1 ------------------------------------------------------------------------------------------------
@@ -253,8 +252,7 @@ class GAN(GenerativeModule, RoundModule):
         if begin_training is not None and not self.has_begun:
             begin_training(pixel_means_of(data))
         self.has_begun = True
-        callbacks: list[Callback] = getattr(self.trainer, "callbacks", [])  # set where a type checker does not see it
-        if not any(getattr(callback, "averages_generator", False) for callback in callbacks):
+        if not any(getattr(callback, "averages_generator", False) for callback in callbacks_of(self.trainer)):
             self.generator_average = None  # an earlier training's: these weights will leave it behind
 
     @property

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from lightning.pytorch.cli import ModuleType, _InstantiatorFn
+from lightning.pytorch.cli import ModuleType
+
+from lit_gan.cli.lightning_seam import Instantiator
 
 
-class ModuleBuilder(_InstantiatorFn):
+class ModuleBuilder(Instantiator):
     """Lightning's, but what the data say is noted only for those arguments that the model's classes have.
 
     Lightning 2.6 notes every linked value among the hyper-parameters, and fails where a network without

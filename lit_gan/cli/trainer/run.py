@@ -28,6 +28,7 @@ from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
 from lit_gan.callbacks.throughput import Throughput
 from lit_gan.cli.baselines import show_beside
+from lit_gan.cli.lightning_seam import Command
 from lit_gan.cli.parsing.as_typed import told_as_typed
 from lit_gan.cli.parsing.interpolation import interpolated
 from lit_gan.cli.parsing.module_builder import ModuleBuilder
@@ -46,6 +47,7 @@ from lit_gan.cli.trainer.run_identity import result_of
 from lit_gan.cli.trainer.run_messages import say_where_everything_is, say_where_the_profile_is
 from lit_gan.cli.trainer.start_checks import check_groups, check_something_is_left
 from lit_gan.cli.trainer.unused_run import UnusedRun
+from lit_gan.engine.lightning_seam import evaluate_as_after
 from lit_gan.engine.rounds import RoundModule
 from lit_gan.errors import DONE, INTERRUPTED, RunError, UserError
 from lit_gan.evaluation.kept_file import KEPT
@@ -53,7 +55,7 @@ from lit_gan.generative import GenerativeModule
 from lit_gan.launch.ranks import is_rank_zero
 from lit_gan.launch.sweep_trial import sweep_of
 from lit_gan.loggers.csv import CSVMetrics
-from lit_gan.loggers.tensorboard import RunBoard, tensorboard_logger
+from lit_gan.loggers.tensorboard import tensorboard_logger
 from lit_gan.loggers.wandb.choice import finished_wandb, with_wandb, without_wandb
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.checkpoint_io import AtomicCheckpointIO
@@ -62,6 +64,7 @@ from lit_gan.runs.heartbeat import Heartbeat
 from lit_gan.runs.resume import choose_run_folder
 from lit_gan.strategies import DDPGANStrategy
 from lit_gan.strategies.ddp_gan import check_moves_players_apart
+from lit_gan.strategies.lightning_seam import has_own_checkpoint_io
 
 _RUNS = "runs"
 
@@ -87,7 +90,7 @@ def main(verb: str, arguments: list[str]) -> int:
     return DONE
 
 
-class RunCLI(LightningCLI):
+class RunCLI(Command):
     """LightningCLI for one verb, any LightningModule and any data, whose files all go to one run folder.
 
     Args:
@@ -127,9 +130,8 @@ class RunCLI(LightningCLI):
         add_run_options(parser, self.verb)
         link_data_to_model(parser)
 
-    def _add_instantiators(self) -> None:
-        """Lightning's, with ours for the networks and the model."""
-        super()._add_instantiators()
+    def build_by_class(self) -> None:
+        """The networks and the model by builders of our own."""
         self.parser.add_instantiator(built_network, nn.Module, subclasses=True, prepend=True)
         self.parser.add_instantiator(ModuleBuilder(self, "model"), LightningModule, subclasses=True, prepend=True)
 
@@ -139,19 +141,14 @@ class RunCLI(LightningCLI):
         found = interpolated(parser, flags, verb=verb, filled_later=FILLED_BY_DATA)
         with told_as_typed(verb, flags), found as values:
             self.config = self._parse(parser, [verb, *values])
-            check_groups(self._subcommand_parsers[verb], self.options)
+            check_groups(self.parser_of(verb), self.options)
 
     def _parse(self, parser: Parser, arguments: list[str]) -> Any:
         return parser.parse_args(arguments)
 
-    def _parse_ckpt_path(self) -> None:
-        """Nothing: the checkpoint's model is among the configurations already, where flags beat it."""
-
-    def _dump_config(self) -> None:
-        """As LightningCLI's, with what was given although the data might say it."""
-        if not hasattr(self, "config_dump"):
-            super()._dump_config()
-            keep_what_was_given(self.config_dump, self.options)
+    def dumped(self) -> None:
+        """Adds what was given although the data might say it."""
+        keep_what_was_given(self.config_dump, self.options)
 
     @property
     def options(self) -> Any:
@@ -179,7 +176,7 @@ class RunCLI(LightningCLI):
 
     def _choose_run_folder(self) -> None:
         """Training makes or continues a run folder; evaluation writes into the one it is given, or has its own."""
-        self._dump_config()
+        self.dump()
         if self.verb == "fit" or self._evaluates_apart():
             name = self._name_of_the_runs()
             place = UnusedRun(Path(self.options.run_dir or Path(_RUNS, name)))
@@ -222,7 +219,7 @@ class RunCLI(LightningCLI):
             raise
 
     def _built_trainer(self, kwargs: dict[str, Any]) -> Trainer:
-        given = self._get(self.config_init, "trainer")
+        given = self.built("trainer")
         given = {**given, **allocated_devices(given, os.environ)}
         if self.run is not None:
             kwargs["default_root_dir"] = str(self.run.path)
@@ -234,7 +231,7 @@ class RunCLI(LightningCLI):
         kwargs["callbacks"] = [*callbacks, *self._own_callbacks(given, callbacks)]
         kwargs["strategy"] = chosen_strategy(given)
         kwargs["plugins"] = _plugins(given)
-        return self._instantiate_trainer({**given, **kwargs}, self._configured_callbacks(given, limit))
+        return self.built_trainer({**given, **kwargs}, self._configured_callbacks(given, limit))
 
     def _loggers(self, given: Any) -> list[Logger] | bool:
         if self.run is None:
@@ -259,7 +256,7 @@ class RunCLI(LightningCLI):
 
     def _configured_callbacks(self, given: Mapping[str, Any], limit: timedelta | None) -> list[Callback]:
         keys = ("parzen", "evaluation", "sample_grid", "interpolation", "checkpoint")
-        parzen, evaluation, grid, interpolation, checkpoint = (self._get(self.config_init, key) for key in keys)
+        parzen, evaluation, grid, interpolation, checkpoint = map(self.built, keys)
         if evaluation.cache_dir is None:
             evaluation.cache_dir = str(KEPT)
         if self.verb != "fit":
@@ -295,9 +292,6 @@ class RunCLI(LightningCLI):
                     check_moves_players_apart(self.trainer.strategy, self.trainer.world_size, model.players)
                 recording.begin(self.config_dump, self.options.seed_everything, kwargs["ckpt_path"])
                 recording.say_that_it_goes_on()
-                for logger in self.trainer.loggers if recording.resumed else []:
-                    if isinstance(logger, RunBoard):
-                        logger.goes_on_after(recording.first_round)
                 self.trainer.fit(model, **kwargs)
         except BaseException as error:
             ending = self._root_of(error)
@@ -325,14 +319,11 @@ class RunCLI(LightningCLI):
         self._evaluate(self.trainer.test, model, kwargs)
         if self.trainer.is_global_zero:
             name = "this model" if self.run is None else self.run.path.name
-            show_beside(self._get(self.config_init, "parzen"), name)
+            show_beside(self.built("parzen"), name)
 
     def _evaluate(self, evaluate: Any, model: LightningModule, kwargs: dict[str, Any]) -> None:
         checkpoint = load_checkpoint(Path(kwargs["ckpt_path"]))
-        # Evaluation does not restore the loops, and would log at round 0 of epoch 0.
-        loop = self.trainer.fit_loop
-        loop.epoch_loop._batches_that_stepped = max(int(checkpoint.get("global_step", 0)) - 1, 0)  # noqa: SLF001
-        loop.epoch_progress.current.completed = int(checkpoint.get("epoch", 0))
+        evaluate_as_after(self.trainer, int(checkpoint.get("global_step", 0)), int(checkpoint.get("epoch", 0)))
         recorded = (
             nullcontext()
             if self.recording is None
@@ -380,5 +371,5 @@ def _plugins(given: Mapping[str, Any]) -> list[Any]:
     plugins = given.get("plugins") or []
     plugins = plugins if isinstance(plugins, list) else [plugins]
     brought = any(isinstance(plugin, CheckpointIO) for plugin in plugins)
-    brought = brought or getattr(given.get("strategy"), "_checkpoint_io", None) is not None
+    brought = brought or has_own_checkpoint_io(given.get("strategy"))
     return plugins if brought else [*plugins, AtomicCheckpointIO()]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from lit_gan.cli.lightning_seam import Parsed
 from lit_gan.cli.parsing.parser import Parser
 from lit_gan.cli.parsing.run_arguments import completed_arguments
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
@@ -65,7 +66,7 @@ def parsed_command(verb: str, arguments: list[str]) -> Any:
     return _Parsed(verb, arguments).options
 
 
-class _Parsed(RunCLI):
+class _Parsed(Parsed, RunCLI):
     """The command line, parsed and left at that."""
 
     def add_arguments_to_parser(self, parser: Parser) -> None:  # type: ignore[override]  # as RunCLI's
@@ -76,18 +77,6 @@ class _Parsed(RunCLI):
         """Not before each ``${trainer.devices}`` has found its value."""
         self._verb_parser.set_defaults(_NOT_GIVEN)
         return super()._parse(parser, arguments)
-
-    def _set_seed(self) -> None:
-        """Not the seed of this process."""
-
-    def before_instantiate_classes(self) -> None:
-        """Nor its threads."""
-
-    def instantiate_classes(self) -> None:
-        """Neither model nor data."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Nothing is run."""
 
     def settings(self) -> TrainerSettings:
         """What was asked for."""
