@@ -4,9 +4,8 @@ SITE ?= site
 DIST ?= dist
 ENGINE ?= docker
 UPGRADE ?=
-WORKERS ?= 2
 
-.PHONY: help install check lint types contracts test docs wheel format pins image
+.PHONY: help install check lint types contracts test suite docs wheel format pins image
 
 help:  ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -14,7 +13,7 @@ help:  ## show this help
 install:  ## editable install with everything a developer needs
 	$(PYTHON) -m pip install -e '.[dev]'
 
-check: lint types contracts test docs wheel  ## what CI runs, word for word
+check: lint types contracts suite docs wheel  ## what CI runs, word for word
 
 lint:  ## ruff: rules and format; hadolint: the Dockerfile
 	$(PYTHON) -m ruff check .
@@ -27,8 +26,11 @@ types:  ## mypy, strict
 contracts:  ## imports go down only
 	$(PYTHON) -c "import sys; from importlinter.cli import lint_imports_command; sys.argv = ['lint-imports', '--no-cache']; lint_imports_command()"
 
-test:  ## the test suite with coverage, in WORKERS processes
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term --cov-fail-under=90
+test:  ## the fast tests, for one's own loop
+	$(PYTHON) -m pytest -m 'not slow'
+
+suite:  ## all tests, with coverage
+	$(PYTHON) -m pytest --cov --cov-report=term --cov-fail-under=90
 
 docs:  ## the documentation, strict
 	$(PYTHON) -m mkdocs build --strict --site-dir $(SITE)

@@ -1,35 +1,45 @@
 """Algorithm 1 of *Generative Adversarial Nets* as a LightningModule."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, Literal, Self
+from functools import partial
+from typing import Any, Self
 
 import torch
+from jsonargparse.typing import lazy_instance
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim import SGD
 
+from lit_gan.adaptive import Adaptive, adapt_again, adapted
+from lit_gan.augmentation import Augmentation
 from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
 from lit_gan.engine.held_out import HeldOut
 from lit_gan.engine.lightning_seam import callbacks_of, round_is_logged
-from lit_gan.engine.minibatches import Minibatch, cut_into_minibatches
-from lit_gan.engine.rounds import RoundModule
+from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
+from lit_gan.engine.rounds import RoundModule, is_fitted
+from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
+from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn
 from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
-from lit_gan.engine.verdict import Verdict, at_least_float32, joined
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.functional.torch_seam import BatchNorm
 from lit_gan.generative import GenerativeModule
-from lit_gan.latents import Latent
+from lit_gan.latents import Latent, Uniform
 from lit_gan.objectives import NonSaturating, Objective
+from lit_gan.penalties import Penalty, due_in, twice_differentiable
+from lit_gan.randomness import stream
 from lit_gan.schedules import Schedule
 from lit_gan.sharding import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import unsent
 
-PlayerName = Literal["generator", "discriminator"]
+# Defaults that the command line knows the arguments of; each GAN has its own instance.
+_UNIFORM: Latent = lazy_instance(Uniform)
+_NON_SATURATING: Objective = lazy_instance(NonSaturating)
+_FIXED_STEPS: Coordination = lazy_instance(FixedSteps)
 
 
 class GAN(GenerativeModule, RoundModule):
@@ -49,15 +59,17 @@ class GAN(GenerativeModule, RoundModule):
         discriminator: D, from data ``(N, C, H, W)`` to logits ``(N, 1)``, ``(N,)``, or a map of them ``(N, 1, h, w)``,
             whose entries count alike: no probabilities. It sees examples and samples in one batch, unless it has batch
             normalisation or an attribute ``sees_whole_batch = True``.
-        latent: :math:`p_z`; ``None`` is ``Uniform`` of the generator's ``latent_size``.
-        objective: What each player minimises; ``None`` is ``NonSaturating``.
-        coordination: How often D moves before G does; ``None`` is ``FixedSteps(1)``.
+        latent: :math:`p_z`; by default, and where it is ``None``, ``Uniform`` of the generator's ``latent_size``.
+        objective: What each player minimises; by default, and where it is ``None``, ``NonSaturating``.
+        coordination: How often D moves before G does; by default, and where it is ``None``, ``FixedSteps(1)``.
         optimizer_g: Builds G's optimiser from G's parameters.
         optimizer_d: Builds D's optimiser from D's parameters.
         schedule_g: What changes the rate and the momentum of G's optimiser.
         schedule_d: What changes the rate and the momentum of D's optimiser.
         clip_g: Largest L2 norm of G's gradient; ``None`` leaves it alone.
         clip_d: Largest L2 norm of D's gradient; ``None`` leaves it alone.
+        penalties: What D pays beside its loss, say ``[R1(10.0, every=16)]``.
+        augment: How images are changed before D sees them, in training alone.
 
     Raises:
         UserError: If the latent's size is not the generator's, or a player cannot be trained as asked; in the first
@@ -80,21 +92,28 @@ class GAN(GenerativeModule, RoundModule):
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        latent: Latent | None = None,
-        objective: Objective | None = None,
-        coordination: Coordination | None = None,
+        latent: Latent | None = _UNIFORM,
+        objective: Objective | None = _NON_SATURATING,
+        coordination: Coordination | None = _FIXED_STEPS,
         optimizer_g: OptimizerCallable = lambda parameters: SGD(parameters, lr=0.1, momentum=0.5),
         optimizer_d: OptimizerCallable = lambda parameters: SGD(parameters, lr=0.1, momentum=0.5),
         schedule_g: Sequence[Schedule] = (),
         schedule_d: Sequence[Schedule] = (),
         clip_g: float | None = None,
         clip_d: float | None = None,
+        penalties: Sequence[Penalty] = (),
+        augment: Augmentation | None = None,
     ) -> None:
-        super().__init__(generator, latent)
+        super().__init__(generator, None if latent is _UNIFORM else latent)
         self.discriminator = discriminator
         self._contracts = Contracts(generator, discriminator)
-        self.objective = objective or NonSaturating()
-        self.coordination = coordination or FixedSteps()
+        self.objective = objective if objective and objective is not _NON_SATURATING else NonSaturating()
+        check_objective(self.objective)
+        self.coordination = coordination if coordination and coordination is not _FIXED_STEPS else FixedSteps()
+        self.penalties = tuple(penalties)
+        self.augment = augment
+        self._paid: dict[str, Tensor] = {}  # the penalties by name, each as it was when it was due last
+        self._auxiliary_takes_turn = True
         self.add_player("generator", generator, optimizer_g, schedule_g, clip_g, short="g")
         self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
         self._passes: dict[tuple[str, int], HeldOut] = {}  # over the held-out loaders, by split and number
@@ -115,40 +134,44 @@ class GAN(GenerativeModule, RoundModule):
             Each player's last loss by the player's name, for the callbacks that watch them.
         """
         with self.round(), self._contracts.round(self.trainer.strategy):
-            minibatches = cut_into_minibatches(self._taken_apart(batch), self.minibatches_per_round)
-            k = self.coordination.discriminator_steps(self.global_step)
+            batch = self._taken_apart(batch)
+            minibatches = cut_into_minibatches(batch, self.minibatches_per_round, self._own_minibatches)
+            k, outcome = self._begin_round(), None
             for turn in range(k):
-                verdict = self._update_discriminator(minibatches[turn], turn)
-            loss_g = self._update_generator(minibatches[k - 1], turn=k)
-        if round_is_logged(self.trainer, self.global_step):
-            self._log_round(verdict, loss_g)
-        return {"generator": loss_g, "discriminator": verdict.loss}
+                outcome = self._update_discriminator(minibatches[turn], turn)
+            loss_g = self._update_generator(minibatches[k - 1 + self._own_minibatches], turn=k)
+        self._end_round(k, outcome, loss_g)
+        return {"generator": loss_g} if outcome is None else {"generator": loss_g, "discriminator": outcome.loss}
 
-    def _update_discriminator(self, minibatch: Minibatch, turn: int) -> Verdict:
-        """D ascends V(D, G) on a minibatch of examples and as many samples."""
+    def _update_discriminator(self, minibatch: Minibatch, turn: int) -> Outcome:
+        """D ascends V(D, G) on a minibatch of examples and as many samples, and pays the penalties that are due."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
-        verdicts = []
+        due = due_in(self.global_step, self.penalties)
+        outcomes = []
         with self.turn("discriminator"):
-            for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
+            for piece in self._micro_batches(x, z, condition, turn):
                 with torch.no_grad():
-                    generated = self._contracts.generated(self.generate, z_part, condition_part, x_part)
-                verdict = self._judge(x_part, generated, condition_part)
-                self._backward("discriminator", share, verdict.loss, x_part, condition_part)
-                verdicts.append((share, verdict))
-        return joined(verdicts)
+                    generated = self._contracts.generated(self.generate, piece.z, piece.condition, piece.x)
+                with twice_differentiable(self.device) if due else nullcontext():
+                    seen = self._discriminators_turn(piece, generated, due)
+                    outcome = self._outcome(seen, due)
+                self._backward(piece.share, outcome.loss_with(due), seen, twice=bool(due))
+                outcomes.append((piece.share, outcome))
+        return Outcome.of_pieces(outcomes)
 
     def _update_generator(self, minibatch: Minibatch, turn: int) -> Tensor:
-        """G descends its loss on fresh latents; a conditional G under the conditions of the last minibatch."""
+        """G descends its loss on fresh latents; a conditional G under the conditions of the minibatch."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
         total = torch.zeros((), device=self.device)
         with self.turn("generator"):
-            for share, x_part, z_part, condition_part in self._micro_batches(x, z, condition):
-                generated = self._contracts.generated(self.generate, z_part, condition_part, x_part)
-                loss = self._contracts.loss(self.objective, "loss_g", self._logits(generated, condition_part))
-                self._backward("generator", share, loss, generated, condition_part)
-                total = total + share * loss.detach()
+            for piece in self._micro_batches(x, z, condition, turn):
+                generated = self._contracts.generated(self.generate, piece.z, piece.condition, piece.x)
+                seen = self._generators_turn(piece, generated)
+                loss = self._contracts.loss(self.objective, "loss_g", *seen.logits_of_generator)
+                self._backward(piece.share, loss, seen)
+                total = total + piece.share * loss.detach()
         return total
 
     # -- What a subclass overrides ----------------------------------------------------------------------------------
@@ -180,13 +203,12 @@ class GAN(GenerativeModule, RoundModule):
         """
         return examples_of(batch), None
 
-    def auxiliary_loss(self, player: PlayerName, x: Tensor, condition: Tensor | None) -> Tensor | None:
+    def auxiliary_loss(self, turn: Turn) -> Tensor | None:
         """A further task of a player, added to its loss.
 
         Args:
-            player: Whose turn it is.
-            x: The examples in D's turn, the generated samples in G's.
-            condition: What they are conditioned on.
+            turn: What the player sees: ``turn.player``, the examples ``turn.x``, the samples ``turn.generated``, D's
+                logits on them, ``turn.condition``; ``turn.discriminate`` gives D's logits on further images.
 
         Returns:
             A scalar, or ``None`` where there is no further task.
@@ -211,8 +233,8 @@ class GAN(GenerativeModule, RoundModule):
             with torch.autocast(self.device.type, enabled=False):
                 with self.averaged():
                     generated = self._contracts.generated(self.generate, z, condition, x)
-                verdict = self._judge(x, generated, condition)
-            held_out.update(verdict)
+                logits = self._judge(x, generated, condition)
+            held_out.update(*logits)
             self._contracts.passed()
         for name, mean in held_out.means.items():
             # Named, for Lightning takes no metric without: these are no part of the module.
@@ -229,6 +251,19 @@ class GAN(GenerativeModule, RoundModule):
 
     # -- The run ----------------------------------------------------------------------------------------------------
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what has adapted to how the game goes."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["lit_gan"] |= {"adapted": adapted(self._adaptive), "penalties": self._paid}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A training goes on with what has adapted."""
+        super().on_load_checkpoint(checkpoint)
+        if is_fitted(self):
+            saved = checkpoint.get("lit_gan", {})
+            adapt_again(self._adaptive, saved.get("adapted", {}))
+            self._paid = dict(saved.get("penalties", {}))
+
     def setup(self, stage: str) -> None:
         """What the users' parts are held to begins anew.
 
@@ -241,6 +276,7 @@ class GAN(GenerativeModule, RoundModule):
         check_declared_ranges(self.generator, data)
         if stage == "fit":
             warn_of_last_layer(self.generator, data)
+            self._auxiliary_takes_turn = takes_turn(self.auxiliary_loss)
 
     def on_fit_start(self) -> None:
         """A new run sets what depends on its data; a resumed or a loaded GAN has it already."""
@@ -257,8 +293,11 @@ class GAN(GenerativeModule, RoundModule):
 
     @property
     def minibatches_per_round(self) -> int:
-        """How many minibatches a loader's batch holds: one for each update of D that a round may take."""
-        return self.coordination.max_discriminator_steps
+        """How many minibatches a loader's batch holds: one for each update of D that a round may take.
+
+        Where the objective pairs samples with examples, there is one more, for G's update.
+        """
+        return self.coordination.max_discriminator_steps + self._own_minibatches
 
     def for_export(self) -> Self:
         """As a generative module's, without D: the copy generates, and nothing else."""
@@ -275,44 +314,126 @@ class GAN(GenerativeModule, RoundModule):
     def _logits(self, x: Tensor, condition: Tensor | None) -> Tensor:
         return at_least_float32(self._contracts.logits(self.discriminate, x, condition, self.objective))
 
-    def _micro_batches(
-        self, x: Tensor, z: Tensor, condition: Tensor | None
-    ) -> Iterator[tuple[float, Tensor, Tensor, Tensor | None]]:
+    def _micro_batches(self, x: Tensor, z: Tensor, condition: Tensor | None, turn: int) -> Iterator[Piece]:
         """The minibatch in pieces, each with its share of the rows; gradients travel with the last one, summed."""
         pieces = min(self.coordination.micro_batches, len(x))
-        conditions = [None] * pieces if condition is None else condition.tensor_split(pieces)
-        parts = zip(x.tensor_split(pieces), z.tensor_split(pieces), conditions, strict=True)
-        for index, (x_part, z_part, condition_part) in enumerate(parts, start=1):
+        for index, piece in enumerate(cut_into_pieces(x, z, condition, pieces, turn), start=1):
             with unsent(self.trainer.strategy) if index < pieces else nullcontext():
-                yield len(x_part) / len(x), x_part, z_part, condition_part
+                yield piece
 
-    def _judge(self, x: Tensor, generated: Tensor, condition: Tensor | None) -> Verdict:
+    def _judge(self, x: Tensor, generated: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """D's logits on examples and samples, in one forward pass where D's rows do not see each other."""
-        if self._joint_forward:
-            both = None if condition is None else torch.cat([condition, condition])
-            logits = self._logits(torch.cat([x, generated]), both)
-            real_logits, fake_logits = logits[: len(x)], logits[len(x) :]
-        else:
-            real_logits, fake_logits = self._logits(x, condition), self._logits(generated, condition)
-        loss = self._contracts.loss(self.objective, "loss_d", real_logits, fake_logits)
-        return Verdict(loss, real_logits, fake_logits)
+        if not self._joint_forward:
+            return self._logits(x, condition), self._logits(generated, condition)
+        both = None if condition is None else torch.cat([condition, condition])
+        logits = self._logits(torch.cat([x, generated]), both)
+        return logits[: len(x)], logits[len(x) :]
 
-    def _backward(self, player: PlayerName, share: float, loss: Tensor, x: Tensor, condition: Tensor | None) -> None:
-        auxiliary = self.auxiliary_loss(player, x, condition)
+    def _discriminators_turn(self, piece: Piece, generated: Tensor, due: Mapping[str, Penalty]) -> Turn:
+        """D on examples and samples, whose gradients are followed where a penalty is due that needs them."""
+        x = piece.x
+        if due:  # then D is outside autocast, whose samples may have 16 bits
+            needed = {name for penalty in due.values() for name in penalty.differentiates}
+            x = x.detach().requires_grad_("x" in needed)
+            generated = generated.to(x.dtype).requires_grad_("generated" in needed)
+        augmented = self._augmented(x, "x", piece), self._augmented(generated, "generated", piece)
+        return self._turn_of("discriminator", piece, (x, generated), self._judge(*augmented, piece.condition))
+
+    def _generators_turn(self, piece: Piece, generated: Tensor) -> Turn:
+        """D on samples; and on G's own minibatch of examples, where the objective pairs the two."""
+        fake_logits = self._logits(self._augmented(generated, "generated", piece), piece.condition)
+        real_logits: Any = None
+        if self.objective.pairs_examples:
+            with torch.no_grad():  # neither D nor the examples move
+                real_logits = self._logits(self._augmented(piece.x, "x", piece), piece.condition)
+        return self._turn_of("generator", piece, (piece.x, generated), (real_logits, fake_logits))
+
+    def _turn_of(
+        self, player: PlayerName, piece: Piece, images: tuple[Tensor, Tensor], logits: tuple[Tensor, Tensor]
+    ) -> Turn:
+        def discriminate(further: Tensor, condition: Tensor | None = None) -> Tensor:
+            condition = piece.condition if condition is None else condition
+            return self._logits(self._augmented(further, "further images", piece), condition)
+
+        draws = partial(self._stream, "turn", piece)
+        rows = piece.rows, piece.rows_in_all
+        return Turn(player, *images, *logits, piece.condition, discriminate, draws, *rows)
+
+    def _augmented(self, images: Tensor, whose: str, piece: Piece) -> Tensor:
+        """Images as D sees them in training, by draws that are a function of (seed, round, turn, rank) and the row."""
+        if self.augment is None:
+            return images
+        rng = self._stream(f"augmentation of {whose}", piece)
+        return piece.changed(images, partial(self._contracts.augmented, self.augment, rng))
+
+    def _stream(self, purpose: str, piece: Piece) -> torch.Generator:
+        return stream(self.seed, purpose, self.global_step, piece.turn, self.global_rank, device=self.device)
+
+    def _outcome(self, turn: Turn, due: Mapping[str, Penalty]) -> Outcome:
+        loss = self._contracts.loss(self.objective, "loss_d", turn.real_logits, turn.fake_logits)
+        penalties = {name: self._contracts.penalty(penalty, turn) for name, penalty in due.items()}
+        return Outcome(loss, turn.real_logits, turn.fake_logits, penalties)
+
+    def _backward(self, share: float, loss: Tensor, turn: Turn, *, twice: bool = False) -> None:
+        old_form = turn.player, turn.x if turn.player == "discriminator" else turn.generated, turn.condition
+        auxiliary = self.auxiliary_loss(*((turn,) if self._auxiliary_takes_turn else old_form))
         total = loss if auxiliary is None else loss + auxiliary
         self._contracts.agree(self.trainer.strategy)
-        self.manual_backward(total if share == 1 else total * share)
+        with self._contracts.differentiated_twice() if twice else nullcontext():
+            self.manual_backward(total if share == 1 else total * share)
+
+    @property
+    def _own_minibatches(self) -> int:
+        """How many minibatches of examples are for G's turn alone."""
+        return int(self.objective.pairs_examples)
+
+    @property
+    def _adaptive(self) -> dict[str, Adaptive]:
+        """The parts that may adapt to how the game goes."""
+        return {"coordination": self.coordination} | ({} if self.augment is None else {"augment": self.augment})
+
+    def _begin_round(self) -> int:
+        """How often D moves in it."""
+        if self.augment is not None:
+            self.augment.begin_round(self.global_step)
+        return check_steps(self.coordination.discriminator_steps(self.global_step), self.coordination)
+
+    def _end_round(self, k: int, outcome: Outcome | None, loss_g: Tensor) -> None:
+        """What adapts sees the round's numbers, and where it is logged, they are logged: both are means over ranks."""
+        self._paid |= {} if outcome is None else outcome.penalties
+        watching = [part for part in self._adaptive.values() if part.observes()]
+        logged = round_is_logged(self.trainer, self.global_step)
+        if not (logged or watching):
+            return
+        numbers = self._round_means(outcome, loss_g, accuracy=bool(watching))
+        for part in watching:
+            part.observe(numbers)
+        if logged:
+            self._log_round(k, outcome, numbers)
 
     @torch.no_grad()
-    def _log_round(self, verdict: Verdict, loss_g: Tensor) -> None:
-        _, real_logits, fake_logits = verdict
-        self._contracts.probabilities.look_at_values(real_logits, fake_logits, self.objective, self.global_step)
-        meant = self.objective.logits_are_log_odds
-        numbers = {"loss_d": verdict.loss, "loss_g": loss_g, **(verdict.quantities() if meant else {})}
-        # One reduction for all of them: what is logged is of the whole round, not of this rank's part of it.
+    def _round_means(self, outcome: Outcome | None, loss_g: Tensor, *, accuracy: bool) -> dict[str, Tensor]:
+        """The round's numbers over all ranks, not of this rank's part of it; of D's none where it rested."""
+        numbers = {"loss_g": loss_g}
+        if outcome is not None:
+            logits = outcome.real_logits, outcome.fake_logits
+            numbers = {"loss_d": outcome.loss, **numbers}
+            numbers |= quantities(*logits) if self.objective.logits_are_log_odds else {}
+            numbers |= accuracies(*logits, self.objective) if accuracy else {}
+            numbers |= {f"penalty_{name}": paid.to(loss_g) for name, paid in self._paid.items()}
         means = self.trainer.strategy.reduce(torch.stack(list(numbers.values())), reduce_op="mean")
         numbers = dict(zip(numbers, means, strict=True))
-        if meant:
+        if "value" in numbers:
             numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
-        for name, value in numbers.items():
-            self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=len(real_logits))
+        return numbers
+
+    @torch.no_grad()
+    def _log_round(self, k: int, outcome: Outcome | None, numbers: dict[str, Tensor]) -> None:
+        if outcome is not None:
+            logits = outcome.real_logits, outcome.fake_logits
+            self._contracts.probabilities.look_at_values(*logits, self.objective, self.global_step)
+        shown = {name: value for name, value in numbers.items() if not name.startswith("accuracy_")}
+        if self.coordination.observes():
+            shown["discriminator_steps"] = torch.tensor(float(k))
+        for name, value in shown.items():
+            self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=1)

@@ -431,18 +431,18 @@ class _Generation(nn.Module):
 
 def _latent_for(generator: nn.Module, latent: Latent | None) -> Latent:
     size = getattr(generator, "latent_size", None)
-    if latent is None:
-        if size is None:
+    latent = Uniform() if latent is None else latent
+    if size is not None:
+        latent = latent.sized(int(size))
+        if latent.size != size:
             raise UserError(
-                f"latent = None needs the generator's latent_size, which {type(generator).__name__} does not have: "
-                "give it that attribute or pass a latent, say lit_gan.latents.Uniform(size=100)."
+                f"latent size = {latent.size} but the generator's latent_size = {size}: expected the same number."
             )
-        return Uniform(int(size))
-    if size is None:
-        return latent
-    latent = latent.sized(int(size))
-    if latent.size != size:
+    try:
+        latent.size  # noqa: B018 -- it raises where there is none
+    except UserError as error:
         raise UserError(
-            f"latent size = {latent.size} but the generator's latent_size = {size}: expected the same number."
-        )
+            f"latent = {type(latent).__name__} needs the generator's latent_size, which {type(generator).__name__} "
+            "does not have: give it that attribute or pass a latent with a size, say lit_gan.latents.Uniform(size=100)."
+        ) from error
     return latent

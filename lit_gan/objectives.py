@@ -1,7 +1,8 @@
 r"""What each player minimises, on logits.
 
-Every objective is two pure functions: ``loss_d(real_logits, fake_logits)`` and ``loss_g(fake_logits)``. As in the
-authors' code, D's loss is half the sum of its real and its generated part. With :math:`D = \mathrm{sigmoid}(logit)`,
+Every objective is two pure functions: ``loss_d(real_logits, fake_logits)`` and ``loss_g(fake_logits)``, or
+``loss_g(fake_logits, real_logits)`` where it pairs samples with examples. As in the authors' code, D's loss is half the
+sum of its real and its generated part. With :math:`D = \mathrm{sigmoid}(logit)`,
 :math:`\log D` is ``logsigmoid(logit)`` and :math:`\log(1 - D)` is ``logsigmoid(-logit)``: exact at any logit, with a
 gradient that never vanishes by rounding.
 
@@ -32,6 +33,15 @@ class Objective(ABC):
     """Whether the sigmoid of a logit is D's probability that it was shown data. Where D is a critic or a regression,
     V(D, G), the bound on the divergence and the means of D say nothing, and are not logged."""
 
+    pairs_examples = False
+    """Whether ``loss_g`` compares samples with examples. Its turn then has a fresh minibatch of examples of its own: a
+    round takes k + 1 minibatches, and ``loss_g`` is given D's logits on it."""
+
+    decision_boundary: float | None = 0.0
+    """The logit above which D takes what it is shown for an example; ``None`` where only differences of logits mean
+    anything: D is right there where an example's logit is above that of the sample in the same row. D's accuracy, which
+    a coordination may watch, is counted by it."""
+
     @abstractmethod
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """The discriminator's loss.
@@ -45,11 +55,12 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def loss_g(self, fake_logits: Tensor) -> Tensor:
-        """The generator's loss.
+    def loss_g(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """The generator's loss; where :attr:`pairs_examples` is false, ``loss_g(self, fake_logits)`` is enough.
 
         Args:
             fake_logits: D's logits on generated samples, ``(M, 1)``.
+            real_logits: D's logits on as many fresh examples, where :attr:`pairs_examples` is true; else ``None``.
 
         Returns:
             A scalar, the mean over the samples.
@@ -79,7 +90,7 @@ class Minimax(_CrossEntropyDiscriminator):
         Goodfellow et al. 2014, eq. 1 and Algorithm 1.
     """
 
-    def loss_g(self, fake_logits: Tensor) -> Tensor:
+    def loss_g(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """``mean log(1 - D(G(z)))``; see :meth:`Objective.loss_g`."""
         return F.logsigmoid(-fake_logits).mean()
 
@@ -100,7 +111,7 @@ class NonSaturating(_CrossEntropyDiscriminator):
         Goodfellow et al. 2014, section 3.
     """
 
-    def loss_g(self, fake_logits: Tensor) -> Tensor:
+    def loss_g(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """``-mean log D(G(z))``; see :meth:`Objective.loss_g`."""
         return -F.logsigmoid(fake_logits).mean()
 
@@ -122,12 +133,13 @@ class LeastSquares(Objective):
     """
 
     logits_are_log_odds = False
+    decision_boundary = 0.5
 
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """``0.5 (mean (D(x) - 1)^2 + mean D(G(z))^2)``; see :meth:`Objective.loss_d`."""
         return 0.5 * ((real_logits - 1).square().mean() + fake_logits.square().mean())
 
-    def loss_g(self, fake_logits: Tensor) -> Tensor:
+    def loss_g(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """``0.5 mean (D(G(z)) - 1)^2``; see :meth:`Objective.loss_g`."""
         return 0.5 * (fake_logits - 1).square().mean()
 
@@ -152,13 +164,16 @@ class Hinge(Objective):
         """``0.5 (mean relu(1 - D(x)) + mean relu(1 + D(G(z))))``; see :meth:`Objective.loss_d`."""
         return 0.5 * (F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean())
 
-    def loss_g(self, fake_logits: Tensor) -> Tensor:
+    def loss_g(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """``-mean D(G(z))``; see :meth:`Objective.loss_g`."""
         return -fake_logits.mean()
 
 
 class Wasserstein(Objective):
-    r"""The dual form of the Wasserstein distance; keeping D Lipschitz is the network's part (say, by a max norm).
+    r"""The dual form of the Wasserstein distance.
+
+    D has to be kept Lipschitz: by :class:`lit_gan.penalties.GradientPenalty`, or by the network (spectral
+    normalisation, a max norm).
 
     .. math:: L_D = \tfrac12 \left( E[D(G(z))] - E[D(x)] \right), \qquad L_G = -E[D(G(z))]
 
@@ -172,11 +187,46 @@ class Wasserstein(Objective):
     """
 
     logits_are_log_odds = False
+    decision_boundary = None
 
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """``0.5 (mean D(G(z)) - mean D(x))``; see :meth:`Objective.loss_d`."""
         return 0.5 * (fake_logits.mean() - real_logits.mean())
 
-    def loss_g(self, fake_logits: Tensor) -> Tensor:
+    def loss_g(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """``-mean D(G(z))``; see :meth:`Objective.loss_g`."""
         return -fake_logits.mean()
+
+
+class RelativisticPairing(Objective):
+    r"""Each sample against an example: D ranks the example above it, G the other way round.
+
+    .. math::
+        L_D = \tfrac12 E[\mathrm{softplus}(D(G(z)) - D(x))], \qquad L_G = E[\mathrm{softplus}(D(x') - D(G(z)))]
+
+    :math:`x'` is a fresh minibatch of G's own. Halved as every objective here, so that with
+    ``penalties=[R1(gamma), R2(gamma)]`` the two stand to each other as published.
+
+    Example:
+        >>> import torch
+        >>> objective = RelativisticPairing()
+        >>> objective.loss_g(torch.full((3, 1), -50.0), torch.full((3, 1), 50.0))
+        tensor(100.)
+
+    Reference:
+        Jolicoeur-Martineau 2019, *The relativistic discriminator*, section 4.1; Huang et al. 2024, *The GAN is dead;
+        long live the GAN! A Modern GAN Baseline* (R3GAN), eq. 2.
+    """
+
+    logits_are_log_odds = False
+    pairs_examples = True
+    decision_boundary = None
+
+    def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """``0.5 mean softplus(D(G(z)) - D(x))``, row by row; see :meth:`Objective.loss_d`."""
+        return 0.5 * F.softplus(fake_logits - real_logits).mean()
+
+    def loss_g(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """``mean softplus(D(x') - D(G(z)))``, row by row; see :meth:`Objective.loss_g`."""
+        assert real_logits is not None  # noqa: S101 -- pairs_examples says so
+        return F.softplus(real_logits - fake_logits).mean()

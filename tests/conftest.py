@@ -3,15 +3,19 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 # Before torch is imported: one thread, so that sums are formed in the same order on every machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["WANDB_MODE"] = "disabled"
 
+import distribution
 import pytest
 import torch
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
+from nursery import nursery
 from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
+from started import queue, start_python  # noqa: F401 -- fixtures
 from wandb_server import server  # noqa: F401 -- a fixture
 
 
@@ -21,6 +25,22 @@ def pytest_configure(config: pytest.Config) -> None:
     # True of the untrained generators that most tests draw from; the tests of these warnings expect them by name. Here,
     # not in pyproject.toml: there pytest would import the package for it before coverage begins to look.
     config.addinivalue_line("filterwarnings", "ignore::lit_gan.metrics.parzen_warnings.ParzenWarning")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return distribution.number_of_processes(config)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
+    """The processes of pytest-xdist are forks as well."""
+    with nursery(command=False) if session.config.getoption("numprocesses", None) else nullcontext():
+        return (yield)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    distribution.arrange(items)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """What each rank of the tests of `ddp_gan` trains; a module that spawned processes can import."""
 
+import dataclasses
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -9,12 +10,17 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.strategies import DDPStrategy
 from tiny_gan import sgd, trainer
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
+from lit_gan.augmentation import Augmentation
 from lit_gan.callbacks.ema import GeneratorEMA
-from lit_gan.coordination import FixedSteps
+from lit_gan.coordination import AccuracyBand, FixedSteps
+from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+from lit_gan.objectives import RelativisticPairing, Wasserstein
+from lit_gan.penalties import R1, R2, GradientPenalty
 from lit_gan.randomness import stream
 from lit_gan.strategies import DDPGANStrategy
 
@@ -116,6 +122,81 @@ def equality(rank: int | None) -> dict[str, Any]:
         kwargs = {} if rank is None else {"strategy": DDPGANStrategy(ddp_comm_hook=sent.hook), "devices": 2}
         train(module, _typed(Batches(k, rank), precision), precision=precision, **kwargs)
         results[f"{k} {network} {precision}"] = {"weights": dict(module.state_dict()), "sent": sent.bytes}
+    return results
+
+
+class RowScale(Augmentation):
+    """Different for each row, and the same on whatever rank the row is."""
+
+    def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        return images * (1 + images.detach().mean((1, 2, 3), keepdim=True))
+
+
+class FedTurn(Turn):
+    """Draws of two ranks: each its own, or one process both."""
+
+    def uniform(self) -> Tensor:
+        alone = not torch.distributed.is_initialized()
+        ranks = range(2) if alone else [torch.distributed.get_rank()]
+        num = len(self.x) // len(ranks)
+        drawn = [torch.rand(num, 1, 1, 1, generator=stream(2, "mix", rank), dtype=self.x.dtype) for rank in ranks]
+        return torch.cat(drawn)
+
+
+class FedPenalty(GradientPenalty):
+    def __call__(self, turn: Turn) -> Tensor:
+        fields = {field.name: getattr(turn, field.name) for field in dataclasses.fields(turn)}
+        return super().__call__(FedTurn(**fields))
+
+
+class Kernel(nn.Module):
+    """A critic whose rows see each other, through no statistic that differs by rank."""
+
+    sees_whole_batch = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = conv_discriminator()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+def seams_gan(case: str) -> GAN:
+    """A game with all that came after Algorithm 1."""
+    options: dict[str, Any] = {
+        "r1 and r2": {"penalties": [R1(0.5), R2(0.5, every=2)]},
+        "gradient penalty": {"penalties": [FedPenalty(1.0)], "objective": Wasserstein()},
+        "pairing": {"objective": RelativisticPairing(), "penalties": [R1(0.1), R2(0.1)]},
+        "augmentation": {"augment": RowScale(), "penalties": [R1(0.1)]},
+        "micro-batches": {"penalties": [R1(0.5), R2(0.5)], "coordination": FixedSteps(1, micro_batches=2)},
+        "accuracy band": {"coordination": AccuracyBand(0.49, 0.51, max_steps=3, window=2), "penalties": [R1(0.1)]},
+    }.get(case, {"penalties": [R1(0.5), R2(0.5)]})
+    module = gan("conv", 1, **options)
+    if case == "spectral norm":
+        for index in (0, 2, 4):
+            spectral_norm(module.discriminator[index])
+    if case == "apart":
+        torch.manual_seed(0)
+        module = FedGAN(ConvGenerator(), Kernel(), optimizer_g=sgd(0.1), optimizer_d=sgd(0.1), **options)
+    return module
+
+
+SEAMS = (
+    *("r1 and r2", "gradient penalty", "pairing", "augmentation", "micro-batches", "accuracy band"),
+    *("spectral norm", "apart"),
+)
+
+
+def seams(rank: int | None) -> dict[str, Any]:
+    """The weights of every case, and what its coordination has become."""
+    results = {}
+    for case in SEAMS:
+        module = seams_gan(case)
+        kwargs = {} if rank is None else {"strategy": "ddp_gan", "devices": 2}
+        train(module, Batches(module.minibatches_per_round, rank), precision="64", **kwargs)
+        weights = {name: value for name, value in module.state_dict().items() if value.is_floating_point()}
+        results[case] = {"weights": weights, "adapted": module.coordination.state_dict()}
     return results
 
 
@@ -311,5 +392,5 @@ def closures(rank: int) -> dict[str, Tensor]:
 
 
 def everything(rank: int) -> dict[str, Any]:
-    cases = (equality, accumulation, randomness, buffers, averages, errors, foreign, closures)
+    cases = (equality, seams, accumulation, randomness, buffers, averages, errors, foreign, closures)
     return {case.__name__: case(rank) for case in cases}

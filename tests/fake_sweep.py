@@ -14,6 +14,7 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from nursery import nursery
 from trainings import ENVIRON
 from waiting import wait_until
 
@@ -79,28 +80,29 @@ class Command:
 
         wait_until(happens, what, seconds)
 
-    def workers(self) -> list[int]:
-        """The processes of its workers."""
-        return [pid for pid, parent, words in processes() if parent == self.process.pid and "lit_gan.tuning" in words]
+    def trials(self) -> list[int]:
+        """The processes of its trials."""
+        return [pid for pid, parent, _ in processes() if parent == self.process.pid]
 
-    def worker_named(self, name: str) -> int:
-        """The process of one of them."""
-        [found] = [pid for pid, _, words in processes() if name in words]
-        return found
+    def cpu_seconds(self) -> float:
+        """What it has computed so far, its trials apart."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def started(file: Path, *options: str, environ: dict[str, str] | None = None) -> Iterator[Command]:
     """A `lit-gan sweep` in the working directory, ended with the test."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lit_gan", "sweep", str(file), *options],
-        env={**os.environ, **ENVIRON, "CUDA_VISIBLE_DEVICES": "", **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        text=True,
-    )
+    with nursery():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lit_gan", "sweep", str(file), *options],
+            env={**os.environ, **ENVIRON, "CUDA_VISIBLE_DEVICES": "", **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
     try:
         yield Command(process, Path.cwd())
     finally:

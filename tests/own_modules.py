@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.loggers import WandbLogger
 from small_disk import fill
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -182,6 +184,25 @@ class Preempted(Callback):
         if not Path("preempted").exists():
             Path("preempted").touch()
             os.kill(os.getpid(), signal.SIGUSR1)
+
+
+class UsesWandb(Callback):
+    """Logs by W&B's run itself, from an epoch on; at the end the file `imported` says whether W&B is imported.
+
+    Args:
+        from_epoch: Which.
+    """
+
+    def __init__(self, from_epoch: int) -> None:
+        self.from_epoch = from_epoch
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger) and trainer.current_epoch >= self.from_epoch:
+                logger.experiment.log({"mine": trainer.current_epoch})
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        Path("imported").write_text(str("wandb" in sys.modules))
 
 
 class Witness(Callback):

@@ -1,8 +1,4 @@
-"""What each rank of the tests of `lit_gan.strategies` does, and the process that forks the ranks.
-
-Importing torch takes seconds, so one process does it for all; what it forks goes on as a script of its own, down to the
-interpreter's end.
-"""
+"""What each rank of the tests of `lit_gan.strategies` does."""
 
 import json
 import os
@@ -19,30 +15,9 @@ from lit_gan.strategies.peers.watch import PeerWatch
 SPEED = {"every": 0.3, "silence": 3.0, "grace": 1.5, "farewell": 3.0}
 
 
-def serve() -> dict | None:
-    """Forks a rank per line of stdin, or tells how one has ended; returns in the forked processes only."""
-    while line := sys.stdin.readline():
-        order = json.loads(line)
-        if "poll" in order:
-            pid, status = os.waitpid(order["poll"], os.WNOHANG)
-            answer = os.waitstatus_to_exitcode(status) if pid else None
-        else:
-            answer = os.fork()
-            if answer == 0:
-                return order
-        say(json.dumps(answer))
-    return None
-
-
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def become(order: dict) -> None:
-    for stream, name in ((0, os.devnull), (1, order["stdout"]), (2, order["stderr"])):
-        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), stream)
-    os.environ.update(order["environ"])
 
 
 def wait_where_no_error_comes() -> None:
@@ -107,10 +82,7 @@ def run(case: str, options: dict) -> None:
 
 
 if __name__ == "__main__":
-    order = serve()
-    if order is not None:
-        become(order)
-        try:
-            run(order["case"], order["options"])
-        except RunStopped as stop:
-            sys.exit(stop.exit_code)
+    try:
+        run(sys.argv[1], json.loads(sys.argv[2]))
+    except RunStopped as stop:
+        sys.exit(stop.exit_code)

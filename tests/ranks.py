@@ -1,14 +1,21 @@
 """Real gloo ranks on this machine: each one a process of its own that believes it was started by torchrun."""
 
 import os
+import pickle
 import socket
-import traceback
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
-from torch import multiprocessing
+from nursery import nursery
+from trainings import ENVIRON
+
+_SECONDS = 300.0
 
 
 def free_port() -> int:
@@ -31,8 +38,55 @@ def on_ranks(function: Callable[..., Any], world_size: int, folder: Path, *argum
     Returns:
         One result per rank.
     """
-    multiprocessing.spawn(_rank, args=(world_size, free_port(), function, str(folder), arguments), nprocs=world_size)
+    spawn(_rank, world_size, world_size, free_port(), function, str(folder), arguments)
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(world_size)]
+
+
+def spawn(function: Callable[..., Any], world_size: int, *arguments: Any) -> None:
+    """Calls a function of a module in a process for each rank, and waits until all have returned.
+
+    Args:
+        function: Called as ``function(rank, *arguments)``.
+        world_size: How many ranks.
+        *arguments: Its further arguments.
+    """
+    order = pickle.dumps((function, arguments))
+    with nursery():
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", "import ranks; ranks.obey()", str(rank)],
+                env={**os.environ, **ENVIRON},
+                stdin=subprocess.PIPE,
+            )
+            for rank in range(world_size)
+        ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(order)
+        process.stdin.close()
+    try:
+        _wait(processes)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _wait(processes: list[subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        codes = [process.poll() for process in processes]
+        if None not in codes or any(codes) or time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    if any(code != 0 for code in codes):
+        pytest.fail(f"the ranks ended with {codes} (None: killed after that); the test's output has what they said")
+
+
+def obey() -> None:
+    """What one rank does, as its standard input says."""
+    function, arguments = pickle.loads(sys.stdin.buffer.read())
+    function(int(sys.argv[1]), *arguments)
 
 
 def rank_environment(rank: int, world_size: int, port: int) -> dict[str, str]:
@@ -52,8 +106,4 @@ def rank_environment(rank: int, world_size: int, port: int) -> dict[str, str]:
 def _rank(rank: int, world_size: int, port: int, function: Any, folder: str, arguments: tuple[Any, ...]) -> None:
     os.environ.update(rank_environment(rank, world_size, port))
     torch.set_num_threads(1)
-    try:
-        torch.save(function(rank, *arguments), Path(folder) / f"rank{rank}.pt")
-    except BaseException:
-        traceback.print_exc()  # spawn shows one rank's error alone, and seldom the one that matters
-        raise
+    torch.save(function(rank, *arguments), Path(folder) / f"rank{rank}.pt")

@@ -155,12 +155,10 @@ def test_without_batch_norm_nothing_is_computed() -> None:
     assert gan.average_statistics == {}
 
 
-@pytest.mark.parametrize("saved_in_the_midst", [False, True])
-def test_a_checkpoint_has_them_and_a_resumed_run_the_same_bits(tmp_path: Path, saved_in_the_midst: bool) -> None:
+def test_a_checkpoint_has_them_and_a_resumed_run_the_same_bits(tmp_path: Path) -> None:
     whole, first, resumed = _gan(), _gan(), _gan()
-    _fit(whole, max_epochs=3)
-    half = _fit(first, **({"max_steps": 4} if saved_in_the_midst else {"max_epochs": 1}))
-    half.save_checkpoint(tmp_path / "half.ckpt")
+    _fit(whole)
+    _fit(first, max_epochs=1).save_checkpoint(tmp_path / "half.ckpt")
     stored = torch.load(tmp_path / "half.ckpt", weights_only=True)["lit_gan"]
     names = [f"hidden.{i}.running_{kind}" for i in (1, 5) for kind in ("mean", "var")]
     assert list(stored["average_statistics"]) == names
@@ -172,12 +170,11 @@ def test_a_checkpoint_has_them_and_a_resumed_run_the_same_bits(tmp_path: Path, s
         discriminator=MLPDiscriminator(SHAPE, (5,), batch_norm=True),
     )
     assert torch.equal(loaded.decode(z), first.decode(z))
-    fit = trainer(max_epochs=3, callbacks=[GeneratorEMA(horizon=0.3)])
+    fit = trainer(max_epochs=2, callbacks=[GeneratorEMA(horizon=0.3)])
     fit.fit(resumed, _data(), ckpt_path=tmp_path / "half.ckpt", weights_only=True)
-    if not saved_in_the_midst:
-        assert _same(_state(resumed), _state(whole))
-        assert _same(resumed.generator_average, whole.generator_average)
-        assert torch.equal(resumed.decode(z), whole.decode(z))
+    assert _same(_state(resumed), _state(whole))
+    assert _same(resumed.generator_average, whole.generator_average)
+    assert torch.equal(resumed.decode(z), whole.decode(z))
 
 
 def test_a_checkpoint_without_them_samples_as_it_did(tmp_path: Path) -> None:
@@ -253,7 +250,7 @@ def test_a_compiled_generator_has_the_same(in_place: bool) -> None:
 
     plain, wrapped = _gan(), _gan(compiled)
     for gan in (plain, wrapped):
-        _fit(gan, validate=True)
+        _fit(gan, max_steps=1)
     z = torch.rand(5, 4, dtype=torch.float64)
     assert torch.equal(wrapped.decode(z), plain.decode(z))
     assert _same(wrapped.average_statistics, plain.average_statistics)

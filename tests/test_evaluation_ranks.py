@@ -1,6 +1,5 @@
 """Two and three real processes against one: every number of an evaluation, each example once, on every rank alike."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import evaluation_ranks
 import pytest
 import torch
 from evaluation_ranks import CASES
-from torch import multiprocessing
+from ranks import free_port, spawn
 
 pytestmark = pytest.mark.slow
 
@@ -37,12 +36,9 @@ def alone(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> dict[An
 @pytest.fixture(scope="module", params=WORLDS)
 def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[Any, Any]]:
     folder, world = tmp_path_factory.mktemp("ranks"), request.param
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PL_GLOBAL_SEED", "0")
-        multiprocessing.spawn(evaluation_ranks.run, args=(world, port, str(folder)), nprocs=world)
+        spawn(evaluation_ranks.run, world, world, free_port(), str(folder))
     return [torch.load(Path(folder) / str(rank) / "results.pt", weights_only=True) for rank in range(world)]
 
 

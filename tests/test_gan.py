@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 from lit_gan.coordination import FixedSteps
+from lit_gan.engine.turn import Turn
+from lit_gan.engine.value_ranges import ContractWarning
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 from lit_gan.latents import Normal
@@ -363,8 +365,8 @@ def test_a_discriminator_that_sees_the_whole_batch_says_so() -> None:
 
 def test_auxiliary_loss_is_added_to_its_players_loss() -> None:
     class Regularised(GAN):
-        def auxiliary_loss(self, player: str, x: Tensor, condition: Tensor | None) -> Tensor | None:
-            return 10 * self.discriminator.w if player == "discriminator" else None
+        def auxiliary_loss(self, turn: Turn) -> Tensor | None:
+            return 10 * self.discriminator.w if turn.player == "discriminator" else None
 
     plain, regularised = linear_gan(), linear_gan(Regularised)
     for gan in (plain, regularised):
@@ -372,6 +374,58 @@ def test_auxiliary_loss_is_added_to_its_players_loss() -> None:
     shift = plain.discriminator.w.detach() - regularised.discriminator.w.detach()
     assert float(shift) == pytest.approx(0.5 * 10)
     assert float(plain.discriminator.c.detach()) == float(regularised.discriminator.c.detach())
+
+
+def test_auxiliary_loss_as_it_was_written_once_still_counts() -> None:
+    class Earlier(GAN):
+        def auxiliary_loss(self, player: str, x: Tensor, condition: Tensor | None) -> Tensor | None:
+            seen.append((player, x.detach()))
+            return x.sum() * self.discriminator.w if player == "discriminator" else None
+
+    class Now(GAN):
+        def auxiliary_loss(self, turn: Turn) -> Tensor | None:
+            return turn.x.sum() * self.discriminator.w if turn.player == "discriminator" else None
+
+    seen: list[Any] = []
+    earlier, now = linear_gan(Earlier), linear_gan(Now)
+    with pytest.warns(
+        ContractWarning, match=r"Earlier.auxiliary_loss\(player, x, condition\) is called as before: exp"
+    ):
+        trainer(max_steps=1).fit(earlier, loader(examples(8), batch_size=8))
+    trainer(max_steps=1).fit(now, loader(examples(8), batch_size=8))
+    assert [player for player, _ in seen] == ["discriminator", "generator"]
+    assert torch.equal(seen[0][1], examples(8))
+    for one, other in zip(earlier.parameters(), now.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_further_task_sees_the_whole_turn() -> None:
+    class Looking(GAN):
+        def auxiliary_loss(self, turn: Turn) -> None:
+            turns.append(turn)
+            assert torch.equal(turn.discriminate(turn.generated).detach(), turn.fake_logits.detach())
+
+    turns: list[Turn] = []
+    gan = linear_gan(Looking)
+    trainer(max_steps=1).fit(gan, loader(examples(8), batch_size=8))
+    d, g = turns
+    assert (d.player, g.player) == ("discriminator", "generator")
+    assert torch.equal(d.x, examples(8))
+    assert torch.equal(g.x, examples(8))
+    assert d.real_logits.shape == d.fake_logits.shape == (8, 1)
+    assert g.real_logits is None
+    assert g.generated.requires_grad
+    assert not d.generated.requires_grad
+
+
+def test_a_number_of_steps_for_which_there_are_no_minibatches_is_an_error() -> None:
+    class Eager(FixedSteps):
+        def discriminator_steps(self, round_index: int) -> int:
+            return 2
+
+    gan = linear_gan(coordination=Eager())
+    with pytest.raises(UserError, match=r"Eager\) gives discriminator_steps = 2: .* from 0 to its max_.* = 1"):
+        trainer(max_steps=1).fit(gan, loader(examples(8), batch_size=8))
 
 
 def test_batches_may_be_bare_tensors() -> None:
@@ -415,7 +469,9 @@ def test_arguments_that_cannot_work_are_told_at_once(kwargs: dict[str, Any], mes
 
 def test_a_generator_without_latent_size_needs_a_latent() -> None:
     generator = nn.Linear(3, 1)
-    with pytest.raises(UserError, match="latent = None needs the generator's latent_size, which Linear does not have"):
+    with pytest.raises(
+        UserError, match="latent = Uniform needs the generator's latent_size, which Linear does not have"
+    ):
         GAN(generator, LinearDiscriminator())
     assert GAN(generator, LinearDiscriminator(), latent=Normal(3)).latent.size == 3
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, Wasserstein
+from lit_gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, RelativisticPairing, Wasserstein
 
 REAL = torch.tensor([[1.5], [-0.25], [3.0]], dtype=torch.float64)
 FAKE = torch.tensor([[-2.0], [0.5], [1.0], [0.0]], dtype=torch.float64)
@@ -83,3 +83,15 @@ def test_at_zero_logits_d_pays_log_two() -> None:
     torch.testing.assert_close(Minimax().loss_d(zeros, zeros), torch.tensor(math.log(2)))
     torch.testing.assert_close(Minimax().loss_g(zeros), torch.tensor(-math.log(2)))
     torch.testing.assert_close(NonSaturating().loss_g(zeros), torch.tensor(math.log(2)))
+
+
+def test_pairing_is_its_formula_row_by_row() -> None:
+    paired = FAKE[:3]
+    expected_d = 0.5 * (1 + (paired - REAL).exp()).log().mean()
+    expected_g = (1 + (REAL - paired).exp()).log().mean()
+    objective = RelativisticPairing()
+    torch.testing.assert_close(objective.loss_d(REAL, paired), expected_d, rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(objective.loss_g(paired, REAL), expected_g, rtol=1e-14, atol=1e-14)
+    far = torch.full((2, 1), 1e4, dtype=torch.float64)
+    assert objective.loss_d(far, -far) == 0
+    assert objective.loss_g(-far, far) == 2e4

@@ -18,7 +18,6 @@ _OTHERS = ("lightning", "torch", "wandb")
 _SEAMS = {
     "engine/lightning_seam.py": "lightning",
     "strategies/lightning_seam.py": "lightning",
-    "cli/lightning_seam.py": "lightning",
     "functional/torch_seam.py": "torch",
     "loggers/wandb/": "wandb and lightning",
 }
@@ -140,9 +139,8 @@ def test_what_stands_in_the_seams_is_counted() -> None:
     counts = {seam: sum(len(names) for name, names in found.items() if name.startswith(seam)) for seam in _SEAMS}
     del counts["loggers/wandb/"]
     assert counts == {
-        "engine/lightning_seam.py": 10,
+        "engine/lightning_seam.py": 11,
         "strategies/lightning_seam.py": 15,
-        "cli/lightning_seam.py": 9,
         "functional/torch_seam.py": 8,
     }
 

@@ -70,9 +70,37 @@ def test_an_offline_run_that_was_stopped_syncs_whole_and_goes_on_after_that(clie
 def test_an_offline_run_that_was_killed_and_stopped_syncs_whole_by_one_command(client: Client) -> None:
     arguments = ("--wandb=offline", *_STOPS[:-1], "--trainer.callbacks.init_args.rounds=10")
     folder = client.kill("pieces", *arguments, epochs=4, at=5)
+    assert list(folder.glob("wandb/*")) == []  # it is written at the end
     for code in (130, 0):
         assert client.fit("--run_dir=pieces", *arguments, epochs=4).code == code
     check_whole(client.sync(folder), folder)
+
+
+def _offline_with_own_logs(client: Client, name: str, from_epoch: int) -> Path:
+    """The folder of a run in a process in which nobody else has imported W&B."""
+    options = ("--trainer.callbacks+=own_modules.UsesWandb", f"--trainer.callbacks.init_args.from_epoch={from_epoch}")
+    process = client.start("--wandb=offline", f"--run_dir={name}", *options, epochs=2)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    return client.folder / name
+
+
+def test_an_offline_run_imports_nothing_of_wandbs_before_its_end(client: Client) -> None:
+    folder = _offline_with_own_logs(client, "waits", from_epoch=9)
+    assert (client.folder / "imported").read_text() == "False"
+    assert sorted(path.name for path in (folder / "wandb").iterdir())[0] == "id"
+    run = client.sync(folder)
+    check_whole(run, folder)
+    assert run.state == "finished"
+
+
+def test_what_a_callback_logs_to_an_offline_run_itself_is_in_it(client: Client) -> None:
+    folder = _offline_with_own_logs(client, "touched", from_epoch=1)
+    assert (client.folder / "imported").read_text() == "True"
+    run = client.sync(folder)
+    assert [row["mine"] for row in run.history if "mine" in row] == [1]
+    rounds = [row["trainer/global_step"] for row in run.history if "train/loss_d" in row]
+    assert rounds == list(range(8))
 
 
 def test_an_offline_run_goes_on_online(client: Client) -> None:

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
+from nursery import nursery
 from trainings import record
 from wandb_client import HELD_UP, Client, client_of_the_server  # noqa: F401 -- a fixture
 
@@ -31,29 +33,30 @@ def _lit_gan_on_the_path(client: Client) -> None:
     client.server.runs.clear()
     script = client.folder / "bin" / "lit-gan"
     script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lit_gan "$@"\n')
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom lit_gan.cli.main import main\nsys.exit(main())\n")
     script.chmod(0o755)
     client.environ["PATH"] = f"{script.parent}{os.pathsep}{os.environ['PATH']}"
 
 
-def _swept(client: Client, sweep: dict[str, Any], agents: int = 2) -> str:
-    """Runs a sweep to its end; what its agents say."""
+def _swept(client: Client, sweep: dict[str, Any], agents: int = 2, afresh: bool = False) -> str:
+    """Runs a sweep to its end, in fresh interpreters or in forks of the nursery; what its agents say."""
     (client.folder / "sweep.yaml").write_text(yaml.safe_dump(sweep))
     before = set(client.server.sweeps)
     client.wandb("sweep", "sweep.yaml")
     [name] = client.server.sweeps.keys() - before
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "wandb", "agent", name],
-            cwd=client.folder,
-            env=client.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for _ in range(agents)
-    ]
+    with nullcontext() if afresh else nursery():
+        started = [
+            subprocess.Popen(
+                [sys.executable, "-m", "wandb", "agent", name],
+                cwd=client.folder,
+                env=client.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for _ in range(agents)
+        ]
     return "".join(agent.communicate(timeout=240)[0] for agent in started)
 
 
@@ -121,7 +124,7 @@ def test_a_preempted_trial_is_given_to_the_next_agent_that_asks_and_goes_on(clie
 
     server.when(lambda: any(run.history for run in server.runs.values()), preempt)
     options = (*_TINY, "--trainer.max_epochs=2", "--trainer.log_every_n_steps=1", *HELD_UP)
-    said = _swept(client, _shortened(sweep, *options), agents=1)
+    said = _swept(client, _shortened(sweep, *options), agents=1, afresh=True)
 
     [run] = server.runs.values()
     assert (run.state, run.exit_code) == ("finished", 0), said

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nursery import nursery
 
 import lit_gan
 from benchmarks.resume import ARGUMENTS
@@ -38,15 +39,17 @@ class Training:
     folder: Path
 
     @classmethod
-    def start(cls, folder: Path, *options: str, environ: dict[str, str] = ENVIRON) -> "Training":
+    def start(cls, folder: Path, *options: str, environ: dict[str, str] = ENVIRON, afresh: bool = False) -> "Training":
         """On two ranks, in this run folder; what it prints goes beside that.
 
         Args:
             folder: The run folder.
             options: Of `fit`, beside those that all have.
             environ: Variables beside those of the tests.
+            afresh: Whether its interpreters are fresh ones, as a user's, and no forks of the nursery.
         """
-        with folder.with_suffix(".out").open("w") as out, folder.with_suffix(".err").open("w") as err:
+        place = nullcontext() if afresh else nursery()
+        with place, folder.with_suffix(".out").open("w") as out, folder.with_suffix(".err").open("w") as err:
             process = subprocess.Popen(
                 [*COMMAND, f"--run_dir={folder}", "--trainer.devices=2", *options],
                 env={**os.environ, **environ},

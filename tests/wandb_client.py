@@ -14,6 +14,7 @@ import pytest
 import wandb
 from command_line import SHORT, Ending, fit, metrics
 from lightning.pytorch import Callback, Trainer
+from nursery import nursery
 from trainings import ENVIRON, wait_for_rows
 from wandb_server import Run, WandbServer
 
@@ -69,15 +70,16 @@ class Client:
     def start(self, *arguments: str, epochs: int = 2) -> subprocess.Popen[str]:
         """The same as a process of its own; the same command, so that each goes on with the other's run."""
         command = (sys.executable, "-m", "lit_gan", "fit", "--config", "quickstart", *SHORT)
-        return subprocess.Popen(
-            [*command, f"--trainer.max_epochs={epochs}", *OPTIONS, *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with nursery():
+            return subprocess.Popen(
+                [*command, f"--trainer.max_epochs={epochs}", *OPTIONS, *arguments],
+                cwd=self.folder,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
     def kill(self, name: str, *arguments: str, epochs: int, at: int, at_server: int = 0) -> Path:
         """Ends a training by SIGKILL.
@@ -103,16 +105,17 @@ class Client:
 
     def wandb(self, *arguments: Any) -> str:
         """One of W&B's own commands; what it says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "wandb", *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        with nursery():
+            done = subprocess.run(
+                [sys.executable, "-m", "wandb", *map(str, arguments)],
+                cwd=self.folder,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
         assert done.returncode == 0, done.stderr
         assert "ERROR" not in done.stderr, done.stderr
         return done.stdout + done.stderr

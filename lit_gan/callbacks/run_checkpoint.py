@@ -109,7 +109,7 @@ class RunCheckpoint(Checkpoint):
         self.auto_insert_metric_name = auto_insert_metric_name
         self.every_n_train_steps = every_n_train_steps or 0
         self.train_time_interval = train_time_interval
-        nothing_asked = every_n_train_steps is every_n_epochs is train_time_interval is None
+        nothing_asked = every_n_train_steps is None and every_n_epochs is None and train_time_interval is None
         self.every_n_epochs = 1 if nothing_asked else every_n_epochs or 0
         self.enable_version_counter = enable_version_counter
         self._check_arguments()

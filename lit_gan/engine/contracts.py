@@ -16,9 +16,12 @@ from lit_gan.engine.minibatches import Minibatch
 from lit_gan.engine.probabilities import ProbabilityWatch
 from lit_gan.engine.raised import told
 from lit_gan.engine.sample_contract import SampleContract
+from lit_gan.engine.turn import Turn
+from lit_gan.engine.turn_contracts import check_augmented, check_penalty
 from lit_gan.engine.value_ranges import name_of, output_range
 from lit_gan.errors import UserError
 from lit_gan.objectives import Objective
+from lit_gan.penalties import Penalty
 
 # What a function of tensors raises by the form of what it is given.
 _BY_FORM = (AttributeError, IndexError, RuntimeError, TypeError, ValueError)
@@ -187,6 +190,52 @@ class Contracts:
             self.probabilities.look_at_graph(logits, objective)
         return logits
 
+    def augmented(
+        self, augment: Callable[[Tensor, torch.Generator], Tensor], rng: torch.Generator, x: Tensor
+    ) -> Tensor:
+        """Images as D sees them.
+
+        Args:
+            augment: Augments them.
+            rng: Where its draws come from.
+            x: They.
+
+        Raises:
+            UserError: If they are no such images any more.
+        """
+        whose = f"the augmentation ({name_of(augment)})"
+        with told(whose, lambda: f"images {tuple(x.shape)}", closely=self._look.closely):
+            augmented = augment(x, rng)
+        check_augmented(augmented, x, whose, closely=self._look.closely)
+        return augmented
+
+    def penalty(self, penalty: Penalty, turn: Turn) -> Tensor:
+        """A term of D's loss.
+
+        Args:
+            penalty: Gives it.
+            turn: From what.
+
+        Raises:
+            UserError: If it is no scalar through which gradients flow.
+        """
+        whose = f"the penalty ({name_of(penalty)})"
+        with told(whose, lambda: f"images {tuple(turn.x.shape)}", closely=self._look.closely):
+            term = penalty(turn)
+        check_penalty(term, whose, closely=self._look.closely)
+        return term.reshape(())
+
+    @contextmanager
+    def differentiated_twice(self) -> Iterator[None]:
+        """A backward pass through D's gradients; torch knows the second derivative of most operations, and not of all.
+
+        Raises:
+            UserError: If D has one of the others.
+        """
+        whose, closely = "a penalty: the backward pass", self._look.closely
+        with told(whose, lambda: "the gradients of D", RuntimeError, hint=_no_second, closely=closely):
+            yield
+
     def loss(self, objective: Objective, name: Literal["loss_d", "loss_g"], *logits: Tensor) -> Tensor:
         """A player's loss.
 
@@ -204,6 +253,10 @@ class Contracts:
             loss: Tensor = getattr(objective, name)(*logits)
         check_loss(loss, whose)
         return loss
+
+
+def _no_second(_: Exception) -> str:
+    return "; expected operations in the discriminator that torch can differentiate twice"
 
 
 def _first_told(fault: UserError | None) -> str:

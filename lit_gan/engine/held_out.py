@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lit_gan.engine.verdict import Verdict
+from lit_gan.engine.turn import quantities
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.latents import LatentTable
 from lit_gan.metrics.exact_mean import ExactMean
@@ -36,7 +36,7 @@ class HeldOut:
         >>> x, z, _ = held_out.take(torch.zeros(3, 1, 8, 8), None)  # places 0, 2 and, to pad, 4
         >>> len(x), len(z)
         (2, 2)
-        >>> held_out.update(Verdict(torch.tensor(0.0), torch.zeros(2, 1), torch.zeros(2, 1)))
+        >>> held_out.update(torch.zeros(2, 1), torch.zeros(2, 1))
         >>> round(held_out.means["value"].compute().item(), 4)
         -1.3863
     """
@@ -67,16 +67,18 @@ class HeldOut:
         own = slice(len(places))
         return x[own], self._latents.rows(places).to(x.device), None if condition is None else condition[own]
 
-    def update(self, verdict: Verdict) -> None:
+    def update(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         """Adds what D says of a batch.
 
         Args:
-            verdict: D's logits on the examples and on as many samples.
+            real_logits: On the examples.
+            fake_logits: On as many samples.
         """
-        real, fake = verdict.real_logits.to(self._dtype), verdict.fake_logits.to(self._dtype)
-        loss_d, loss_g = self._objective.loss_d(real, fake), self._objective.loss_g(fake)
-        quantities = Verdict(loss_d, real, fake).quantities()
+        real, fake = real_logits.to(self._dtype), fake_logits.to(self._dtype)
+        loss_d = self._objective.loss_d(real, fake)
+        loss_g = self._objective.loss_g(fake, *([real] if self._objective.pairs_examples else []))
+        numbers = quantities(real, fake)
         # The bound is that of the mean value: it is formed at the end.
-        quantities |= {"loss_d": loss_d, "loss_g": loss_g, "jsd_bound": quantities["value"]}
+        numbers |= {"loss_d": loss_d, "loss_g": loss_g, "jsd_bound": numbers["value"]}
         for name, mean in self.means.items():
-            mean.update(quantities[name], rows=len(real))
+            mean.update(numbers[name], rows=len(real))

@@ -28,7 +28,10 @@ _PARTS: tuple[type, ...] = (
     *(CheckpointIO, ClusterEnvironment, Precision, LayerSync),
 )
 # Where our own kinds of parts are that are none of these: a latent, an objective, a mixture of Gaussians, ...
-_HOMES = ("networks", "latents", "objectives", "coordination", "schedules", "data", "metrics")
+_HOMES = (
+    *("networks", "latents", "objectives", "penalties", "augmentation", "coordination", "schedules"),
+    *("data", "metrics"),
+)
 _ALWAYS = ("lit_gan", "torch")
 _LIBRARIES = (*_ALWAYS, "lightning", "lightning_fabric", "pytorch_lightning", "torchmetrics", "torchvision")
 _OPERATIONS = ("torch", "torch.nn.functional", "torch.nn.init")

@@ -5,13 +5,14 @@ are in a ``lightning_seam`` of their own, beside their users. ``tests/test_priva
 """
 
 import functools
+from contextlib import AbstractContextManager
 from typing import Any
 
 from lightning.fabric.plugins.precision.amp import _optimizer_handles_unscaling
+from lightning.fabric.utilities.types import Optimizable
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
-from torch.optim import Optimizer
+from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters, _given_hyperparameters_context
 
 # -- What a type checker does not see, for the Trainer's connectors set it --------------------------------------------
 
@@ -226,9 +227,17 @@ def is_built_from_class_paths() -> bool:
     return _given_hyperparameters.get() is not None
 
 
-def has_unscaled_for(optimizer: Optimizer) -> bool:
+def built_from_class_paths(arguments: dict[str, Any]) -> AbstractContextManager[None]:
+    """Within this context a module that is built keeps these plain arguments, by which Lightning builds it again.
+
+    ``tests/engine/test_loading.py::test_built_from_class_paths_it_loads_from_the_file_alone``
+    """
+    return _given_hyperparameters_context(arguments, instantiator="lightning.pytorch.cli.instantiate_module")
+
+
+def has_unscaled_for(optimizer: Optimizable) -> bool:
     """Whether a fused optimiser unscales its gradients itself, in its step: too late for clipping.
 
     ``tests/engine/test_precision.py::test_clipping_sees_unscaled_gradients_with_a_fused_optimiser``
     """
-    return _optimizer_handles_unscaling(optimizer)
+    return bool(_optimizer_handles_unscaling(optimizer))

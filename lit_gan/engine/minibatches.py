@@ -1,5 +1,9 @@
 """A loader's batch, cut into the minibatches of a round."""
 
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
 
 from lit_gan.errors import UserError
@@ -8,12 +12,68 @@ from lit_gan.errors import UserError
 Minibatch = tuple[Tensor, Tensor | None]
 
 
-def cut_into_minibatches(batch: Minibatch, count: int) -> list[Minibatch]:
+class Piece(NamedTuple):
+    """Some rows of a turn's minibatch, which pass through the networks together.
+
+    Args:
+        x: Their examples.
+        z: Their latents.
+        condition: What they are conditioned on, or ``None``.
+        rows: Which rows they are.
+        rows_in_all: How many rows the minibatch has.
+        turn: Which turn of the round it is.
+    """
+
+    x: Tensor
+    z: Tensor
+    condition: Tensor | None
+    rows: slice
+    rows_in_all: int
+    turn: int
+
+    @property
+    def share(self) -> float:
+        """Its part of the minibatch."""
+        return len(self.x) / self.rows_in_all
+
+    def changed(self, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+        """Images after a random change that acts on the whole minibatch: a row's draws do not depend on the pieces.
+
+        Args:
+            images: A row for each of the piece's.
+            change: Of any number of images, row by row.
+        """
+        if len(self.x) == self.rows_in_all or len(images) != len(self.x):
+            return change(images)
+        others = images.new_zeros(self.rows_in_all, *images.shape[1:])
+        return change(torch.cat([others[: self.rows.start], images, others[self.rows.stop :]]))[self.rows]
+
+
+def cut_into_pieces(x: Tensor, z: Tensor, condition: Tensor | None, count: int, turn: int) -> Iterator[Piece]:
+    """A minibatch in pieces of about equal size, in their order.
+
+    Args:
+        x: The examples.
+        z: Their latents.
+        condition: What they are conditioned on, or ``None``.
+        count: How many pieces; no more than there are rows.
+        turn: Which turn of the round it is.
+    """
+    conditions = [None] * count if condition is None else condition.tensor_split(count)
+    start = 0
+    for x_part, z_part, condition_part in zip(x.tensor_split(count), z.tensor_split(count), conditions, strict=True):
+        rows = slice(start, start + len(x_part))
+        yield Piece(x_part, z_part, condition_part, rows, len(x), turn)
+        start = rows.stop
+
+
+def cut_into_minibatches(batch: Minibatch, count: int, own: int = 0) -> list[Minibatch]:
     """Minibatches of equal size, in their order.
 
     Args:
         batch: All their examples, with what those are conditioned on.
         count: How many minibatches.
+        own: How many of them are G's own.
 
     Raises:
         UserError: If the rows do not divide, or there are none.
@@ -26,10 +86,10 @@ def cut_into_minibatches(batch: Minibatch, count: int) -> list[Minibatch]:
     x, condition = batch
     rows = len(x)
     if rows % count or not rows:
+        whose = f"one for each discriminator step (k = {count - own}){' and one for the generator' if own else ''}"
         raise UserError(
-            f"a batch of {rows} rows cannot be cut into {count} equal minibatches, one for each discriminator "
-            f"step (k = {count}): expected a loader that gives a multiple of {count} rows and drops a smaller last "
-            "batch."
+            f"a batch of {rows} rows cannot be cut into {count} equal minibatches, {whose}: expected a loader that "
+            f"gives a multiple of {count} rows and drops a smaller last batch."
         )
     conditions = [None] * count if condition is None else condition.tensor_split(count)
     return list(zip(x.tensor_split(count), conditions, strict=True))

@@ -170,7 +170,7 @@ class RoundModule(LoadableModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Trains on as this module asks, and not as the one did that wrote the checkpoint."""
         super().on_load_checkpoint(checkpoint)
-        if not _fits(self):
+        if not is_fitted(self):
             return
         keep_patience_as_asked(self.trainer, checkpoint)
         if type(self).configure_optimizers is RoundModule.configure_optimizers:
@@ -241,7 +241,7 @@ class RoundModule(LoadableModule):
                 )
 
 
-def _fits(module: LoadableModule) -> bool:
+def is_fitted(module: LoadableModule) -> bool:
     """Whether a trainer trains it; no property, for TorchScript compiles these."""
     try:
         return module.trainer.state.fn == TrainerFn.FITTING

@@ -113,6 +113,10 @@ class CSVMetrics(Logger):
         """
         self.save()
 
+    def has(self, name: str) -> bool:
+        """Whether the table has a column of that name."""
+        return self._table.has(name)
+
     @rank_zero_only
     def goes_on_after(self, rounds: int) -> None:
         """Drops the rows of later rounds, which are about to be logged again.

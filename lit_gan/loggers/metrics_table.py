@@ -116,6 +116,11 @@ class MetricsTable:
         self._open()
         return list(self._merged().values())
 
+    def has(self, name: str) -> bool:
+        """Whether there is a column of that name, on disk or logged."""
+        self._open()
+        return _one_line(name) in self._columns
+
     def _open(self) -> None:
         """Look at what an earlier process has left, once."""
         if self._opened:

@@ -2,22 +2,30 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 _LENGTH = 16  # hexadecimal digits, 64 bits: no chance collision among any number of real runs
 _SHOWN = 4  # differing keys named in a message
 _ABSENT = "nothing"
+# What later versions write into a configuration that says no more than an earlier one's without it: a run of theirs
+# goes on. Options that were added, by their neutral value; and defaults that once were null, and now name their class.
+_ADDED: dict[str, Any] = {"penalties": [], "augment": None}
+_NAMED: dict[str, Any] = {
+    "latent": {
+        "class_path": "lit_gan.latents.Uniform",
+        "init_args": {"size": None, "low": -math.sqrt(3), "high": math.sqrt(3)},
+    },
+    "objective": {"class_path": "lit_gan.objectives.NonSaturating"},
+    "coordination": {"class_path": "lit_gan.coordination.FixedSteps", "init_args": {"k": 1, "micro_batches": 1}},
+}
 
 
 def plain(value: Any) -> Any:
     """``value`` in the types of JSON, as it comes back from a file: tuples are lists, keys and paths strings.
 
-    Args:
-        value: Nested mappings and sequences of scalars; anything else counts by its ``str``.
-
-    Returns:
-        An equal structure of dict, list, str, int, float, bool and None.
+    Anything else than mappings, sequences and scalars counts by its ``str``.
 
     Example:
         >>> from pathlib import Path
@@ -33,14 +41,18 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def _as_ever(value: Any) -> Any:
+    """A plain configuration as the first version would have written it."""
+    if isinstance(value, list):
+        return [_as_ever(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    known = {key: item for key, item in value.items() if key not in _ADDED or item != _ADDED[key]}
+    return {key: None if item and item == _NAMED.get(key) else _as_ever(item) for key, item in known.items()}
+
+
 def fingerprint(config: Mapping[str, Any]) -> str:
-    """A short name of a configuration's content; the order of its keys does not count.
-
-    Args:
-        config: A resolved configuration, without the keys that do not change the result.
-
-    Returns:
-        16 hexadecimal digits of BLAKE2b.
+    """A short name of a configuration's content (16 hex digits of BLAKE2b); the order of its keys does not count.
 
     Example:
         >>> fingerprint({"lr": 0.1, "k": 1}) == fingerprint({"k": 1, "lr": 0.1})
@@ -48,25 +60,18 @@ def fingerprint(config: Mapping[str, Any]) -> str:
         >>> fingerprint({"lr": 0.1}) == fingerprint({"lr": 0.2})
         False
     """
-    canonical = json.dumps(plain(config), sort_keys=True)
+    canonical = json.dumps(_as_ever(plain(config)), sort_keys=True)
     return hashlib.blake2b(canonical.encode(), digest_size=_LENGTH // 2).hexdigest()
 
 
 def describe_differences(got: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    """The keys in which two configurations differ, the first few of them by name and value.
-
-    Args:
-        got: The configuration of this command.
-        expected: The configuration of the run on disk.
-
-    Returns:
-        One line, empty when they are the same.
+    """The keys in which two configurations differ, the first few by name and value, in one line; "" for the same.
 
     Example:
         >>> describe_differences({"model": {"lr": 0.1, "k": 1}}, {"model": {"lr": 0.2, "k": 1}})
         'model.lr: got 0.1, expected 0.2'
     """
-    here, there = dict(_leaves(plain(got))), dict(_leaves(plain(expected)))
+    here, there = dict(_leaves(_as_ever(plain(got)))), dict(_leaves(_as_ever(plain(expected))))
     keys = [key for key in here | there if _shown(here, key) != _shown(there, key)]
     named = [f"{key}: got {_shown(here, key)}, expected {_shown(there, key)}" for key in keys[:_SHOWN]]
     more = [f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []

@@ -1,11 +1,11 @@
 """A working directory of one's own, and one finished run for all tests that only look at it."""
 
-import os
 import shutil
 from pathlib import Path
 
 import command_line
 import pytest
+from shared_runs import trained_once
 
 
 @pytest.fixture(autouse=True)
@@ -15,13 +15,7 @@ def _working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def _finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, command_line.Ending]:
-    before, place = Path.cwd(), tmp_path_factory.mktemp("finished")
-    os.chdir(place)
-    try:
-        ending = command_line.fit()
-    finally:
-        os.chdir(before)
-    return place, ending
+    return trained_once(tmp_path_factory, "finished", command_line.fit)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from command_line import Ending, fit, lit_gan, metrics, repeatable, the_run, weights
+from shared_runs import trained_once
 from small_disk import fill, small_disk
 
 from lit_gan.errors import DISK_FULL
@@ -128,9 +129,11 @@ def test_a_run_whose_first_checkpoint_does_not_fit_starts_again(disk: Path) -> N
 
 
 @pytest.fixture
-def stopped() -> Path:
+def stopped(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three epochs that Ctrl-C stopped in the third one, with checkpoints of rounds 8 and 4."""
-    assert fit(*_STOPS, epochs=3).code == 130
+    place, ending = trained_once(tmp_path_factory, "stopped-after-10", lambda: fit(*_STOPS, epochs=3))
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+    assert ending.code == 130
     run = the_run()
     assert (_rounds(run, "previous.ckpt"), _rounds(run, "last.ckpt")) == (4, 8)
     return run

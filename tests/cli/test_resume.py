@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,22 @@ import command_line
 import pytest
 import torch
 from command_line import SHORT, fit, metrics, repeatable, the_run, weights
+from nursery import nursery
+from shared_runs import trained_once
 
 import lit_gan as package
 from lit_gan.runs.folder import RunFolder
 
 _STOPS = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=6")
+# All that came after Algorithm 1, with a state of its own or not.
+_SEAMS = (
+    "--model.init_args.objective=RelativisticPairing",
+    *("--model.init_args.penalties+=R1", "--model.init_args.penalties.every=3"),
+    *("--model.init_args.penalties+=GradientPenalty", "--model.init_args.penalties.weight=0.1"),
+    *("--model.init_args.augment=DiffAugment", "--model.init_args.augment.init_args.policy=translation"),
+    *("--model.init_args.coordination=AccuracyBand", "--model.init_args.coordination.init_args.high=0.95"),
+    *("--model.init_args.coordination.init_args.max_steps=2", "--model.init_args.coordination.init_args.window=3"),
+)
 _ROOT = Path(package.__file__).parents[1]
 
 
@@ -33,9 +45,10 @@ def _check_same(one: Path, other: Path) -> None:
 
 
 @pytest.fixture
-def stopped(tmp_path: Path) -> Path:
+def stopped(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three epochs that Ctrl-C stopped in the middle of the second one."""
-    ending = fit(*_STOPS, epochs=3)
+    place, ending = trained_once(tmp_path_factory, "stopped-after-6", lambda: fit(*_STOPS, epochs=3))
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
     run = the_run()
     assert ending.code == 130
     assert f"stopped in {run}; the same command continues it after round 4." in ending.out
@@ -175,7 +188,8 @@ def test_the_same_settings_go_on_bit_for_bit(finished_run: Path) -> None:
 def _start(*arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lit_gan", "fit", "--config", "quickstart", *SHORT, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with nursery():
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def _kill_after_a_checkpoint(delay: float, *arguments: Any) -> None:
@@ -211,6 +225,36 @@ def test_killed_three_times_it_goes_on_to_the_same_end() -> None:
     assert _status(run) == "finished"
     assert fit("--run_dir=whole", epochs=100).code == 0
     _check_same(run, Path("whole"))
+
+
+def _check_adapted(run: Path) -> None:
+    saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["lit_gan"]
+    assert saved["adapted"]["coordination"]["class"] == "AccuracyBand"
+    assert set(saved["penalties"]) == {"r1", "gradient_penalty"}
+    assert {row["train/discriminator_steps"] for row in metrics(run)} - {"1.0", ""}
+
+
+def test_what_adapts_is_paid_paired_and_augmented_goes_on_from_mid_epoch_to_the_bit() -> None:
+    stops = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=4", *_SEAMS)
+    assert fit(*stops, epochs=4).code == 130
+    run = the_run()
+    ending = fit(*stops, epochs=4)
+    assert ending.code == 0, ending.err
+    assert fit(*stops, "--run_dir=whole", epochs=4).code == 0
+    _check_same(run, Path("whole"))
+    _check_adapted(run)
+
+
+@pytest.mark.slow
+def test_what_adapts_survives_a_kill() -> None:
+    _kill_after_a_checkpoint(0.05, "--trainer.max_epochs=40", *_SEAMS)
+    run = the_run()
+    ending = fit(*_SEAMS, epochs=40)
+    assert ending.code == 0, ending.err
+    assert f"continuing {run} after round" in ending.out
+    assert fit(*_SEAMS, "--run_dir=whole", epochs=40).code == 0
+    _check_same(run, Path("whole"))
+    _check_adapted(run)
 
 
 def test_a_run_from_a_given_checkpoint_is_another_run(stopped: Path) -> None:

@@ -33,8 +33,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Training]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that nobody ended."""
-    training = Training.start(tmp_path_factory.mktemp("undisturbed") / "run")
+    """The folder of a run that nobody ended, in interpreters of its own: the forks of the others end with its bits."""
+    training = Training.start(tmp_path_factory.mktemp("undisturbed") / "run", afresh=True)
     try:
         assert training.wait(120) == 0, training.err
     finally:

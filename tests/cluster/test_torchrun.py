@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from nursery import nursery
 from torch.distributed.run import parse_args
 from trainings import COMMAND, ENVIRON, record, rows
 
@@ -50,7 +51,14 @@ main._VERBS["fit"] = ("stub", "")
 
 
 @pytest.fixture
-def _stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _forked() -> Iterator[None]:
+    """The ranks are forks of the nursery."""
+    with nursery():
+        yield
+
+
+@pytest.fixture
+def _stubbed(_forked: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment in which `lit-gan fit` only ends."""
     (tmp_path / "stub.py").write_text(_STUB)
     (tmp_path / "sitecustomize.py").write_text(_PATCH)

@@ -4,7 +4,7 @@ import parzen_ranks
 import pytest
 import torch
 from parzen_ranks import GRID, SAMPLES, SHARES, TEST, VAL, WIDE, fill
-from torch import multiprocessing
+from ranks import spawn
 
 from lit_gan.metrics import ParzenNLL
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
-    multiprocessing.spawn(parzen_ranks.run, args=(3, str(folder)), nprocs=3)
+    spawn(parzen_ranks.run, 3, 3, str(folder))
     assert {file.name for file in folder.iterdir()} <= {"rendezvous", "rank0.pt", "rank1.pt", "rank2.pt"}
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(3)]
 

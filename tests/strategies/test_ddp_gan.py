@@ -3,7 +3,7 @@
 import ddp_cases
 import pytest
 import torch
-from ddp_cases import CASES, ROUNDS, gan
+from ddp_cases import CASES, ROUNDS, SEAMS, gan
 from lightning.pytorch.demos.boring_classes import BoringModel
 from ranks import on_ranks
 
@@ -50,6 +50,27 @@ def test_each_update_sends_its_players_gradients_once(ranks, k, network, precisi
     g, d = (sum(p.numel() for p in player.parameters()) for player in (module.generator, module.discriminator))
     expected = ROUNDS * (k * d + g) * int(precision) // 8
     assert [rank["equality"][f"{k} {network} {precision}"]["sent"] for rank in ranks] == [expected, expected]
+
+
+@pytest.fixture(scope="module")
+def seams_alone():
+    return ddp_cases.seams(None)
+
+
+@pytest.mark.parametrize("case", SEAMS)
+def test_penalties_pairing_and_what_adapts_are_the_same_on_two_ranks_as_in_one_process(ranks, seams_alone, case):
+    for rank in ranks:
+        assert _distance(rank["seams"][case]["weights"], seams_alone[case]["weights"]) <= TOLERANCE["64"]
+        assert rank["seams"][case]["adapted"] == pytest.approx(seams_alone[case]["adapted"])
+
+
+@pytest.mark.parametrize("case", SEAMS)
+def test_what_adapts_is_the_same_on_all_ranks(ranks, case):
+    assert ranks[0]["seams"][case]["adapted"] == ranks[1]["seams"][case]["adapted"]
+
+
+def test_the_band_of_accuracies_has_moved(ranks):
+    assert ranks[0]["seams"]["accuracy band"]["adapted"]["steps"] != 1
 
 
 def test_accumulated_gradients_travel_with_the_last_micro_batch(ranks):

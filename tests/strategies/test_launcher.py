@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from lightning.fabric.plugins.environments import LightningEnvironment
+from nursery import nursery
+from trainings import ENVIRON
 
 from lit_gan.strategies import launcher as launcher_module
 from lit_gan.strategies.launcher import WatchedLauncher
@@ -96,16 +99,22 @@ def test_no_child_outlives_the_main_process(launch):
     assert [child.wait(10) for child in launcher.procs] == [0, -signal.SIGKILL]
 
 
-def run(case):
+def run(case, place):
     environ = {name: value for name, value in os.environ.items() if name not in ("LOCAL_RANK", "MASTER_PORT")}
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), case], env=environ, capture_output=True, text=True, timeout=120, check=False
-    )
+    with place:
+        return subprocess.run(
+            [sys.executable, str(SCRIPT), case],
+            env={**environ, **ENVIRON},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
 
 @pytest.mark.slow
 def test_the_error_of_a_child_is_the_last_that_the_user_sees():
-    ended = run("error")
+    ended = run("error", place=nullcontext())  # a script, and children of its own, in fresh interpreters
     assert ended.returncode == 1
     error = "ZeroDivisionError: division by zero"
     assert re.search(rf"lit-gan: failed: rank 1 \(process \d+ on .+\) failed: {error}\n", ended.stderr)
@@ -114,7 +123,7 @@ def test_the_error_of_a_child_is_the_last_that_the_user_sees():
 
 @pytest.mark.slow
 def test_a_preempted_child_leaves_the_main_process_the_time_for_its_own_end():
-    ended = run("preempted")
+    ended = run("preempted", place=nursery())
     assert ended.returncode == 75
     assert sorted(re.findall("rank . left", ended.stdout)) == ["rank 0 left", "rank 1 left"]
     assert "lit-gan: failed" not in ended.stderr

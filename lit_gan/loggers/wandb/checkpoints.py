@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lit_gan.loggers.wandb.pieces import is_at_the_server
+
 if TYPE_CHECKING:
     from wandb import Run
 
@@ -25,22 +27,21 @@ def log_checkpoints(run: "Run", folder: Path, last: Path | None, best: Path | No
     """
     import wandb  # two seconds of imports that a run without W&B need not pay  # noqa: PLC0415
 
-    forget_checkpoints(folder)  # those of an earlier piece
+    forget_checkpoints(folder)
     for path, aliases in ((best, ["best"]), (last, ["last", "latest"])):
         if path is not None and path.is_file():
             artifact = wandb.Artifact(f"model-{run.id}", type="model", metadata={"file": path.name})
-            kept = _kept(path, folder / _KEPT)
+            kept = _kept(path, folder / _KEPT / Path(run.settings.sync_dir).name)
             artifact.add_file(str(kept), name="model.ckpt", policy="immutable", skip_cache=True)
             run.log_artifact(artifact, aliases=aliases)
 
 
 def forget_checkpoints(folder: Path) -> None:
-    """Removes the links to files that are uploaded, or that others take the place of.
-
-    Args:
-        folder: W&B's folder in the run folder.
-    """
-    shutil.rmtree(folder / _KEPT, ignore_errors=True)
+    """Removes the links of the pieces that have been uploaded, or are no more."""
+    for links in (folder / _KEPT).glob("*run-*"):
+        piece = folder / links.name
+        if not piece.is_dir() or is_at_the_server(piece):
+            shutil.rmtree(links, ignore_errors=True)
 
 
 def _kept(path: Path, folder: Path) -> Path:

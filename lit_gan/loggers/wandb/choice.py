@@ -11,9 +11,11 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from lit_gan.errors import PREEMPTED, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero
+from lit_gan.loggers.csv import CSVMetrics
 from lit_gan.loggers.wandb.identity import run_id, run_name
 from lit_gan.loggers.wandb.mode import WandbMode, wandb_mode
 from lit_gan.loggers.wandb.run import RunAtWandb
+from lit_gan.loggers.wandb.session import session_settings
 
 
 def wandb_logger(
@@ -23,6 +25,7 @@ def wandb_logger(
     on_stop: Callable[[], None] | None = None,
     *,
     given: WandbLogger | None = None,
+    csv: CSVMetrics | None = None,
     checkpoints: bool = False,
 ) -> RunAtWandb | None:
     """The logger of a run, or ``None`` where W&B is off.
@@ -36,34 +39,40 @@ def wandb_logger(
         on_stop: Called, in a thread of W&B's, when the run is to be stopped from its page; W&B interrupts the process
             if ``None``.
         given: The user's own logger, whose settings count where they say something: it is one run, not two.
+        csv: The logger that keeps the numbers in the folder; offline what it has waits there for the end.
         checkpoints: Whether the last and the best checkpoint become versions of an artifact at the end.
 
     Returns:
-        The logger; nothing is started before the first thing is logged.
+        The logger; nothing is started before the first thing is logged, offline not before the end.
 
     Raises:
         UserError: If ``given`` is to upload checkpoints, and the run is tracked offline.
     """
     if mode == "off":
         return None
-    ours: dict[str, Any] = {
+    session_settings()  # what the environment says of them is the user's to mend now
+    init: dict[str, Any] = {
         "project": os.environ.get("WANDB_PROJECT", "lit-gan"),
         "id": os.environ.get("WANDB_RUN_ID") or run_id(folder),
         "name": run_name(folder),
         "resume": "allow",
-        "save_dir": str(folder),
-        "offline": mode == "offline",
-        "config": {"cli": dict(config)},
+        "dir": str(folder),
     }
+    lightnings: dict[str, Any] = {}
     if given is not None:
-        ours |= _said(given)
-        if mode == "offline" and ours["log_model"]:
+        said, lightnings = _said(given)
+        init |= said
+        if mode == "offline" and lightnings["log_model"]:
             raise UserError(
-                f"WandbLogger's log_model: {str(ours['log_model']).lower()} uploads while the run trains, and this one "
-                "is tracked offline: give --wandb_checkpoints true in its place, or --wandb online."
+                f"WandbLogger's log_model: {str(lightnings['log_model']).lower()} uploads while the run trains, and "
+                "this one is tracked offline: give --wandb_checkpoints true in its place, or --wandb online."
             )
-        ours["config"] = {**dict(given._wandb_init.get("config") or {}), "cli": dict(config)}  # noqa: SLF001
-    return RunAtWandb(folder, on_stop, checkpoints=checkpoints, **ours)
+    init["config"] = {**(init.get("config") or {}), "cli": dict(config)}
+    # Who gives Lightning's logger has all of it offline, too: W&B's charts of the machine, its patches of TensorBoard.
+    live = given is not None
+    offline = mode == "offline"
+    csv = csv or CSVMetrics(folder)
+    return RunAtWandb(csv, init, offline=offline, live=live, on_stop=on_stop, checkpoints=checkpoints, **lightnings)
 
 
 def with_wandb(
@@ -73,6 +82,7 @@ def with_wandb(
     config: Mapping[str, Any],
     on_stop: Callable[[], None] | None = None,
     *,
+    csv: CSVMetrics | None = None,
     checkpoints: bool = False,
 ) -> list[Logger]:
     """The user's loggers, and W&B's unless it is off: one of their own gives its settings to ours.
@@ -83,13 +93,14 @@ def with_wandb(
         flag: What ``--wandb`` says, or ``None``.
         config: See :func:`wandb_logger`.
         on_stop: See :func:`wandb_logger`.
+        csv: See :func:`wandb_logger`.
         checkpoints: See :func:`wandb_logger`.
     """
     given = next((logger for logger in loggers if isinstance(logger, WandbLogger)), None)
     # Whoever asks for Lightning's logger by name means what Lightning means by it.
     usual: WandbMode = "offline" if given is None or given._offline else "online"  # noqa: SLF001
     mode = wandb_mode(flag, usual=usual)
-    ours = wandb_logger(folder, mode, config, on_stop, given=given, checkpoints=checkpoints)
+    ours = wandb_logger(folder, mode, config, on_stop, given=given, csv=csv, checkpoints=checkpoints)
     return [*([] if ours is None else [ours]), *without_wandb(loggers)]
 
 
@@ -102,18 +113,22 @@ def without_wandb(loggers: list[Logger]) -> list[Logger]:
     return [logger for logger in loggers if not isinstance(logger, WandbLogger)]
 
 
-def _said(given: WandbLogger) -> dict[str, Any]:
-    """What the user's own logger was told; LightningCLI tells it ``None`` of everything else, ``resume`` included."""
-    init = dict(given._wandb_init)  # noqa: SLF001
-    place = init.pop("dir", None)
-    init |= {
-        "save_dir": None if place == os.curdir else place,
+def _said(given: WandbLogger) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the user's own logger was told: for ``wandb.init``, and for itself.
+
+    Lightning 2.6 keeps it in private attributes alone, and LightningCLI tells it ``None`` of everything else,
+    ``resume`` included.
+    """
+    init = {name: value for name, value in given._wandb_init.items() if value is not None}  # noqa: SLF001
+    init.pop("anonymous", None)
+    if init.get("dir") == os.curdir:
+        del init["dir"]
+    return init, {
         "log_model": given._log_model,  # noqa: SLF001
         "prefix": given._prefix,  # noqa: SLF001
         "checkpoint_name": given._checkpoint_name,  # noqa: SLF001
         "add_file_policy": given.add_file_policy,
     }
-    return {name: value for name, value in init.items() if value is not None}
 
 
 @contextmanager

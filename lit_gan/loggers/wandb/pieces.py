@@ -1,21 +1,17 @@
-"""What is in a run folder of its W&B run: one piece for each time that it was started.
+"""What is in a run folder of its W&B run: one piece for each time that something was logged to it.
 
-W&B has a folder for each, ``run-...`` online and ``offline-run-...`` offline. Two things of wandb 0.31 shape what is
-done with them: a piece that was killed lacks its last rows, all of them where there were few, and one that cannot be
-read keeps ``wandb sync`` from uploading any; and ``wandb sync`` appends to the run at the server, whatever is there
-already. So each piece begins where the delivered ones end, and those that never were delivered are set aside when a
-newer one has their rows.
+W&B has a folder for each, ``run-...`` online and ``offline-run-...`` offline; ``wandb sync`` appends pieces to the run
+at the server in their order, and uploads none where one is broken. So an offline piece is written elsewhere and moved
+to its place when it is whole, and each begins where the ones before it end.
 """
 
 import glob
 import json
 import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lit_gan.loggers.wandb.file import last_value
 from lit_gan.runs.atomic_write import write_atomically
 
 if TYPE_CHECKING:
@@ -23,96 +19,98 @@ if TYPE_CHECKING:
 
 STEP = "trainer/global_step"  # Lightning's name of the axis: the index of a round
 _END = "end.json"  # in a piece that is whole: how far it goes
-_ASIDE = "set-aside"
+_ASIDE, _STAGE = "set-aside", "unfinished"
 
 
-def pieces_of(wandb_folder: Path, run_id: str) -> list[Path]:
-    """The pieces of a run, the oldest first.
+class Pieces:
+    """The pieces of one run.
 
     Args:
-        wandb_folder: W&B's folder in the run folder.
+        folder: W&B's folder in the run folder.
         run_id: The run's id.
     """
-    name = glob.escape(run_id)
-    found = [*wandb_folder.glob(f"run-*-{name}"), *wandb_folder.glob(f"offline-run-*-{name}")]
-    return sorted(found, key=lambda piece: piece.name.removeprefix("offline-"))
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        self.folder = folder
+        #: Where the next offline one is written; ``wandb.init`` makes a folder ``wandb`` in it.
+        self.stage = folder / _STAGE / run_id
+        self.earlier: list[Path] = []
+        self._id = run_id
+
+    def look(self) -> None:
+        """Finds those of earlier sessions, the oldest first; of killed ones the offline piece is where it was begun."""
+        online, offline = (f"{kind}-*-{glob.escape(self._id)}" for kind in ("run", "offline-run"))
+        found = [*self.folder.glob(online), *self.folder.glob(offline), *self.stage.glob(f"wandb/{offline}")]
+        self.earlier = sorted(found, key=lambda piece: piece.name.removeprefix("offline-"))
+
+    def last_round(self) -> int:
+        """How far the whole ones go: the index of the last round, or -1."""
+        return max((end for end in map(_end, self.earlier) if end is not None), default=-1)
+
+    def keep(self, piece: Path, last_round: int, *, delivered: bool) -> None:
+        """Marks one as whole up to a round, and brings it where ``wandb sync`` looks for it.
+
+        Args:
+            piece: Its folder.
+            last_round: The index of the last round.
+            delivered: Online, whether all of it is at the server.
+        """
+        end = {"last_round": last_round, "delivered": delivered}
+        with suppress(OSError):  # a full disk: then the next piece has these rows once more
+            write_atomically(piece / _END, json.dumps(end) + "\n")
+            if piece.is_relative_to(self.stage):
+                piece.rename(self.folder / piece.name)
+                shutil.rmtree(self.stage, ignore_errors=True)
+                self.stage.parent.rmdir()
+
+    def send_media_again(self, run: "Run") -> None:
+        """Uploads the files of online pieces that were killed: their rows were sent before their pictures."""
+        for files in (piece / "files" for piece in self.earlier if _is_online(piece) and not is_at_the_server(piece)):
+            for file in sorted(path for path in (files / "media").rglob("*") if path.is_file()):
+                again = Path(run.dir) / file.relative_to(files)
+                again.parent.mkdir(parents=True, exist_ok=True)
+                if not again.exists():
+                    shutil.copyfile(file, again)
+                run.save(str(again), base_path=run.dir, policy="now")
+
+    def set_aside(self, *, online: bool) -> None:
+        """Moves pieces whose rows are in a newer one to where ``wandb sync .../offline-run-*`` does not find them.
+
+        Args:
+            online: Whether the newer one goes to the server, ahead of those that wait for their upload.
+        """
+        counts = is_at_the_server if online else _is_whole
+        for piece in self.earlier:
+            if not counts(piece):
+                aside = self.folder / _ASIDE
+                with suppress(OSError):  # in the way of nothing but a second upload of the same rows
+                    aside.mkdir(exist_ok=True)
+                    piece.rename(aside / piece.name)
 
 
-def mark_whole(piece: Path, last_round: int) -> None:
-    """Writes into a piece that everything up to a round is in it, or, online, at the server.
-
-    Args:
-        piece: Its folder.
-        last_round: The index of the last round.
-    """
-    with suppress(OSError):  # a full disk: then the next piece has these rows once more
-        write_atomically(piece / _END, json.dumps({"last_round": last_round}) + "\n")
+def _is_whole(piece: Path) -> bool:
+    return _end(piece) is not None
 
 
-def delivered_round(pieces: Iterable[Path]) -> int:
-    """How far the pieces go that the server has: the index of the last round, or -1.
-
-    Args:
-        pieces: Of one run.
-    """
-    ends = (_end(piece) for piece in pieces if _is_delivered(piece))
-    return max((end for end in ends if end is not None), default=-1)
+def is_at_the_server(piece: Path) -> bool:
+    """Whether all of a piece has been uploaded."""
+    return _is_uploaded(piece) or (_is_online(piece) and _is_whole(piece))
 
 
-def send_media_again(run: "Run", pieces: Iterable[Path]) -> None:
-    """Uploads the files of pieces that were not delivered: a killed process has sent rows before their pictures.
-
-    Args:
-        run: The run, at the server.
-        pieces: Of the same run.
-    """
-    for piece in pieces:
-        if _is_delivered(piece):
-            continue
-        files = piece / "files"
-        for file in sorted(path for path in (files / "media").rglob("*") if path.is_file()):
-            again = Path(run.dir) / file.relative_to(files)
-            again.parent.mkdir(parents=True, exist_ok=True)
-            if not again.exists():
-                shutil.copyfile(file, again)
-            run.save(str(again), base_path=run.dir, policy="now")
-
-
-def set_aside(pieces: Iterable[Path]) -> None:
-    """Moves the pieces that were not delivered to where ``wandb sync .../offline-run-*`` does not find them.
-
-    Args:
-        pieces: Of one run; all their rows are in a newer piece.
-    """
-    for piece in pieces:
-        if not _is_delivered(piece):
-            aside = piece.parent / _ASIDE
-            with suppress(OSError):  # in the way of nothing but a second upload of the same rows
-                aside.mkdir(exist_ok=True)
-                piece.rename(aside / piece.name)
-
-
-def _is_delivered(piece: Path) -> bool:
-    is_online = not piece.name.startswith("offline-")
-    return _is_uploaded(piece) or (is_online and _marked_end(piece) is not None)
+def _is_online(piece: Path) -> bool:
+    return not piece.name.startswith("offline-")
 
 
 def _is_uploaded(piece: Path) -> bool:
-    """Whether ``wandb sync`` has marked it: as far as it goes, even if its process was killed."""
+    """Whether ``wandb sync`` has marked it."""
     return any(piece.glob("*.wandb.synced"))
 
 
 def _end(piece: Path) -> int | None:
-    """The last round of a piece that is delivered."""
-    marked = _marked_end(piece)
-    if marked is not None or not _is_uploaded(piece):
-        return marked
-    return max((last_value(file, STEP) for file in piece.glob("*.wandb")), default=None)
-
-
-def _marked_end(piece: Path) -> int | None:
-    """The last round of a piece that is whole; one that cannot be read is none."""
+    """The last round of a piece that is whole, and, online, delivered; of one that cannot be read there is none."""
     try:
-        return int(json.loads((piece / _END).read_text())["last_round"])
-    except (OSError, ValueError, KeyError, TypeError):
+        end = json.loads((piece / _END).read_text())
+        whole = end.get("delivered", True) or _is_uploaded(piece)  # an earlier version marked no others
+        return int(end["last_round"]) if whole else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 # Seconds; W&B's own are 90 and for ever.
 _INIT_SECONDS = 30.0
 _FINISH_SECONDS = 45.0
-# How much of an offline run is lost when it is killed and never resumed; W&B's own is 15.
-_FLUSH_SECONDS = 5.0
 
 
 class _Refused(Exception):  # noqa: N818 -- an answer, not an error
@@ -43,16 +42,33 @@ def session_settings() -> dict[str, Any]:
         "init_timeout": _seconds("WANDB_INIT_TIMEOUT", _INIT_SECONDS),
         "finish_timeout": _seconds("WANDB_FINISH_TIMEOUT", _FINISH_SECONDS),
         "finish_timeout_raises": True,
-        "x_transaction_log_flush_interval": _FLUSH_SECONDS,
     }
 
 
-def begin_run(arguments: dict[str, Any], *, offline: bool) -> "Run":
+def run_settings(given: Any, on_stop: Callable[[], None] | None) -> Any:
+    """``wandb.Settings`` of ours, with what the user has said himself."""
+    import wandb  # two seconds of imports that a run without W&B need not pay  # noqa: PLC0415
+
+    def stop() -> None:
+        # W&B copies its settings deeply: a function is copied as it is, a method with all that its object holds.
+        if on_stop is not None:
+            on_stop()
+
+    settings = wandb.Settings(**session_settings(), stop_fn=stop)
+    if isinstance(given, wandb.Settings):
+        settings.update_from_settings(given)
+    elif given:
+        settings.update_from_dict(dict(given))
+    return settings
+
+
+def begin_run(arguments: dict[str, Any], *, offline: bool, stage: Path) -> "Run":
     """Begins a run at the server, or else in its folder.
 
     Args:
         arguments: Of ``wandb.init``.
         offline: Whether the server is not to be asked at all.
+        stage: The folder for an offline run.
 
     Returns:
         The run; one that keeps nothing where not even the folder can be written.
@@ -65,7 +81,7 @@ def begin_run(arguments: dict[str, Any], *, offline: bool) -> "Run":
 
     if not os.environ.get("WANDB_MODE", "online"):
         del os.environ["WANDB_MODE"]  # empty is as good as absent to us; to W&B it is a mistake
-    wandb.setup(settings=wandb.Settings(silent=True))
+    wandb.setup(settings=wandb.Settings(silent=True, mode="offline" if offline else "online"))
     try:
         if not offline:
             return _begun_online(_fresh(arguments))
@@ -78,8 +94,9 @@ def begin_run(arguments: dict[str, Any], *, offline: bool) -> "Run":
     except Exception as error:  # whatever goes wrong at W&B
         _warn_of_absence(error)
     try:
+        stage.mkdir(parents=True, exist_ok=True)
         # Offline there is nothing to resume from, and `wandb sync` would count the rounds anew.
-        return wandb.init(**{**_fresh(arguments), "mode": "offline", "resume": None})
+        return wandb.init(**{**_fresh(arguments), "dir": str(stage), "mode": "offline", "resume": None})
     except Exception as error:
         warnings.warn(f"W&B cannot even write to the run folder ({_first_line(error)}): it is off.", stacklevel=2)
         shut_down()
@@ -121,11 +138,10 @@ def _seconds(name: str, usual: float) -> float:
 
 def _begun_online(arguments: dict[str, Any]) -> "Run":
     import wandb  # noqa: PLC0415 -- as above
-    from wandb.sdk.lib import wbauth  # noqa: PLC0415 -- its only way to look for a key without asking for one
 
     host = wandb.setup().settings.base_url
     try:
-        if wbauth.authenticate_session(host=host, source="lit-gan", prompt=False) is None:
+        if wandb.run is None and not wandb.login(prompt=False, verify=False):
             raise _Refused(f"there is no API key for {host}")
     except wandb.errors.AuthenticationError as error:
         raise _Refused(_first_line(error)) from error

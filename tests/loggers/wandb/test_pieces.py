@@ -1,57 +1,98 @@
-"""The pieces of a W&B run in its folder: which of them the server has, and which are set aside."""
+"""The pieces of a W&B run in its folder: how far they go, and which are set aside."""
 
 from pathlib import Path
 
 import pytest
 
-from lit_gan.loggers.wandb.pieces import delivered_round, mark_whole, pieces_of, set_aside
+from lit_gan.loggers.wandb.pieces import Pieces
 
 
 @pytest.fixture
-def wandb_folder(tmp_path: Path) -> Path:
-    """Pieces of the run `a` and one of another run."""
+def pieces(tmp_path: Path) -> Pieces:
+    """Three of the run `a`, and one of another run."""
     for name in ("offline-run-3-a", "run-2-a", "offline-run-1-a", "offline-run-4-ba"):
         (tmp_path / name).mkdir()
-    return tmp_path
+    found = Pieces(tmp_path, "a")
+    found.look()
+    return found
 
 
-def _names(pieces: list[Path]) -> list[str]:
-    return [piece.name for piece in pieces]
+def _names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
 
 
-def test_the_pieces_of_a_run_are_those_that_bear_its_id_the_oldest_first(wandb_folder: Path) -> None:
-    assert _names(pieces_of(wandb_folder, "a")) == ["offline-run-1-a", "run-2-a", "offline-run-3-a"]
+def _aside(pieces: Pieces) -> list[str]:
+    return _names(sorted((pieces.folder / "set-aside").glob("*")))
+
+
+def test_the_pieces_of_a_run_are_those_that_bear_its_id_the_oldest_first(pieces: Pieces) -> None:
+    assert _names(pieces.earlier) == ["offline-run-1-a", "run-2-a", "offline-run-3-a"]
 
 
 def test_an_id_is_no_pattern(tmp_path: Path) -> None:
     for name in ("run-1-s=[0.1]", "run-2-s=0"):
         (tmp_path / name).mkdir()
-    assert _names(pieces_of(tmp_path, "s=[0.1]")) == ["run-1-s=[0.1]"]
+    pieces = Pieces(tmp_path, "s=[0.1]")
+    pieces.look()
+    assert _names(pieces.earlier) == ["run-1-s=[0.1]"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[]"])
-def test_a_piece_whose_end_was_not_written_whole_is_none_that_the_server_has(wandb_folder: Path, content: str) -> None:
-    _, second, _ = pieces_of(wandb_folder, "a")
-    (second / "end.json").write_text(content)
-    assert delivered_round([second]) == -1
-    set_aside([second])
-    assert not second.exists()
+def test_a_piece_whose_end_was_not_written_whole_is_set_aside(pieces: Pieces, content: str) -> None:
+    (pieces.earlier[1] / "end.json").write_text(content)
+    assert pieces.last_round() == -1
+    pieces.set_aside(online=True)
+    assert "run-2-a" in _aside(pieces)
 
 
-def test_what_the_server_has_are_whole_pieces_that_were_online_or_uploaded(wandb_folder: Path) -> None:
-    first, second, third = pieces_of(wandb_folder, "a")
-    assert delivered_round([first, second, third]) == -1
-    mark_whole(third, 9)  # not uploaded
-    assert delivered_round([first, second, third]) == -1
-    mark_whole(second, 7)
-    assert delivered_round([first, second, third]) == 7
-    (third / "run-a.wandb.synced").touch()
-    assert delivered_round([first, second, third]) == 9
+def test_the_next_piece_begins_where_the_whole_ones_end_uploaded_or_not(pieces: Pieces) -> None:
+    first, second, _ = pieces.earlier
+    assert pieces.last_round() == -1
+    pieces.keep(first, 7, delivered=True)
+    assert pieces.last_round() == 7
+    pieces.keep(second, 9, delivered=False)  # online, and the server had gone
+    assert pieces.last_round() == 7
+    (second / "run-a.wandb.synced").touch()
+    assert pieces.last_round() == 9
 
 
-def test_only_pieces_that_the_server_has_not_are_set_aside(wandb_folder: Path) -> None:
-    first, second, third = pieces_of(wandb_folder, "a")
-    mark_whole(second, 7)
-    set_aside([first, second, third])
-    assert pieces_of(wandb_folder, "a") == [second]
-    assert _names(sorted((wandb_folder / "set-aside").iterdir())) == [first.name, third.name]
+def test_the_mark_of_an_earlier_version_says_that_a_piece_is_whole(pieces: Pieces) -> None:
+    (pieces.earlier[2] / "end.json").write_text('{"last_round": 5}\n')
+    assert pieces.last_round() == 5
+
+
+def test_offline_only_what_was_killed_is_set_aside(pieces: Pieces) -> None:
+    first, second, third = pieces.earlier
+    pieces.keep(third, 7, delivered=True)
+    pieces.set_aside(online=False)
+    assert _aside(pieces) == [first.name, second.name]
+    assert third.is_dir()
+
+
+def test_online_all_that_waits_for_its_upload_is_set_aside(pieces: Pieces) -> None:
+    first, second, third = pieces.earlier
+    pieces.keep(first, 5, delivered=True)
+    (first / "run-a.wandb.synced").touch()
+    pieces.keep(second, 7, delivered=True)
+    pieces.keep(third, 9, delivered=True)
+    pieces.set_aside(online=True)
+    assert _aside(pieces) == [third.name]
+
+
+def test_an_offline_piece_is_where_wandb_looks_for_it_only_when_it_is_whole(pieces: Pieces) -> None:
+    staged = pieces.stage / "wandb" / "offline-run-5-a"
+    staged.mkdir(parents=True)
+    assert not list(pieces.folder.glob("offline-run-5-*"))
+    pieces.keep(staged, 11, delivered=True)
+    assert (pieces.folder / "offline-run-5-a" / "end.json").is_file()
+    assert not pieces.stage.parent.exists()
+
+
+def test_what_a_killed_process_had_begun_is_set_aside(pieces: Pieces) -> None:
+    staged = pieces.stage / "wandb" / "offline-run-5-a"
+    staged.mkdir(parents=True)
+    for piece in pieces.earlier:
+        pieces.keep(piece, 3, delivered=True)
+    pieces.look()
+    pieces.set_aside(online=False)
+    assert _aside(pieces) == [staged.name]

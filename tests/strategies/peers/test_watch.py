@@ -11,49 +11,36 @@ import time
 from pathlib import Path
 
 import pytest
+from nursery import nursery
+from ranks import free_port
+from trainings import ENVIRON
 
 from lit_gan.strategies.peers.watch import PeerWatch
 
+SCRIPT = Path(__file__).parents[2] / "rank_script.py"
 HOST = re.escape(socket.gethostname())
 KILLED = r"it was killed \(out of memory\?\), or its machine or the network is gone"
-
-
-class Nursery:
-    """The process that forks the ranks of all tests here."""
-
-    def __init__(self):
-        command = [sys.executable, str(Path(__file__).parents[2] / "rank_script.py")]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, **order):
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self):
-        self._process.communicate(timeout=10)
 
 
 class Ranks:
     """The processes of one job."""
 
-    def __init__(self, nursery, folder, case, world=2, **options):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._nursery, self._folder = nursery, folder
-        environ = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world)}
-        self.pids = [
-            nursery.ask(
-                case=case,
-                options=options,
-                stdout=str(folder / f"stdout{rank}"),
-                stderr=str(folder / f"stderr{rank}"),
-                environ={**environ, "RANK": str(rank)},
-            )
-            for rank in range(world)
+    def __init__(self, folder, case, world=2, **options):
+        environ = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(world)}
+        self._folder = folder
+        self._processes = [
+            self._start(case, json.dumps(options), {**ENVIRON, **environ, "RANK": str(rank)}) for rank in range(world)
         ]
-        self._codes = {}
+        self.pids = [process.pid for process in self._processes]
+
+    def _start(self, case, options, environ):
+        names = (f"{stream}{environ['RANK']}" for stream in ("stdout", "stderr"))
+        out, err = ((self._folder / name).open("w") for name in names)
+        with nursery(), out, err:
+            command = [sys.executable, str(SCRIPT), case, options]
+            return subprocess.Popen(
+                command, env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
 
     def signal(self, rank, signum):
         os.kill(self.pids[rank], signum)
@@ -61,37 +48,29 @@ class Ranks:
     def end(self, rank):
         """Exit code, stdout and stderr of one rank; waits for it."""
         deadline = time.monotonic() + 40
-        while self._codes.setdefault(rank, None) is None:
+        while self._processes[rank].poll() is None:
             assert time.monotonic() < deadline, self._output(rank)
-            self._codes[rank] = self._nursery.ask(poll=self.pids[rank])
             time.sleep(0.02)
-        return self._codes[rank], *self._output(rank)
+        return self._processes[rank].returncode, *self._output(rank)
 
     def ends(self):
         return [self.end(rank) for rank in range(len(self.pids))]
 
     def kill(self):
-        for rank, pid in enumerate(self.pids):
-            if self._codes.get(rank) is None:
-                os.kill(pid, signal.SIGKILL)
+        for process in self._processes:
+            process.kill()
+            process.wait()
 
     def _output(self, rank):
         return tuple((self._folder / f"{stream}{rank}").read_text() for stream in ("stdout", "stderr"))
 
 
-@pytest.fixture(scope="module")
-def nursery():
-    nursery = Nursery()
-    yield nursery
-    nursery.close()
-
-
 @pytest.fixture
-def start(nursery, tmp_path):
+def start(tmp_path):
     jobs = []
 
     def start(case, **options):
-        jobs.append(Ranks(nursery, tmp_path, case, **options))
+        jobs.append(Ranks(tmp_path, case, **options))
         return jobs[-1]
 
     yield start

@@ -1,0 +1,218 @@
+r"""What D pays for a steep slope, beside its loss.
+
+D minimises half the sum of its two parts and of its penalties:
+
+.. math:: \tfrac12 \Big( L_{real} + L_{generated} + \sum_i w_i P_i \Big)
+
+So a weight is typed as it is published for a loss that is the plain sum of its two parts: the :math:`\gamma` of R1 in
+StyleGAN2 and of R1 and R2 in R3GAN, the :math:`\lambda` of WGAN-GP. The objectives of :mod:`lit_gan.objectives` are
+halved, and the penalties with them: their ratio is the published one.
+
+A new penalty is one subclass of :class:`Penalty`; YAML names it by its ``class_path`` at once.
+"""
+
+import math
+import re
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from lit_gan.errors import UserError
+
+if TYPE_CHECKING:
+    from lit_gan.engine.turn import Turn
+
+
+class Penalty(ABC):
+    """A term of D's loss that may depend on the gradients of D at its inputs.
+
+    A round in which a penalty is due passes D in 32 bits (outside autocast) and uncompiled, for its gradient is
+    differentiated once more. The images are those before augmentation, the gradients go through it.
+
+    Args:
+        weight: What the term counts, as published for a loss that is the plain sum of its two halves.
+        every: Lazy regularisation: the term counts in the rounds 0, ``every``, 2 ``every``, ... alone, with ``every``
+            times its weight.
+
+    Raises:
+        UserError: If the weight is negative or not finite, or ``every`` below 1.
+
+    Example:
+        >>> class Offset(Penalty):  # keeps D's logits near 0
+        ...     differentiates = ()
+        ...     def __call__(self, turn):
+        ...         return turn.real_logits.square().mean() + turn.fake_logits.square().mean()
+        >>> Offset(weight=0.001).name
+        'offset'
+    """
+
+    differentiates: tuple[str, ...] = ("x", "generated")
+    """Of which of the turn's images the gradient of D is needed: ``turn.x``, ``turn.generated``, both or none. They
+    require a gradient then, and :meth:`Turn.gradient` gives D's from the forward pass that is made anyway."""
+
+    weight = 1.0
+    every = 1
+
+    def __init__(self, weight: float, every: int = 1) -> None:
+        if not 0 <= weight < math.inf:
+            raise UserError(f"{type(self).__name__} weight = {weight}: expected a number that is not negative.")
+        if every < 1:
+            raise UserError(f"{type(self).__name__} every = {every}: expected at least 1, which is each round.")
+        self.weight = weight
+        self.every = every
+
+    @abstractmethod
+    def __call__(self, turn: "Turn") -> Tensor:
+        """The term, before its weight; logged as ``train/penalty_<name>``.
+
+        Args:
+            turn: D's turn: examples, samples, and D's logits on both.
+
+        Returns:
+            A scalar, the mean over the rows.
+        """
+
+    @property
+    def name(self) -> str:
+        """What it is logged by: the class's name in small letters, ``gradient_penalty`` for ``GradientPenalty``."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
+
+
+class R1(Penalty):
+    r"""The squared slope of D at the examples.
+
+    .. math:: R_1 = \tfrac12 E_{x \sim p_{data}} \lVert \nabla_x D(x) \rVert^2
+
+    with the weight :math:`\gamma`. The norm is over all pixels of an example; of a map of logits, D is its sum.
+    Published: 10 at 1024 x 1024, 1 at 256 x 256 and 0.01 on CIFAR-10 (StyleGAN2, ``every=16``); 0.05 on CIFAR-10 and 2
+    on 64 x 64 faces with R2 (R3GAN, in each round).
+
+    Args:
+        weight: :math:`\gamma`.
+        every: See :class:`Penalty`.
+
+    Example:
+        >>> from lit_gan.engine.turn import Turn
+        >>> x, generated = torch.ones(4, 1, 2, 2, requires_grad=True), torch.zeros(4, 1, 2, 2)
+        >>> turn = Turn("discriminator", x, generated, real_logits=3 * x.sum((1, 2, 3)), fake_logits=torch.zeros(4))
+        >>> R1(weight=1.0)(turn).item()  # half of 4 pixels with a slope of 3 each
+        18.0
+
+    Reference:
+        Mescheder et al. 2018, *Which Training Methods for GANs do actually Converge?*, eq. 9.
+    """
+
+    differentiates = ("x",)
+
+    def __init__(self, weight: float = 1.0, every: int = 1) -> None:
+        super().__init__(weight, every)
+
+    def __call__(self, turn: "Turn") -> Tensor:
+        """Half the mean squared norm of D's gradient at the examples; see :meth:`Penalty.__call__`."""
+        return 0.5 * _squared_norms(turn.gradient("x")).mean()
+
+
+class R2(Penalty):
+    r"""The squared slope of D at the samples.
+
+    .. math:: R_2 = \tfrac12 E_{z \sim p_z} \lVert \nabla_x D(x) \rVert^2_{x = G(z)}
+
+    As :class:`R1`; beside it, both come from one differentiation of the pass over examples and samples.
+
+    Args:
+        weight: :math:`\gamma`.
+        every: See :class:`Penalty`.
+
+    Reference:
+        Mescheder et al. 2018, *Which Training Methods for GANs do actually Converge?*, eq. 10.
+    """
+
+    differentiates = ("generated",)
+
+    def __init__(self, weight: float = 1.0, every: int = 1) -> None:
+        super().__init__(weight, every)
+
+    def __call__(self, turn: "Turn") -> Tensor:
+        """Half the mean squared norm of D's gradient at the samples; see :meth:`Penalty.__call__`."""
+        return 0.5 * _squared_norms(turn.gradient("generated")).mean()
+
+
+class GradientPenalty(Penalty):
+    r"""The penalty of WGAN-GP: slopes of 1 between examples and samples.
+
+    .. math::
+        P = E \big( \lVert \nabla_{\hat x} D(\hat x) \rVert - 1 \big)^2, \qquad
+        \hat x = \epsilon x + (1 - \epsilon) G(z), \quad \epsilon \sim U(0, 1)
+
+    with the weight :math:`\lambda`. It costs a further forward pass of D. :math:`\epsilon` is one number per row, a
+    function of (seed, round, turn, rank). D should have no batch normalisation: no slope would be an example's own.
+
+    Args:
+        weight: :math:`\lambda`.
+        every: See :class:`Penalty`.
+
+    Reference:
+        Gulrajani et al. 2017, *Improved Training of Wasserstein GANs*, eq. 3.
+    """
+
+    differentiates = ()
+
+    def __init__(self, weight: float = 10.0, every: int = 1) -> None:
+        super().__init__(weight, every)
+
+    def __call__(self, turn: "Turn") -> Tensor:
+        """The mean squared distance of D's slope from 1 between the two; see :meth:`Penalty.__call__`."""
+        share = turn.uniform()
+        between = (share * turn.x + (1 - share) * turn.generated).detach().requires_grad_()
+        logits = turn.discriminate(between, turn.condition)
+        [gradient] = torch.autograd.grad(logits.sum(), between, create_graph=True)
+        slopes: Tensor = torch.linalg.vector_norm(_as_rows(gradient), dim=1)
+        return (slopes - 1).square().mean()
+
+
+def _as_rows(gradient: Tensor) -> Tensor:
+    """A gradient per row, in at least 32 bits: squares of 16 bits are soon 0."""
+    return gradient.flatten(1).to(torch.promote_types(gradient.dtype, torch.float32))
+
+
+def _squared_norms(gradient: Tensor) -> Tensor:
+    return _as_rows(gradient).square().sum(1)
+
+
+def due_in(round_index: int, penalties: Sequence[Penalty]) -> dict[str, Penalty]:
+    """The penalties that count in a round, by the names that they are logged by; a namesake is numbered.
+
+    Args:
+        round_index: Rounds completed so far.
+        penalties: All of them, in their order.
+
+    Example:
+        >>> list(due_in(0, [R1(), R2(), R1(0.1, every=4)])), list(due_in(2, [R1(every=4), R2()]))
+        (['r1', 'r2', 'r1_2'], ['r2'])
+    """
+    names = [penalty.name for penalty in penalties]
+    numbers = [names[:index].count(name) + 1 for index, name in enumerate(names)]
+    return {
+        name if number == 1 else f"{name}_{number}": penalty
+        for name, number, penalty in zip(names, numbers, penalties, strict=True)
+        if round_index % penalty.every == 0
+    }
+
+
+@contextmanager
+def twice_differentiable(device: torch.device) -> Iterator[None]:
+    """Within this context D is passed in 32 bits and uncompiled: torch compiles no graph that is differentiated twice.
+
+    Args:
+        device: Where the networks are.
+    """
+    # Nothing is compiled where dynamo was never imported, and importing it takes seconds.
+    dynamo = sys.modules.get("torch._dynamo")
+    stance = torch.compiler.set_stance("force_eager") if dynamo else nullcontext()
+    with torch.autocast(device.type, enabled=False), stance:
+        yield
