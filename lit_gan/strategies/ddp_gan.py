@@ -232,21 +232,12 @@ class DDPGANStrategy(DDPStrategy):
 
 
 def unsent(strategy: Strategy) -> AbstractContextManager[None]:
-    """Within this context a player's gradients wait on their rank for those of a later backward pass.
-
-    Args:
-        strategy: The trainer's; on one device there is nothing to wait for.
-    """
+    """Within this context a player's gradients wait on their rank for those of a later backward pass."""
     return strategy.block_backward_sync() if isinstance(strategy, DDPGANStrategy) else nullcontext()
 
 
 def check_moves_players_apart(strategy: Strategy, world_size: int, players: Sized) -> None:
     """Refuses what trains several players on several devices with one reducer around all of them.
-
-    Args:
-        strategy: The trainer's.
-        world_size: How many devices there are, or will be.
-        players: Those that move.
 
     Raises:
         UserError: If it is not ``ddp_gan``, and has more than one device.
@@ -260,15 +251,7 @@ def check_moves_players_apart(strategy: Strategy, world_size: int, players: Size
 
 
 def named_players(module: LightningModule, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
-    """The players of a module, by name.
-
-    Args:
-        module: Any LightningModule.
-        names: Which submodules they are; ``None`` for those that the module's mapping ``players`` names, else
-            ``generator`` and ``discriminator``.
-
-    Returns:
-        Each player's network.
+    """The players of a module: those of ``names``, else of its mapping ``players``, else of the usual names.
 
     Raises:
         UserError: If a player is missing.
@@ -312,12 +295,12 @@ def _check_ownership(module: LightningModule, players: Mapping[str, nn.Module]) 
         )
 
 
-def _no_buffer_sync(given: Mapping[str, Any]) -> dict[str, Any]:
+def _no_buffer_sync(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Buffers are synchronised by the strategy where that matters, not in each of a round's forward passes."""
     accepted = inspect.signature(DistributedDataParallel).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in accepted else "broadcast_buffers"  # torch < 2.13
-    chosen = "forward_sync_buffers" in given or "broadcast_buffers" in given
-    return dict(given) if chosen else {**given, name: False}
+    chosen = "forward_sync_buffers" in kwargs or "broadcast_buffers" in kwargs
+    return dict(kwargs) if chosen else {**kwargs, name: False}
 
 
 if NAME not in StrategyRegistry:

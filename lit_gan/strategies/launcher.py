@@ -69,11 +69,7 @@ class WatchedLauncher(_SubprocessScriptLauncher):
         super().kill(signum)
 
     def end_children(self, patience: float = 10.0) -> None:
-        """Waits for the children, then kills the rest: one that is stopped, or hangs, would keep its device.
-
-        Args:
-            patience: Seconds that they have for their own end.
-        """
+        """Waits so many seconds for the children, then kills the rest: one that hangs would keep its device."""
         self._signalled.set()
         end = time.monotonic() + patience
         for child in self.procs:

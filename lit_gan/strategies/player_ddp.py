@@ -19,10 +19,6 @@ class PlayerDDP(DistributedDataParallel):
     call another object. Between :meth:`route` and :meth:`unroute` a call of the player goes through its reducer where
     gradients will flow into it, and straight to its own ``forward`` otherwise (under ``no_grad``, or while the player
     is frozen).
-
-    Args:
-        player: The player's network; some of its parameters are trainable.
-        **kwargs: DistributedDataParallel's.
     """
 
     def __init__(self, player: nn.Module, **kwargs: Any) -> None:
