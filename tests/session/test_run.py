@@ -18,8 +18,7 @@ from command_line import metrics, weights
 from lightning.pytorch import Callback, Trainer, seed_everything
 from own_modules import OwnData, OwnModule
 from stop_cases import Noise, differences, left, small_gan
-from trainings import ENVIRON, record
-from waiting import wait_until
+from trainings import ENVIRON, record, wait_for_rows
 
 from lit_gan import GAN, Run
 from lit_gan.callbacks import GracefulStop, ParzenEvaluation, RunCheckpoint, SampleGrid
@@ -342,21 +341,13 @@ def _start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def _wait_for_rows(process: subprocess.Popen[str], number: int) -> None:
-    table = _MINE / "metrics.csv"
-    wait_until(
-        lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > number),
-        f"{number} rows of metrics",
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("devices", ["1", "2"])
 def test_a_script_ends_as_the_command_does_and_goes_on(devices: str) -> None:
     Path("pause").write_text("0.05")
     process = _start("off", devices)
     try:
-        _wait_for_rows(process, 5)
+        wait_for_rows(_MINE, 5, lambda: process.poll() is None, lambda: "it trains no 5 rounds")
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=120)
     finally:
