@@ -193,8 +193,8 @@ class GenerativeEvaluation(SampleEvaluation):
         cadence = Cadence.of(work, sample, real, self.num_samples, num_real)
         cadence.trained = int(trainer.strategy.broadcast(self._trained))
         module.print(
-            f"lit-gan: evaluation.metrics see {self.num_samples:,} samples {cadence.in_words(cadence.trained)}, for "
-            f"{SHARE:.0%} of the training's work (--evaluation.every_n_epochs N for another cadence, "
+            f"lit-gan: evaluation.metrics see {self.num_samples:,} samples {cadence.in_words(cadence.trained)}, for at "
+            f"most {SHARE:.0%} of the training's work (--evaluation.every_n_epochs N for another cadence, "
             "--evaluation.num_samples N for another number)."
         )
         return cadence

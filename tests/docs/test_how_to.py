@@ -72,6 +72,31 @@ def test_the_readers_own_network_and_objective_train_and_are_loaded_again(index:
 
 
 @pytest.mark.parametrize(
+    ("index", "parts"),
+    [
+        (0, ("RelativisticPairing", ["R1", "R2"], "DiffAugment", "FixedSteps")),
+        (1, ("NonSaturating", ["R1"], "InstanceNoise", "FixedSteps")),
+        (2, ("NonSaturating", [], "NoneType", "AccuracyBand")),
+        (3, ("NonSaturating", ["Offset"], "NoneType", "FixedSteps")),
+    ],
+)
+def test_objective_penalties_and_augmentation_train(index: int, parts: tuple[Any, ...], reader: Path) -> None:
+    page = _HOW_TO / "objective-penalties-augmentation.md"
+    assert _write_files(page, reader) == ["paired.yaml", "my_penalty.py"]
+    runs = _runs_of(page)
+    assert len(runs) == 4
+
+    assert main([*runs[index], *_SHORT]) == 0
+    gan = GAN.load_from_checkpoint(_trained(reader))
+
+    names = [type(each).__name__ for each in gan.penalties]
+    part = [type(each).__name__ for each in (gan.objective, gan.augment, gan.coordination)]
+    assert (part[0], names, part[1], part[2]) == parts
+    [row] = {row for run in (reader / "runs").glob("*/*/metrics.csv") for row in [run.read_text().partition("\n")[0]]}
+    assert all(f"train/penalty_{name.lower()}" in row for name in names)
+
+
+@pytest.mark.parametrize(
     ("page", "file"),
     [(_HOW_TO / "own-network-and-objective.md", "train_my_gan.py"), (ROOT / "docs" / "tutorial.md", "train.py")],
     ids=["own network", "tutorial"],

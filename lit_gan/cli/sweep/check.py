@@ -48,9 +48,6 @@ def check_options(sweep: Sweep, file: str) -> None:
 def points_to_check(space: Mapping[str, BaseDistribution]) -> list[dict[str, Any]]:
     """As few points as have every value of every parameter, eight at most.
 
-    Args:
-        space: A distribution by the name of each parameter.
-
     Example:
         >>> points_to_check({"k": CategoricalDistribution([1, 2, 3]), "lr": FloatDistribution(0.1, 0.5)})
         [{'k': 1, 'lr': 0.1}, {'k': 2, 'lr': 0.5}, {'k': 3, 'lr': 0.1}]
