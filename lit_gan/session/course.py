@@ -9,9 +9,9 @@ from typing import TypeVar
 from lightning.pytorch import LightningModule, Trainer
 
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
+from lit_gan.engine.lightning_seam import evaluate_as_after
 from lit_gan.engine.rounds import RoundModule
 from lit_gan.errors import RunError
-from lit_gan.loggers.tensorboard import RunBoard
 from lit_gan.loggers.wandb.choice import finished_wandb
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.heartbeat import Heartbeat
@@ -67,9 +67,6 @@ def train(
                 check_moves_players_apart(strategy, trainer.world_size, module.players)
             recording.begin(start)
             recording.say_that_it_goes_on()
-            for logger in trainer.loggers if recording.resumed else []:
-                if isinstance(logger, RunBoard):
-                    logger.goes_on_after(recording.first_round)
             fit(None if start is None else str(start))
     except BaseException as error:
         lost = getattr(strategy, "lost", None)  # another rank: not the broken connection that it left is the reason
@@ -100,10 +97,7 @@ def evaluate(
     content = {"global_step": trainer.global_step, "epoch": trainer.current_epoch}
     if checkpoint is not None:
         content = load_checkpoint(checkpoint)
-    # Evaluation does not restore the loops, and would log at round 0 of epoch 0.
-    loop = trainer.fit_loop
-    loop.epoch_loop._batches_that_stepped = max(int(content.get("global_step", 0)) - 1, 0)  # noqa: SLF001
-    loop.epoch_progress.current.completed = int(content.get("epoch", 0))
+    evaluate_as_after(trainer, int(content.get("global_step", 0)), int(content.get("epoch", 0)))
     recorded = nullcontext() if recording is None else recording.of_an_evaluation()
     with recorded, finished_wandb(trainer.loggers), stopped_at_once(), told_to_the_user(checkpoint):
         return evaluation()

@@ -27,6 +27,7 @@ from lit_gan.loggers.wandb.mode import WandbMode
 from lit_gan.runs.checkpoint_io import AtomicCheckpointIO
 from lit_gan.session.devices import allocated_devices, chosen_strategy
 from lit_gan.session.ending import time_limit
+from lit_gan.strategies.lightning_seam import has_own_checkpoint_io
 
 _WATCHING_TRAINING = (PlayerMonitor, Throughput, NumericGuard, LastRound)
 
@@ -143,5 +144,5 @@ def _plugins(given: Mapping[str, Any]) -> list[Any]:
     plugins = given.get("plugins") or []
     plugins = plugins if isinstance(plugins, list) else [plugins]
     brought = any(isinstance(plugin, CheckpointIO) for plugin in plugins)
-    brought = brought or getattr(given.get("strategy"), "_checkpoint_io", None) is not None
+    brought = brought or has_own_checkpoint_io(given.get("strategy"))
     return plugins if brought else [*plugins, AtomicCheckpointIO()]

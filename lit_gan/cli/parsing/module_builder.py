@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-# The only way to tell a module that it is built from class_paths; a test of `engine.loading` holds it in place.
-from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters_context
+from lit_gan.engine.lightning_seam import built_from_class_paths
 
 _Module = TypeVar("_Module")
 
@@ -33,7 +32,7 @@ class ModuleBuilder:
         own = {key.rpartition(".")[2]: value for key, value in self._linked(applied_instantiation_links)}
         spec = self._config[self._key]
         hparams = {"_class_path": spec["class_path"], **spec.get("init_args", {}), **spec.get("dict_kwargs", {}), **own}
-        with _given_hyperparameters_context(hparams, instantiator="lightning.pytorch.cli.instantiate_module"):
+        with built_from_class_paths(hparams):
             return class_type(*args, **kwargs)
 
     def _linked(self, links: dict[str, Any]) -> Iterator[tuple[str, Any]]:

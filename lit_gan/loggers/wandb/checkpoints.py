@@ -18,12 +18,6 @@ def log_checkpoints(run: "Run", folder: Path, last: Path | None, best: Path | No
 
     Lightning's own ``log_model`` refuses to do so offline. The files are linked into W&B's folder: they are there, as
     they are now, when they are uploaded, and no byte is copied.
-
-    Args:
-        run: The run at W&B.
-        folder: W&B's folder in the run folder.
-        last: ``last.ckpt``; its version gets the aliases ``last`` and ``latest``.
-        best: The best one; its version gets ``best``.
     """
     import wandb  # two seconds of imports that a run without W&B need not pay  # noqa: PLC0415
 

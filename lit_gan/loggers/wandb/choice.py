@@ -89,12 +89,12 @@ def with_wandb(
 
     Args:
         loggers: The user's.
-        folder: See :func:`wandb_logger`.
+        folder: See :func:`wandb_logger`, as the others.
         flag: What ``--wandb`` says, or ``None``.
-        config: See :func:`wandb_logger`.
-        on_stop: See :func:`wandb_logger`.
-        csv: See :func:`wandb_logger`.
-        checkpoints: See :func:`wandb_logger`.
+        config: The resolved configuration.
+        on_stop: Called when the run is to be stopped from its page.
+        csv: The logger that keeps the numbers in the folder.
+        checkpoints: Whether checkpoints are uploaded.
     """
     given = next((logger for logger in loggers if isinstance(logger, WandbLogger)), None)
     # Whoever asks for Lightning's logger by name means what Lightning means by it.

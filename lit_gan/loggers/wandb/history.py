@@ -12,16 +12,7 @@ _PICTURES = {"round": "samples", "interpolation": "interpolations"}
 
 
 def picture_file(folder: Path, key: str, rounds: int) -> Path | None:
-    """The file of a picture in the run folder.
-
-    Args:
-        folder: The run folder.
-        key: The name under which it is logged.
-        rounds: After how many rounds it was taken.
-
-    Returns:
-        The file, or None where there is none.
-    """
+    """The file in the run folder of a picture that is logged under a name after so many rounds."""
     for prefix, name in _PICTURES.items():
         file = folder / "samples" / f"{prefix}-{rounds:06d}.png"
         if name == key and file.is_file():
@@ -30,15 +21,7 @@ def picture_file(folder: Path, key: str, rounds: int) -> Path | None:
 
 
 def rows_of(folder: Path, before: int | None = None) -> dict[int, dict[str, Any]]:
-    """The numbers and pictures of a run by the index of their round.
-
-    Args:
-        folder: The run folder.
-        before: The first round that is left out; None for all.
-
-    Returns:
-        Numbers as logged, pictures as their files, by name.
-    """
+    """The numbers, as logged, and the files of pictures, by the index of their round; up to one that is left out."""
     layout = RunLayout(folder)
     rows: dict[int, dict[str, Any]] = {}
     if layout.metrics.is_file():

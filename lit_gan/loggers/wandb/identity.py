@@ -19,9 +19,6 @@ def run_id(folder: Path) -> str:
     folders, ``expA/seed0`` and ``expB/seed0``, and hold what W&B refuses: the id of a new run is what W&B takes of it,
     and random digits.
 
-    Args:
-        folder: The run folder.
-
     Example:
         >>> run_id(Path("runs/mnist/20140610-120000-1a2b3c"))
         '20140610-120000-1a2b3c'
@@ -41,15 +38,7 @@ def run_id(folder: Path) -> str:
 
 
 def keep_run_id(folder: Path, used: str) -> None:
-    """Writes the id into the folder, for whoever goes on with the run.
-
-    Args:
-        folder: The run folder.
-        used: The id.
-
-    Raises:
-        OSError: With the path, when it cannot be written.
-    """
+    """Writes the id into the folder, for whoever goes on with the run."""
     place = _place(folder)
     if not place.is_file() or place.read_text().strip() != used:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -57,11 +46,7 @@ def keep_run_id(folder: Path, used: str) -> None:
 
 
 def run_name(folder: Path) -> str | None:
-    """What W&B's pages call the run: as WANDB_NAME says, else as its folder; None leaves it to W&B or its agent.
-
-    Args:
-        folder: The run folder.
-    """
+    """What W&B's pages call the run: as WANDB_NAME says, else as its folder; None leaves it to W&B or its agent."""
     if os.environ.get("WANDB_RUN_ID"):
         return None
     return os.environ.get("WANDB_NAME") or folder.name[:128]  # the longest that W&B takes

@@ -23,12 +23,7 @@ _ASIDE, _STAGE = "set-aside", "unfinished"
 
 
 class Pieces:
-    """The pieces of one run.
-
-    Args:
-        folder: W&B's folder in the run folder.
-        run_id: The run's id.
-    """
+    """The pieces of one run, in W&B's folder in the run folder."""
 
     def __init__(self, folder: Path, run_id: str) -> None:
         self.folder = folder
@@ -48,13 +43,7 @@ class Pieces:
         return max((end for end in map(_end, self.earlier) if end is not None), default=-1)
 
     def keep(self, piece: Path, last_round: int, *, delivered: bool) -> None:
-        """Marks one as whole up to a round, and brings it where ``wandb sync`` looks for it.
-
-        Args:
-            piece: Its folder.
-            last_round: The index of the last round.
-            delivered: Online, whether all of it is at the server.
-        """
+        """Marks one as whole up to a round, and brings it where ``wandb sync`` looks for it."""
         end = {"last_round": last_round, "delivered": delivered}
         with suppress(OSError):  # a full disk: then the next piece has these rows once more
             write_atomically(piece / _END, json.dumps(end) + "\n")
@@ -76,8 +65,7 @@ class Pieces:
     def set_aside(self, *, online: bool) -> None:
         """Moves pieces whose rows are in a newer one to where ``wandb sync .../offline-run-*`` does not find them.
 
-        Args:
-            online: Whether the newer one goes to the server, ahead of those that wait for their upload.
+        One that is online goes ahead of those that wait for their upload.
         """
         counts = is_at_the_server if online else _is_whole
         for piece in self.earlier:

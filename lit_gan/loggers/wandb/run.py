@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsFloat, cast
 
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import Logger, WandbLogger
-from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_gan.errors import PREEMPTED
@@ -113,12 +113,7 @@ class RunAtWandb(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Puts values into the row of a round.
-
-        Args:
-            metrics: Numbers or W&B's media, by name.
-            step: The index of the round; None means the newest row. What comes late stands in the newest, too.
-        """
+        """Puts values into the row of a round, by its index; what has none, or comes late, into the newest."""
         if step is not None and step > self._row_step:
             self._send_row()
             self._row_step = step
@@ -126,14 +121,7 @@ class RunAtWandb(Logger):
 
     @rank_zero_only
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
-        """Puts images into the row of the last of some rounds.
-
-        Args:
-            key: Their name.
-            images: Tensors, arrays, pictures or files.
-            step: How many rounds there have been.
-            **kwargs: As WandbLogger's.
-        """
+        """Puts images into the row of the last of so many rounds."""
         row = None if step is None else max(step - 1, 0)
         is_one = step is not None and len(images) == 1 and not kwargs
         file = picture_file(self._folder, key, step or 0) if is_one else None
@@ -166,11 +154,7 @@ class RunAtWandb(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Sends the last row; not one that an error has left without its numbers.
-
-        Args:
-            status: How training ended.
-        """
+        """Sends the last row; not one that an error has left without its numbers."""
         if status == "success" or "epoch" in self._row:
             self._send_row()
         if not self._waits:

@@ -63,15 +63,7 @@ def run_settings(given: Any, on_stop: Callable[[], None] | None) -> Any:
 
 
 def begin_run(arguments: dict[str, Any], *, offline: bool, stage: Path) -> "Run":
-    """Begins a run at the server, or else in its folder.
-
-    Args:
-        arguments: Of ``wandb.init``.
-        offline: Whether the server is not to be asked at all.
-        stage: The folder for an offline run.
-
-    Returns:
-        The run; one that keeps nothing where not even the folder can be written.
+    """Begins a run at the server, or else in a folder; one that keeps nothing where not even that can be written.
 
     Raises:
         UserError: If the server, or W&B's client, does not accept the API key, or there is none, and no agent of W&B
@@ -104,15 +96,7 @@ def begin_run(arguments: dict[str, Any], *, offline: bool, stage: Path) -> "Run"
 
 
 def finish_run(run: "Run", exit_code: int) -> str | None:
-    """Ends a run, and waits until the server has everything, or for the time that is given for it.
-
-    Args:
-        run: Which.
-        exit_code: How it ended.
-
-    Returns:
-        Why the server does not have everything, or None.
-    """
+    """Ends a run, and says why the server does not have everything after the time that is given for it, if so."""
     try:
         run.finish(exit_code=exit_code)
     except Exception as error:

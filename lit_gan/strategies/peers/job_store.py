@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from torch.distributed import DistError, TCPStore, distributed_c10d  # type: ignore[attr-defined]  # public, not listed
+from torch.distributed import DistError, TCPStore  # type: ignore[attr-defined]  # public, not listed
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
+from lit_gan.functional.torch_seam import job_store
 from lit_gan.strategies.peers.call_timeout import call_with_timeout
 
 _Result = TypeVar("_Result")
@@ -27,8 +28,7 @@ class JobStore:
     """
 
     def __init__(self, prefix: str) -> None:
-        # Private, and the only way: a process group does not tell its store. Keeping it keeps rank 0's server alive.
-        self._default = distributed_c10d._get_default_store()  # noqa: SLF001
+        self._default = job_store()  # keeping it keeps rank 0's server alive
         clone = self._default.clone()
         clone.set_timeout(_PATIENCE)
         self._store: Store = PrefixStore(prefix, clone)
