@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lit_gan.engine.rounds import RoundModule as RoundModule
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
     from lit_gan.gan import GAN as GAN
+    from lit_gan.session.run import Run as Run
 
 __version__ = "0.1.0"
 
@@ -19,11 +20,12 @@ _DEFINED_IN = {
     "GAN": "lit_gan.gan",
     "ConditionalGAN": "lit_gan.extensions.conditional",
     "RoundModule": "lit_gan.engine.rounds",
+    "Run": "lit_gan.session.run",
 }
 
 earlier_import_paths.install()
 
-__all__ = ["GAN", "ConditionalGAN", "RoundModule", "__version__"]
+__all__ = ["GAN", "ConditionalGAN", "RoundModule", "Run", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,15 +9,13 @@ DONE = 0
 FAILED = 1
 #: Something that the user can mend, told in one line.
 USER_ERROR = 2
-#: A trial that had no room for what it writes (EX_IOERR of sysexits.h), for the worker of `lit-gan sweep` that started
-#: it; nobody else sees it.
+#: A trial that had no room for what it writes (EX_IOERR of sysexits.h), for the `lit-gan sweep` that started it; nobody
+#: else sees it.
 DISK_FULL = 74
 #: Preempted and saved, to be queued again (EX_TEMPFAIL of sysexits.h).
 PREEMPTED = 75
 #: Stopped by Ctrl-C: 128 + SIGINT, as every shell has it.
 INTERRUPTED = 130
-#: A worker of `lit-gan sweep` that got SIGTERM, for the command that started it: 128 + SIGTERM. Not the command's own.
-TERMINATED = 143
 
 #: Who asked a run to stop: Ctrl-C, a scheduler that wants its machine back, the tracker of a sweep, or the time that
 #: the command was given.

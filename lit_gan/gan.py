@@ -7,10 +7,8 @@ from typing import Any, Self
 
 import torch
 from jsonargparse.typing import lazy_instance
-from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD
 
 from lit_gan.adaptive import Adaptive, adapt_again, adapted
@@ -20,7 +18,7 @@ from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
 from lit_gan.engine.held_out import HeldOut
-from lit_gan.engine.log_interval import round_is_logged
+from lit_gan.engine.lightning_seam import callbacks_of, round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
 from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
@@ -28,6 +26,7 @@ from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_tu
 from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
 from lit_gan.functional.theory import jsd_lower_bound
+from lit_gan.functional.torch_seam import BatchNorm
 from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent, Uniform
 from lit_gan.objectives import NonSaturating, Objective
@@ -86,7 +85,10 @@ class GAN(GenerativeModule, RoundModule):
         Goodfellow et al. 2014, Algorithm 1.
     """
 
-    __jit_unused_properties__ = [*GenerativeModule.__jit_unused_properties__, "minibatches_per_round"]  # noqa: RUF012
+    __jit_unused_properties__ = [  # noqa: RUF012
+        *GenerativeModule.__jit_unused_properties__,
+        *("minibatches_per_round", "_own_minibatches", "_adaptive"),
+    ]
     _advice = OF_A_GAN
 
     def __init__(
@@ -111,7 +113,7 @@ class GAN(GenerativeModule, RoundModule):
         self.objective = objective if objective and objective is not _NON_SATURATING else NonSaturating()
         check_objective(self.objective)
         self.coordination = coordination if coordination and coordination is not _FIXED_STEPS else FixedSteps()
-        self.penalties = tuple(penalties)
+        self.penalties = (penalties,) if isinstance(penalties, Penalty) else tuple(penalties)
         self.augment = augment
         self._paid: dict[str, Tensor] = {}  # the penalties by name, each as it was when it was due last
         self._auxiliary_takes_turn = True
@@ -119,7 +121,7 @@ class GAN(GenerativeModule, RoundModule):
         self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
         self._passes: dict[tuple[str, int], HeldOut] = {}  # over the held-out loaders, by split and number
         # What looks across a batch must not mix examples with samples: such a D sees the two apart.
-        whole_batch = any(isinstance(module, _BatchNorm) for module in discriminator.modules())
+        whole_batch = any(isinstance(module, BatchNorm) for module in discriminator.modules())
         self._joint_forward = not (whole_batch or getattr(discriminator, "sees_whole_batch", False))
 
     # -- Algorithm 1 ------------------------------------------------------------------------------------------------
@@ -289,8 +291,7 @@ class GAN(GenerativeModule, RoundModule):
         if begin_training is not None and not self.has_begun:
             begin_training(pixel_means_of(data))
         self.has_begun = True
-        callbacks: list[Callback] = getattr(self.trainer, "callbacks", [])  # set where a type checker does not see it
-        if not any(getattr(callback, "averages_generator", False) for callback in callbacks):
+        if not any(getattr(callback, "averages_generator", False) for callback in callbacks_of(self.trainer)):
             self.generator_average = None  # an earlier training's: these weights will leave it behind
 
     @property

@@ -80,7 +80,7 @@ class Penalty(ABC):
     @property
     def name(self) -> str:
         """What it is logged by: the class's name in small letters, ``gradient_penalty`` for ``GradientPenalty``."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", type(self).__name__).lower()
 
 
 class R1(Penalty):

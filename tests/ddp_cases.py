@@ -174,7 +174,7 @@ def seams_gan(case: str) -> GAN:
     }.get(case, {"penalties": [R1(0.5), R2(0.5)]})
     module = gan("conv", 1, **options)
     if case == "spectral norm":
-        for index in (0, 2, 5):
+        for index in (0, 2, 4):
             spectral_norm(module.discriminator[index])
     if case == "apart":
         torch.manual_seed(0)

@@ -13,10 +13,16 @@ from lit_gan.schedules import Schedule
 class Vocoder(RoundModule):
     """A generator heard by two critics: one of the samples, one of their pairwise means."""
 
-    def __init__(self, sgd_of: Any = sgd, schedules: tuple[Schedule, ...] = (), clip: float | None = None) -> None:
+    def __init__(
+        self,
+        sgd_of: Any = sgd,
+        schedules: tuple[Schedule, ...] = (),
+        clip: float | None = None,
+        dropout: float = 0.25,
+    ) -> None:
         super().__init__()
         torch.manual_seed(3)
-        self.generator = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.25), nn.Linear(8, 4))
+        self.generator = nn.Sequential(nn.Linear(2, 8), nn.Dropout(dropout), nn.Linear(8, 4))
         self.fine, self.coarse = nn.Linear(4, 1), nn.Linear(2, 1)
         self.add_player("generator", self.generator, sgd_of(0.1, 0.5), schedules, clip)
         self.add_player("fine", self.fine, sgd_of(0.05, 0.5))

@@ -14,9 +14,10 @@ from lightning.pytorch.trainer.states import TrainerFn
 from tiny_gan import trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from lit_gan.callbacks import ParzenEvaluation, SampleGrid
+from lit_gan.callbacks import GenerativeEvaluation, ParzenEvaluation, SampleGrid
 from lit_gan.data import DigitsDataModule
 from lit_gan.errors import RunError, UserError
 from lit_gan.extensions.conditional import ConditionalGAN
@@ -75,8 +76,9 @@ def evaluate(world: int, data: LightningDataModule, verb: str, **kwargs: Any) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it keeps all features
         kid = KernelInceptionDistance(feature=Features(), subset_size=10, normalize=True)
+    fid = FrechetInceptionDistance(feature=Features(), normalize=True)
     parzen, model = ParzenEvaluation(num_samples=NUM_SAMPLES, metrics=[kid]), conditional_gan()
-    run = several(world, callbacks=[parzen], **kwargs)
+    run = several(world, callbacks=[parzen, GenerativeEvaluation([fid], NUM_SAMPLES, "val")], **kwargs)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PossibleUserWarning)
         getattr(run, verb)(model, data, verbose=False)

@@ -80,14 +80,14 @@ class Command:
 
         wait_until(happens, what, seconds)
 
-    def workers(self) -> list[int]:
-        """The processes of its workers."""
-        return [pid for pid, parent, words in processes() if parent == self.process.pid and "lit_gan.tuning" in words]
+    def trials(self) -> list[int]:
+        """The processes of its trials."""
+        return [pid for pid, parent, _ in processes() if parent == self.process.pid]
 
-    def worker_named(self, name: str) -> int:
-        """The process of one of them."""
-        [found] = [pid for pid, _, words in processes() if name in words]
-        return found
+    def cpu_seconds(self) -> float:
+        """What it has computed so far, its trials apart."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

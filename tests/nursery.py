@@ -65,6 +65,7 @@ _LIBRARIES = (
     "wandb",
 )
 _COMMAND = "lit_gan.cli.main"  # and where its verbs stand
+_LIGHT = "fake_trial.py"  # imports next to nothing: as itself it starts, and above all ends, sooner than as a fork
 # Whose objects end with the interpreter, as ever: process groups, stores and their threads among them.
 _TAKEN_DOWN = ("lit_gan", "lightning", "torch.distributed", "torch._C", "threading", "sys", "builtins", "__main__")
 # Read by the interpreter or by an import: a child for which one of them is another is started afresh.
@@ -203,7 +204,9 @@ def _program(words: Sequence[str]) -> tuple[str, str, list[str], bool] | None:
     rest = rest[unbuffered:]
     if len(rest) > 1 and rest[0] in ("-m", "-c"):
         return rest[0], rest[1], rest[2:], unbuffered
-    return ("script", rest[0], rest[1:], unbuffered) if rest and not rest[0].startswith("-") else None
+    if not rest or rest[0].startswith("-") or rest[0].endswith(_LIGHT):
+        return None
+    return "script", rest[0], rest[1:], unbuffered
 
 
 def _umask() -> int:

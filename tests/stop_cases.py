@@ -88,7 +88,7 @@ def run(
     callbacks += [] if stop_after is None else [AskAfter(stop.signals, stop_after, dies=dies)]
     gan, last = small_gan(), folder / "checkpoints" / "last.ckpt"
     if resume:
-        log.truncate_after(int(torch.load(last, weights_only=True)["global_step"]) - 1)
+        log.goes_on_after(int(torch.load(last, weights_only=True)["global_step"]))
     fit = trainer(callbacks=callbacks, logger=log, enable_checkpointing=True, **WAYS[way])
     try:
         fit.fit(gan, Noise(batch_size=4), ckpt_path=last if resume else None, weights_only=True)

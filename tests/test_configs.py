@@ -1,6 +1,7 @@
 """The shipped configurations: every one trains, and the paper's say what the paper says, to the digit."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 import yaml
 from torch import nn
 
+from lit_gan.cli.main import main
 from lit_gan.cli.parsing.shipped import find, shipped_names
 from lit_gan.data import cifar10
 from lit_gan.networks import MLPGenerator
@@ -247,3 +249,25 @@ def test_the_second_stage_of_tfd_asks_for_the_first() -> None:
     small += [f"{part}.hidden=[2,2]", "--data.init_args.batch_size=4"]
     ending = command_line.lit_gan("fit", "--config=tfd", *command_line.QUIET, *small)
     assert "pretrained_checkpoint is not set: the second stage starts from the first" in ending.line
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_the_arguments_of_the_games_parts_are_on_the_command_line(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = (
+        "coordination.init_args.k=3",
+        "objective=Hinge",
+        "penalties+=R1",
+        "penalties.weight=0.5",
+        "augment=DiffAugment",
+    )
+    with suppress(SystemExit):
+        main(["fit", "--config", name, *(f"--model.init_args.{each}" for each in options), "--print_config"])
+    built = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
+    assert built["coordination"]["class_path"] == "lit_gan.coordination.FixedSteps"
+    assert built["coordination"]["init_args"]["k"] == 3
+    assert built["latent"]["class_path"].startswith("lit_gan.latents.")
+    assert built["objective"]["class_path"] == "lit_gan.objectives.Hinge"
+    assert built["penalties"] == [{"class_path": "lit_gan.penalties.R1", "init_args": {"weight": 0.5, "every": 1}}]
+    assert built["augment"]["class_path"] == "lit_gan.augmentation.DiffAugment"

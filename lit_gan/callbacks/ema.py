@@ -3,11 +3,12 @@
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lit_gan.engine.batch_norm import batch_norms
 from lit_gan.engine.batches import num_rows
+from lit_gan.engine.lightning_seam import callbacks_of
 from lit_gan.errors import UserError
+from lit_gan.functional.torch_seam import BatchNorm, move_towards
 from lit_gan.generative import GenerativeModule
 from lit_gan.networks.parameter_names import plain_parameters
 
@@ -76,14 +77,14 @@ class GeneratorEMA(Callback):
         self.decay = decay if named else _USUAL_DECAY
         self.half_life = half_life
         self.horizon = horizon
-        self._norms: dict[str, _BatchNorm] | None = None
+        self._norms: dict[str, BatchNorm] | None = None
 
     averages_generator = True
     """By this the GAN knows that its average is kept; one that no callback keeps is dropped when training starts."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """A GAN keeps one average."""
-        callbacks: list[Callback] = getattr(trainer, "callbacks", [])  # set where a type checker does not see it
+        callbacks = callbacks_of(trainer)
         if (count := sum(isinstance(callback, GeneratorEMA) for callback in callbacks)) > 1:
             raise UserError(
                 f"{count} callbacks GeneratorEMA: a GAN keeps one average: expected one; the one that is there is "
@@ -116,7 +117,7 @@ class GeneratorEMA(Callback):
         average = gan.generator_average or {}
         parameters = plain_parameters(gan.generator)
         weights: list[Tensor] = [parameters[name] for name in average]
-        torch._foreach_lerp_(list(average.values()), weights, 1 - self._decay_at(trainer, gan, batch))
+        move_towards(list(average.values()), weights, 1 - self._decay_at(trainer, gan, batch))
         if self._norms is None:
             self._norms = batch_norms(gan.generator) if _conditions_can_be_drawn(gan, batch) else {}
         gan.average_statistics = {}

@@ -49,10 +49,7 @@ class GenerativeEvaluation(SampleEvaluation):
         UserError: If a number is out of its range.
 
     Example:
-        >>> from torchmetrics.image.kid import KernelInceptionDistance
-        >>> features = torch.nn.Flatten()
-        >>> features.num_features = 64
-        >>> looks = GenerativeEvaluation([KernelInceptionDistance(features, normalize=True)], reference="val")
+        ``GenerativeEvaluation([FrechetInceptionDistance(normalize=True)], num_samples=50_000)`` logs FID as published.
 
     Reference:
         Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium*.
@@ -193,8 +190,8 @@ class GenerativeEvaluation(SampleEvaluation):
         cadence = Cadence.of(work, sample, real, self.num_samples, num_real)
         cadence.trained = int(trainer.strategy.broadcast(self._trained))
         module.print(
-            f"lit-gan: evaluation.metrics see {self.num_samples:,} samples {cadence.in_words(cadence.trained)}, for "
-            f"{SHARE:.0%} of the training's work (--evaluation.every_n_epochs N for another cadence, "
+            f"lit-gan: evaluation.metrics see {self.num_samples:,} samples {cadence.in_words(cadence.trained)}, for at "
+            f"most {SHARE:.0%} of the training's work (--evaluation.every_n_epochs N for another cadence, "
             "--evaluation.num_samples N for another number)."
         )
         return cadence

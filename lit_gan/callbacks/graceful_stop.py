@@ -7,9 +7,10 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
-from lit_gan.callbacks.round_end import RankAgreement, round_is_settled, training_goes_on
+from lit_gan.callbacks.rank_agreement import RankAgreement
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.callbacks.stop_signals import StopSignals, stop_of
+from lit_gan.engine.lightning_seam import broadcast_sigterm, round_is_settled, training_goes_on
 from lit_gan.errors import RunStopped
 
 
@@ -42,8 +43,7 @@ class StopBetweenRounds(Callback):
         self._agreement, self._flag = RankAgreement(), 0.0
         self._time_is_over, self._began_at = False, time.monotonic()
         self.signals.listen()
-        # A broadcast and a wait for the device in every round, for a flag that is not raised any more.
-        trainer.fit_loop.epoch_loop.__dict__["_broadcast_sigterm_tensor"] = _nothing
+        broadcast_sigterm(trainer, switched_on=False)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -76,7 +76,7 @@ class StopBetweenRounds(Callback):
         self._give_back(trainer)
 
     def _give_back(self, trainer: Trainer) -> None:
-        trainer.fit_loop.epoch_loop.__dict__.pop("_broadcast_sigterm_tensor", None)
+        broadcast_sigterm(trainer, switched_on=True)
         if not self._lent:
             self.signals.restore()
             self.signals.flag = 0  # heeded: the next training with this callback was not asked to stop
@@ -93,7 +93,3 @@ class GracefulStop(StopBetweenRounds, Checkpoint):
 
     A ``Checkpoint`` to Lightning, which calls these after all others: what they do in the round is done.
     """
-
-
-def _nothing() -> None:
-    """What is left of Lightning's broadcast."""

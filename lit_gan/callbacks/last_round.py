@@ -1,11 +1,15 @@
 """The round that training ends with."""
 
-import functools
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lit_gan.callbacks.round_end import ends_within_epoch, is_last_round
+from lit_gan.engine.lightning_seam import (
+    is_last_round,
+    log_interval_of,
+    set_log_interval,
+    validate_after_the_last_round,
+)
 
 
 class LastRound(Callback):
@@ -20,16 +24,15 @@ class LastRound(Callback):
         self._interval: int | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Adds the last validation to those that are due: Lightning 2.6 asks this method of its loop alone."""
-        loop = trainer.fit_loop.epoch_loop
-        loop.__dict__["_should_check_val_fx"] = functools.partial(_validation_follows, trainer)
+        """Adds the last validation to those that are due."""
+        validate_after_the_last_round(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Has this round logged, if it is the last one."""
-        interval: int = trainer.log_every_n_steps  # type: ignore[attr-defined]  # set where a type checker does not see
+        interval = log_interval_of(trainer)
         if interval > 0 and is_last_round(trainer):
             self._interval = interval
-            trainer.log_every_n_steps = 1  # type: ignore[attr-defined]  # as above
+            set_log_interval(trainer, 1)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leaves the trainer as it was."""
@@ -40,13 +43,7 @@ class LastRound(Callback):
         self._give_back(trainer)
 
     def _give_back(self, trainer: Trainer) -> None:
-        trainer.fit_loop.epoch_loop.__dict__.pop("_should_check_val_fx", None)
+        validate_after_the_last_round(trainer, switched_on=False)
         if self._interval is not None:
-            trainer.log_every_n_steps = self._interval  # type: ignore[attr-defined]  # as above
+            set_log_interval(trainer, self._interval)
             self._interval = None
-
-
-def _validation_follows(trainer: Trainer, fetcher: Any) -> bool:
-    loop = trainer.fit_loop.epoch_loop
-    due = type(loop)._should_check_val_fx(loop, fetcher)  # noqa: SLF001 -- see on_train_start
-    return due or (trainer.enable_validation and ends_within_epoch(trainer))

@@ -1,18 +1,17 @@
-"""Metrics that a resumed run is about to log again."""
+"""What a resumed run is about to log again."""
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lit_gan.loggers.csv import CSVMetrics
-
 
 class RowsAfterCheckpoint(Callback):
-    """Drops the rows of ``metrics.csv`` that were logged after the checkpoint from which training goes on.
+    """Tells each logger that has a method ``goes_on_after`` after which round training goes on.
 
     Only once everything in it was restored: one that turns out not to fit costs no row.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drops them."""
+        """The rows that were logged after the checkpoint are dropped."""
         for logger in trainer.loggers:
-            if isinstance(logger, CSVMetrics):
-                logger.truncate_after(trainer.global_step - 1)  # the row of a round bears its index
+            goes_on_after = getattr(logger, "goes_on_after", None)
+            if goes_on_after is not None:
+                goes_on_after(trainer.global_step)

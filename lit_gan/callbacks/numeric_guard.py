@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from lit_gan.engine.lightning_seam import callbacks_of, log_interval_of
 from lit_gan.errors import RunError
 from lit_gan.runs.checkpoint_files import newest_checkpoint
 from lit_gan.runs.record import NAN
@@ -44,7 +45,7 @@ class NumericGuard(Callback):
                 none = torch.full((), _NEVER, device=loss.device)
                 here = torch.where(loss.detach().isfinite().reshape(()), none, trainer.global_step)
                 self._first_bad[name] = torch.minimum(self._first_bad.get(name, none), here)
-        interval: int = getattr(trainer, "log_every_n_steps", 0)  # set where a type checker does not see it
+        interval = log_interval_of(trainer)
         if interval and trainer.global_step % interval == 0:
             self.check(trainer)
 
@@ -112,7 +113,7 @@ def check_numbers(trainer: Trainer) -> None:
     Raises:
         RunError: If the guard finds something.
     """
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # set where a type checker does not see it
+    for callback in callbacks_of(trainer):
         if isinstance(callback, NumericGuard):
             callback.check(trainer)
 

@@ -15,7 +15,13 @@ from lit_gan.evaluation.image_metrics import ImageMetrics
 from lit_gan.evaluation.images import EvaluationImages, Split, evaluation_images
 from lit_gan.evaluation.parzen import ParzenMeasurement
 from lit_gan.evaluation.reference import Reference, batches_of, reference_batches
-from lit_gan.evaluation.sample_budget import PAPER_SAMPLES, SampleBudget, budget_of_test, budget_of_validation
+from lit_gan.evaluation.sample_budget import (
+    PAPER_SAMPLES,
+    PER_TRAINED_IMAGE,
+    SampleBudget,
+    budget_of_test,
+    budget_of_validation,
+)
 from lit_gan.evaluation.scores import ParzenScore
 from lit_gan.generative import GenerativeModule
 from lit_gan.metrics.parzen import ParzenNLL
@@ -84,6 +90,7 @@ class ParzenEvaluation(SampleEvaluation):
         self._windows: dict[Split, ParzenMeasurement] = {}
         self._trained = 0  # images before the first validation of a training, over all ranks
         self._validated = False
+        self._each = PER_TRAINED_IMAGE
 
     @property
     def test_images(self) -> list[EvaluationImages]:
@@ -99,18 +106,20 @@ class ParzenEvaluation(SampleEvaluation):
 
     def state_dict(self) -> dict[str, Any]:
         """What the number of samples follows from, where it is left to the data."""
-        return {"trained": self._trained, "validated": self._validated} if self._chooses else {}
+        state = {"trained": self._trained, "validated": self._validated, "each": self._each}
+        return state if self._chooses else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """A run goes on with the number that it began with."""
         self._trained, self._validated = int(state_dict["trained"]), bool(state_dict["validated"])
+        self._each = float(state_dict.get("each", 1.0))  # what it was in 0.1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Each run of the trainer may bring other data; within one the images do not change."""
         super().setup(trainer, pl_module, stage)
         self._folds, self._windows = {}, {}
         if stage == TrainerFn.FITTING:  # what a checkpoint knows of a run that goes on is loaded after this
-            self._trained, self._validated = 0, False
+            self._trained, self._validated, self._each = 0, False, PER_TRAINED_IMAGE
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -157,7 +166,7 @@ class ParzenEvaluation(SampleEvaluation):
         # Rank 0's count: one number for all, also where their last batches differ.
         self._trained = int(trainer.strategy.broadcast(self._trained))
         self._validated = True
-        return budget_of_validation(len(images.for_sigma) + len(images.reported), self._trained)
+        return budget_of_validation(len(images.for_sigma) + len(images.reported), self._trained, self._each)
 
     def _begun_further(self, trainer: Trainer, module: GenerativeModule, split: Split, num: int) -> ImageMetrics:
         """Where there are folds, on the first."""

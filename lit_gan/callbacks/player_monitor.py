@@ -7,8 +7,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_gan.engine.log_interval import round_is_logged
-from lit_gan.gan import GAN
+from lit_gan.engine.lightning_seam import round_is_logged
+from lit_gan.engine.rounds import RoundModule
 
 
 class PlayerMonitor(Callback):
@@ -17,7 +17,7 @@ class PlayerMonitor(Callback):
     The norm is :math:`\|\nabla\|_2` over all of a player's parameters at its last update of the round, before clipping
     and averaged over the ranks; rate and momentum (``train/momentum_g``, ``train/momentum_d``, where the optimiser has
     one) are those of that update. Only rounds that are logged cost anything, and the norms wait for nothing.
-    A module that is no GAN is left alone.
+    Players of another module bear their own names, as in ``train/lr_encoder``; one without ``players`` is left alone.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class PlayerMonitor(Callback):
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Reads one player's numbers; the last of D's k updates is the one that stays."""
         # G's step is the one that counts, and is yet to be taken.
-        if not isinstance(pl_module, GAN) or not round_is_logged(trainer, trainer.global_step + 1):
+        if not isinstance(pl_module, RoundModule) or not round_is_logged(trainer, trainer.global_step + 1):
             return
         for player, mine in zip(pl_module.players.values(), trainer.optimizers, strict=True):
             if mine is optimizer:

@@ -10,6 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lit_gan.callbacks.progress import LossProgressBar
+from lit_gan.engine.lightning_seam import callbacks_of
 from lit_gan.errors import RunError, UserError
 from lit_gan.evaluation.generated import Measurement, draw
 from lit_gan.evaluation.image_metrics import ImageMetrics
@@ -47,7 +48,7 @@ class SampleEvaluation(Callback, ABC):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Each run of the trainer may bring other data; no two evaluations may log under one name."""
         self.image_metrics.forget()
-        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]  # set where a type checker does not see it
+        callbacks = callbacks_of(trainer)
         others = [each for each in callbacks if isinstance(each, SampleEvaluation) and each is not self]
         for name in self.image_metrics.names:
             for other in others:

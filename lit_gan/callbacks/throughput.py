@@ -1,4 +1,4 @@
-"""How fast a GAN trains."""
+"""How fast a module of players trains."""
 
 import time
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from lit_gan.engine.log_interval import row_is_written
-from lit_gan.gan import GAN
+from lit_gan.engine.batches import num_rows
+from lit_gan.engine.lightning_seam import row_is_written
 
 
 class Throughput(Callback):
@@ -15,7 +15,7 @@ class Throughput(Callback):
 
     Images are the training examples that all ranks together have taken in: k minibatches a round. The time of
     validations does not count; that of checkpoints, grids and loggers does. These are the only numbers of a run that
-    are not the same when it is repeated. A module that is no GAN is left alone.
+    are not the same when it is repeated. A module without ``players`` is left alone.
 
     Args:
         clock: Seconds, from any start on.
@@ -42,9 +42,11 @@ class Throughput(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Counts the round, and logs where it is time to."""
-        if not isinstance(pl_module, GAN):
+        if not hasattr(pl_module, "players"):
             return
-        self._images += len(pl_module.split_batch(batch)[0]) * trainer.world_size
+        split_batch = getattr(pl_module, "split_batch", None)
+        rows = num_rows(batch) if split_batch is None else len(split_batch(batch)[0])
+        self._images += rows * trainer.world_size
         self._rounds += 1
         seconds = self._clock() - self._since
         if seconds > 0 and row_is_written(trainer, trainer.global_step):

@@ -3,23 +3,14 @@
 import os
 import sysconfig
 from pathlib import Path
-from traceback import FrameSummary, extract_tb, format_exception
+from traceback import FrameSummary, extract_tb
 
 import lit_gan
-from lit_gan.launch.ranks import is_rank_zero, rank_in_job
 
 #: Set to 1: the whole traceback is printed as well.
 VARIABLE = "LIT_GAN_TRACEBACK"
 _PACKAGE = str(Path(lit_gan.__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-
-
-def keep_traceback(error: BaseException, folder: Path) -> None:
-    """Writes an error's traceback into a run folder, a file for each rank that fails, and has the error say where."""
-    name = "traceback.txt" if is_rank_zero(os.environ) else f"traceback-rank-{rank_in_job(os.environ)}.txt"
-    target = folder / name
-    target.write_text("".join(format_exception(error)))
-    error.add_note(f"the whole traceback is in {os.path.relpath(target)}")
 
 
 def failure(error: BaseException) -> str:

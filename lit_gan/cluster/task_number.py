@@ -14,10 +14,7 @@ _ONE_AT_A_TIME = "%1"
 
 
 def first_task(array: str) -> int:
-    """The number of the first task of an array.
-
-    Args:
-        array: What follows ``--array``.
+    """The number of the first task of an array, by what follows ``--array``.
 
     Raises:
         UserError: If Slurm would not understand it.
@@ -38,22 +35,12 @@ def first_task(array: str) -> int:
 
 
 def is_chain(array: str) -> bool:
-    """Whether the tasks run one after another, and may so go on with each other's run.
-
-    Args:
-        array: What follows ``--array``.
-    """
+    """Whether the tasks run one after another, and may so go on with each other's run."""
     return array.endswith(_ONE_AT_A_TIME)
 
 
 def pieces(argument: str) -> list[str | None]:
-    """An argument taken apart where the task's number belongs.
-
-    Args:
-        argument: One word of a command.
-
-    Returns:
-        The literal texts (``%%a`` is ``%a`` in them), with None for each number between them.
+    """The literal texts of an argument (``%%a`` is ``%a`` in them), with None for each task number between them.
 
     Example:
         >>> pieces("runs/%a-of-3"), pieces("100%%a")
@@ -72,20 +59,12 @@ def pieces(argument: str) -> list[str | None]:
 
 
 def names_the_task(arguments: Sequence[str]) -> bool:
-    """Whether a command differs between the tasks of an array.
-
-    Args:
-        arguments: Its words.
-    """
+    """Whether a command differs between the tasks of an array."""
     return any(None in pieces(argument) for argument in arguments)
 
 
 def with_number(arguments: Sequence[str], number: int) -> list[str]:
     """The command of one task.
-
-    Args:
-        arguments: Its words.
-        number: That of the task.
 
     Example:
         >>> with_number(["--seed_everything", "%a"], 3)

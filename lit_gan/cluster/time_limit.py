@@ -17,13 +17,7 @@ _NO_LIMIT = ("infinite", "unlimited")
 
 
 def seconds_of(limit: str) -> int | None:
-    """How long a job may run.
-
-    Args:
-        limit: What follows ``--time``.
-
-    Returns:
-        Seconds, or None for no limit.
+    """How many seconds a job may run, by what follows ``--time``; None for no limit.
 
     Raises:
         UserError: If Slurm would not understand it.

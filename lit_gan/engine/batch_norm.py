@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from lit_gan.functional.torch_seam import BatchNorm
 from lit_gan.networks.parameter_names import plain_name
 
 BATCH_ROWS = 100  # memory for a batch of maps, and a mean over many batches
@@ -15,7 +15,7 @@ _DENSE_ROWS = 10_000  # 256 rows cost 3 nats of the Parzen score on MNIST, 10,00
 _MAP_ROWS = 1_000  # each row of maps is many values of a channel
 
 
-def batch_norms(network: nn.Module) -> dict[str, _BatchNorm]:
+def batch_norms(network: nn.Module) -> dict[str, BatchNorm]:
     """The batch norms of a network that keep statistics, by plain name.
 
     Args:
@@ -24,7 +24,7 @@ def batch_norms(network: nn.Module) -> dict[str, _BatchNorm]:
     return {
         plain_name(name): module
         for name, module in network.named_modules()
-        if isinstance(module, _BatchNorm) and module.running_mean is not None
+        if isinstance(module, BatchNorm) and module.running_mean is not None
     }
 
 
@@ -34,7 +34,7 @@ def rows_needed(norms: Iterable[nn.Module]) -> int:
 
 
 @torch.no_grad()
-def batch_statistics(norms: Mapping[str, _BatchNorm], passes: Iterable[object]) -> dict[str, Tensor]:
+def batch_statistics(norms: Mapping[str, BatchNorm], passes: Iterable[object]) -> dict[str, Tensor]:
     """The statistics over several forward passes, as torch accumulates them with ``momentum=None``.
 
     Each norm has the statistics of its batch, as in training, while all else is as the caller wants samples to be: in
@@ -50,8 +50,8 @@ def batch_statistics(norms: Mapping[str, _BatchNorm], passes: Iterable[object]) 
     sums: dict[str, Tensor] = {}
     calls = dict.fromkeys(norms, 0)
 
-    def observe(name: str) -> Callable[[_BatchNorm, tuple[Any, ...]], None]:
-        def hook(norm: _BatchNorm, inputs: tuple[Any, ...]) -> None:
+    def observe(name: str) -> Callable[[BatchNorm, tuple[Any, ...]], None]:
+        def hook(norm: BatchNorm, inputs: tuple[Any, ...]) -> None:
             x: Tensor = inputs[0]
             variance, mean = torch.var_mean(x.to(_precise(x)), [0, *range(2, x.ndim)], correction=0)
             _fill(norm, mean, variance)
@@ -77,7 +77,7 @@ def _precise(x: Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def _fill(norm: _BatchNorm, mean: Tensor, variance: Tensor) -> None:
+def _fill(norm: BatchNorm, mean: Tensor, variance: Tensor) -> None:
     assert norm.running_mean is not None  # noqa: S101 -- these keep statistics
     assert norm.running_var is not None  # noqa: S101
     norm.running_mean.copy_(mean)

@@ -10,10 +10,8 @@ from typing import Any, Self
 import torch
 from lightning.pytorch import LightningModule
 
-# The only sign of "built from class_paths" that Lightning gives; a test holds it in place.
-from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
-
 from lit_gan.engine.import_policy import ImportPolicy
+from lit_gan.engine.lightning_seam import is_built_from_class_paths
 from lit_gan.engine.stored_configuration import StoredConfiguration
 from lit_gan.errors import UserError
 from lit_gan.networks.parameter_names import name_as_wrapped, name_plainly
@@ -44,7 +42,7 @@ class LoadableModule(LightningModule):
 
         A module built in Python from instances stores nothing: its networks are passed again when it is loaded.
         """
-        if _given_hyperparameters.get() is None:
+        if not is_built_from_class_paths():
             return
         self.save_hyperparameters(logger=False)
         # The command line links the data's facts to whatever model there is; what this class does not take goes.

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
-from lightning.fabric.plugins.precision.amp import _optimizer_handles_unscaling
 from lightning.fabric.utilities.types import Optimizable
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.plugins.precision import MixedPrecision
+
+from lit_gan.engine.lightning_seam import has_unscaled_for
 
 
 class PlayerMixedPrecision(MixedPrecision):
@@ -52,7 +53,7 @@ class PlayerMixedPrecision(MixedPrecision):
         self, optimizer: Optimizable, model: LightningModule, closure: Callable[[], Any], **kwargs: Any
     ) -> Any:
         """As Lightning's, but gradients are unscaled before they are clipped with fused optimisers, too."""
-        if self.scaler is not None and _optimizer_handles_unscaling(optimizer):
+        if self.scaler is not None and has_unscaled_for(optimizer):
             self.scaler.unscale_(optimizer)  # type: ignore[arg-type]  # one protocol for all kinds of optimiser
         return super().optimizer_step(optimizer, model=model, closure=closure, **kwargs)
 

@@ -3,22 +3,11 @@
 import re
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
+from lit_gan.engine.lightning_seam import callbacks_of, saves_by_time, validates_by_time
 from lit_gan.errors import UserError
-
-
-def resume_between_epochs(trainer: Trainer) -> None:
-    """Lets a checkpoint taken at an epoch's end begin the next epoch.
-
-    Lightning 2.6 takes every run with ``max_steps`` for one that stopped within an epoch: it would end the epoch a
-    second time, with its hooks and their schedules, and go on with other batches.
-
-    Args:
-        trainer: Before it restores its loops.
-    """
-    trainer.fit_loop.__dict__["_iteration_based_training"] = _counts_epochs
 
 
 def check_checkpoints(trainer: Trainer) -> None:
@@ -34,16 +23,17 @@ def check_checkpoints(trainer: Trainer) -> None:
     Raises:
         UserError: If a ``ModelCheckpoint`` has a ``train_time_interval``, or several ranks validate by time.
     """
-    if trainer.world_size > 1 and getattr(trainer, "_val_check_time_interval", None) is not None:
+    if trainer.world_size > 1 and validates_by_time(trainer):
         raise UserError(
             f"val_check_interval by time on {trainer.world_size} devices: each would ask its own clock, and wait for "
             "the others for ever: expected a number of rounds, or a share of an epoch."
         )
     for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, ModelCheckpoint):
-            name_files_not_folders(callback)
+        if not isinstance(callback, ModelCheckpoint):
+            continue
+        name_files_not_folders(callback)
         plain = type(callback).on_train_batch_end is ModelCheckpoint.on_train_batch_end
-        if plain and getattr(callback, "_train_time_interval", None) is not None:
+        if plain and saves_by_time(callback):
             raise UserError(
                 f"{type(callback).__name__}(train_time_interval=...) writes nothing under manual optimisation in "
                 "Lightning 2.6: expected lit_gan.callbacks.RunCheckpoint with the same arguments."
@@ -58,8 +48,7 @@ def keep_patience_as_asked(trainer: Trainer, checkpoint: dict[str, Any]) -> None
         checkpoint: From which; changed in place.
     """
     states = checkpoint.get("callbacks") or {}
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set where a type checker does not see
-    for callback in callbacks:
+    for callback in callbacks_of(trainer):
         if isinstance(callback, EarlyStopping) and callback.state_key in states:
             kept = {"patience": callback.patience, "stopping_reason_message": None}
             states[callback.state_key] = {**states[callback.state_key], **kept}
@@ -89,8 +78,3 @@ def name_files_not_folders(checkpoint: ModelCheckpoint) -> None:
 
     checkpoint.filename = re.sub(r"\{([^:}]*)[^}]*\}", spelt, checkpoint.filename)
     checkpoint.auto_insert_metric_name = False
-
-
-def _counts_epochs() -> bool:
-    """Lightning's question is whether epochs count for nothing."""
-    return False

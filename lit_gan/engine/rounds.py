@@ -10,12 +10,12 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torch.optim import Optimizer
 
-from lit_gan.engine.lightning_seam import count_round
+from lit_gan.engine.lightning_seam import count_round, resume_between_epochs
 from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.players import Player
 from lit_gan.engine.precision import choose_scaler, scale_each_player
 from lit_gan.engine.recorded_settings import go_on_as_asked
-from lit_gan.engine.resumption import check_checkpoints, keep_patience_as_asked, resume_between_epochs
+from lit_gan.engine.resumption import check_checkpoints, keep_patience_as_asked
 from lit_gan.engine.unsupported import OF_ROUNDS, Advice, check_trainer
 from lit_gan.errors import UserError
 from lit_gan.randomness import seed_global_generators

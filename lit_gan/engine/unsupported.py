@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.trainer.states import TrainerFn
 
+from lit_gan.engine.lightning_seam import callbacks_of
 from lit_gan.errors import UserError
 
 _CLIP = "each player's gradient is clipped by itself, by its norm: "
@@ -66,8 +67,7 @@ def check_trainer(trainer: Trainer, advice: Advice) -> None:
         LearningRateFinder: advice.find_rate,
         StochasticWeightAveraging: advice.average,
     }
-    callbacks: list[Callback] = getattr(trainer, "callbacks", [])  # set where a type checker does not see it
-    for callback in callbacks:
+    for callback in callbacks_of(trainer):
         for kind, instead in instead_of.items():
             if isinstance(callback, kind):
                 raise UserError(f"the callback {kind.__name__} cannot serve {advice.module}: {instead}")

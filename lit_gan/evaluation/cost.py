@@ -15,6 +15,9 @@ from lit_gan.generative import GenerativeModule
 #: Of the training's time, what its evaluation takes unless more is asked for.
 SHARE = 0.1
 _PROBE = 16  # images that are counted on
+# An operation of an evaluation takes longer than one of a training, whose batches are small enough for a cache; and
+# what is neither a product nor a convolution is not counted.
+_SLOWER = 1.5
 
 
 @torch.no_grad()
@@ -48,13 +51,12 @@ def work_per_image(module: GenerativeModule) -> tuple[Work, Tensor]:
     Args:
         module: In evaluation mode.
     """
-    samples = module.sample_data(_PROBE, rng=0)
-    least = samples.numel()
-    generator = max(work_of(lambda: module.sample_data(_PROBE, rng=0)), least) / _PROBE
+    found: list[Tensor] = []
+    generated = work_of(lambda: found.append(module.sample_data(_PROBE, rng=0)))
+    (samples,), condition = found, module.sample_condition(_PROBE)
     judge: Any = getattr(module, "discriminate", None)
-    condition = module.sample_condition(_PROBE)
-    judged = 0 if judge is None else work_of(lambda: judge(samples, condition))
-    discriminator = max(judged, least) / _PROBE
+    judged = generated if judge is None else work_of(lambda: judge(samples, condition))
+    generator, discriminator = (max(work, samples.numel()) / _PROBE for work in (generated, judged))
     updates_of_d = max(int(getattr(module, "minibatches_per_round", 1)), 1)
     of_g = 3 * (generator + discriminator) / updates_of_d
     return Work(generator + 6 * discriminator + of_g, generator), samples
@@ -67,14 +69,14 @@ class Cadence:
     Args:
         next: Images to be trained on before the next one; the first sees the real images, too.
         later: Before each after that.
-        work: Operations of an image that is trained on.
+        image: Operations of an evaluation that one image pays for.
         trained: Images trained on since the last one, over all ranks.
         knows_results: Whether what the metrics compute in the end is counted, too.
     """
 
     next: float
     later: float
-    work: float = 1.0
+    image: float = 1.0
     trained: int = 0
     knows_results: bool = False
 
@@ -89,8 +91,9 @@ class Cadence:
             num: How many samples.
             num_real: How many real images, which are seen once.
         """
-        each = num * (work.sampled + sample) / (SHARE * work.trained)
-        return cls(each + num_real * real / (SHARE * work.trained), each, work.trained)
+        image = SHARE * work.trained / _SLOWER  # what one that is trained on pays for
+        each = num * (work.sampled + sample) / image
+        return cls(each + num_real * real / image, each, image)
 
     def begin(self) -> None:
         """An evaluation takes place."""
@@ -98,7 +101,7 @@ class Cadence:
 
     def add_results(self, work: int) -> None:
         """What the metrics computed from all images, in operations."""
-        self.later += work / (SHARE * self.work)
+        self.later += work / self.image
         self.next, self.knows_results = self.later, True
 
     def in_words(self, trained: int) -> str:

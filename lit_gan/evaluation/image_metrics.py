@@ -13,7 +13,7 @@ from torchmetrics.utilities.data import dim_zero_cat
 
 from lit_gan.errors import RunError, UserError
 from lit_gan.evaluation.cost import work_of
-from lit_gan.evaluation.real_states import RealStates, State, restore, state_of
+from lit_gan.evaluation.real_states import RealStates, State, identity_of, restore, state_of
 from lit_gan.functional.display import to_display_range
 from lit_gan.randomness import stream_seed
 
@@ -37,6 +37,7 @@ class ImageMetrics:
         self._option = f"{option}.metrics"
         self._reference: str | None = None
         self._real: dict[int, State] = {}  # by the metric's place
+        self._identities: dict[int, str | None] = {}
         self.num = 0
         self._seed = 0
         self._value_range: tuple[float, float] | None = None
@@ -85,7 +86,7 @@ class ImageMetrics:
             metric.to(device)
             _empty(metric)
             if _takes_real(metric) and place not in self._real:
-                state = None if kept is None else kept.load(metric)
+                state = None if kept is None else kept.load(self._identity(place), metric)
                 missing += [place] if state is None else []
                 self._real |= {} if state is None else {place: state}
         for batch in real() if missing else ():
@@ -95,10 +96,15 @@ class ImageMetrics:
             _join_batches(metric)
             self._real[place] = state_of(metric)
             if kept is not None:
-                kept.save(metric, self._real[place])
+                kept.save(self._identity(place), self._real[place])
         for place, state in self._real.items():
             restore(self._metrics[place][1], state, device)
         return self
+
+    def _identity(self, place: int) -> str | None:
+        if place not in self._identities:  # an update leaves its traces in some metrics
+            self._identities[place] = identity_of(self._metrics[place][1])
+        return self._identities[place]
 
     def work_per_image(self, images: Tensor, value_range: tuple[float, float]) -> tuple[float, float]:
         """What all metrics do to a sample and to a real image, in operations; they have seen none afterwards.
@@ -109,6 +115,8 @@ class ImageMetrics:
         """
         self._value_range = value_range
         places = range(len(self._metrics))
+        for place in places:
+            self._identity(place)  # before the first update
         for _, metric in self._metrics:
             metric.to(images.device)
             _empty(metric)
@@ -166,8 +174,10 @@ class ImageMetrics:
             raise
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
-            what, way = (f" the package {package}", f"pip install {package}, ") if package else (f": {error}", "")
-            raise UserError(f"{name} needs{what}, which is not installed: {way}or leave the metric out.") from error
+            needs = f"the package {package}, which is not installed: pip install {package.replace('_', '-')}"
+            raise UserError(
+                f"{name} needs {needs}, or leave the metric out." if package else f"{name}: {error}"
+            ) from error
         except Exception as error:  # any class at all may be named, and may raise anything
             text = " ".join(str(error).split())
             raise UserError(

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from lit_gan.data.base import InMemoryDataModule
+from lit_gan.errors import UserError
 from lit_gan.evaluation.kept_file import read_kept, write_kept
 from lit_gan.evaluation.reference import Reference
 
@@ -59,28 +61,34 @@ class RealStates:
         self._rank = f"{trainer.global_rank}-of-{trainer.world_size}"
         self._seen_as = (value_range, trainer.strategy.root_device.type)
 
-    def load(self, metric: Metric) -> State | None:
+    def load(self, identity: str | None, metric: Metric) -> State | None:
         """The state of a metric that has seen the images, where one was kept; a damaged file is none."""
-        file = self._file(metric)
-        found = None if file is None else read_kept(file)
+        found = None
+        if identity is not None and self._images is not None:
+            with suppress(UserError):
+                found = read_kept(self._file(identity))
         return found if isinstance(found, dict) and set(found) == set(metric.metric_state) else None
 
-    def save(self, metric: Metric, state: State) -> None:
-        """Keeps a state, unless it is larger than the images are worth."""
-        file = self._file(metric)
-        if file is not None and sum(_bytes(value) for value in state.values()) <= _LARGEST:
-            write_kept(file, {name: _on_cpu(value) for name, value in state.items()})
+    def save(self, identity: str | None, state: State) -> None:
+        """Keeps a state, unless it is larger than it is worth."""
+        if identity is not None and self._images is not None and sum(map(_bytes, state.values())) <= _LARGEST:
+            write_kept(self._file(identity), {name: _on_cpu(value) for name, value in state.items()})
 
-    def _file(self, metric: Metric) -> Path | None:
-        if self._images is None:
-            return None
-        try:
-            digest = hashlib.blake2b(repr((self._images, self._seen_as)).encode(), digest_size=8)
-            for piece in _pieces(metric):
-                digest.update(piece)
-        except (UnknownError, OSError, TypeError):
-            return None
-        return self._folder / f"{type(metric).__name__}-{digest.hexdigest()}-{self._rank}.pt"
+    def _file(self, identity: str) -> Path:
+        key = repr((self._images, self._seen_as, identity)).encode()
+        name = f"{identity.partition('-')[0]}-{hashlib.blake2b(key, digest_size=8).hexdigest()}"
+        return self._folder / f"{name}-{self._rank}.pt"
+
+
+def identity_of(metric: Metric) -> str | None:
+    """What a metric is, before it has seen an image: ``None`` where another of the same name may be another one."""
+    digest = hashlib.blake2b(digest_size=8)
+    try:
+        for piece in _pieces(metric):
+            digest.update(piece)
+    except (UnknownError, OSError, TypeError):
+        return None
+    return f"{type(metric).__name__}-{digest.hexdigest()}"
 
 
 def _bytes(value: Any) -> int:

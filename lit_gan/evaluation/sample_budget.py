@@ -6,7 +6,9 @@ from dataclasses import dataclass
 PAPER_SAMPLES = 10_000
 # The error of a score is that of its held-out images, which more windows do not lessen.
 _PER_HELD_OUT_IMAGE = 10
-# A training image costs D and G about twelve passes, a sample one: as many samples as images take a tenth of the time.
+#: Samples that an image pays for which is trained on. It costs D and G about twelve passes, a sample one, which takes
+#: longer (its batches are too large for a cache) and is scored. So many take a tenth of the time.
+PER_TRAINED_IMAGE = 2 / 3
 # And it costs each pixel at the least some 20,000 multiplications, a pair of a sample and a held-out image one.
 _PAIRS_PER_TRAINED_IMAGE = 2000
 _TEST_BYTES = 2 * 2**30  # float32, on disk
@@ -25,12 +27,13 @@ class SampleBudget:
     reason: str
 
 
-def budget_of_validation(held_out: int, trained: int) -> SampleBudget:
+def budget_of_validation(held_out: int, trained: int, each: float = PER_TRAINED_IMAGE) -> SampleBudget:
     """What each validation of a run draws: a function of the data and of the rounds, and of no clock.
 
     Args:
         held_out: Images that the samples are compared with.
         trained: Images trained on between two validations; 0 where that is not known.
+        each: Samples that one of them pays for.
 
     Returns:
         At most the paper's 10,000, ten for each held-out image, and so many that they take about a tenth of the time
@@ -38,11 +41,12 @@ def budget_of_validation(held_out: int, trained: int) -> SampleBudget:
 
     Example:
         >>> budget_of_validation(held_out=60, trained=480)
-        SampleBudget(num=480, reason='8 for each of 60 held-out images')
+        SampleBudget(num=300, reason='5 for each of 60 held-out images')
         >>> budget_of_validation(held_out=10_000, trained=50_000).num
         10000
     """
-    affordable = min(trained, _PAIRS_PER_TRAINED_IMAGE * trained // max(held_out, 1)) if trained else PAPER_SAMPLES
+    pairs = _PAIRS_PER_TRAINED_IMAGE * trained // max(held_out, 1)
+    affordable = min(int(each * trained), pairs) if trained else PAPER_SAMPLES
     useful = _PER_HELD_OUT_IMAGE * held_out
     if min(affordable, useful) >= PAPER_SAMPLES:
         return SampleBudget(PAPER_SAMPLES, "as in the paper")

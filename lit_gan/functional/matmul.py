@@ -7,6 +7,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from lit_gan.functional.torch_seam import has_vnni, int8_product
+
 
 @contextmanager
 def exact_matmul(device: torch.device) -> Iterator[None]:
@@ -51,7 +53,7 @@ def int8_matmul_is_exact(device_type: str) -> bool:
     Returns:
         True where :func:`int8_matmul` may be used.
     """
-    if device_type == "cpu" and not torch.cpu._is_vnni_supported():  # noqa: SLF001  there is no public flag
+    if device_type == "cpu" and not has_vnni():
         return False
     generator = torch.Generator().manual_seed(0)
     extremes = [(127, 127), (-128, -128), (-128, 127), (127, -128)]
@@ -82,4 +84,4 @@ def int8_matmul(left: Tensor, right: Tensor, out: Tensor) -> None:
         right: ``(N, K)`` int8.
         out: ``(M, N)`` int32.
     """
-    torch._int_mm(left, right.T, out=out)  # noqa: SLF001  torch's only int8 product
+    int8_product(left, right.T, out)

@@ -8,23 +8,17 @@ from collections.abc import Callable
 from functools import partial
 
 _PR_SET_PDEATHSIG = 1
+# Looked up here: a process that is about to become another command may take no lock of the loader's.
+_prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
 
 
 def ends_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """What a new process does before it becomes its command (``preexec_fn``), so that it is told when its parent dies.
-
-    Args:
-        number: The signal that the kernel sends it then.
-
-    Returns:
-        None where the kernel offers nothing of the kind: elsewhere than on Linux.
-    """
-    if not sys.platform.startswith("linux"):
-        return None
-    return partial(_ask, number, os.getpid())
+    """``preexec_fn`` for a process that is to get a signal when its parent dies; None elsewhere than on Linux."""
+    return None if _prctl is None else partial(_ask, number, os.getpid())
 
 
 def _ask(number: signal.Signals, parent: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    assert _prctl is not None  # noqa: S101 -- or it is not called
+    _prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # it died meanwhile
         os._exit(1)

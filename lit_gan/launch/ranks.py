@@ -23,9 +23,6 @@ _RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
 def is_rank_zero(environ: Mapping[str, str]) -> bool:
     """Whether this process is the one that chooses the folder and writes into it.
 
-    Args:
-        environ: The environment of the process.
-
     Example:
         >>> is_rank_zero({}), is_rank_zero({"RANK": "2", "LOCAL_RANK": "0"})
         (True, False)
@@ -51,9 +48,6 @@ def path_from_rank_zero(environ: Mapping[str, str]) -> str | None:
     Only Lightning's own launcher sets LOCAL_RANK above 0 without RANK. Any other process that carries the
     variable has inherited it from a run it is no part of, and must not write into that one.
 
-    Args:
-        environ: The environment of the process.
-
     Example:
         >>> path_from_rank_zero({"LIT_GAN_RUN_DIR": "runs/a", "LOCAL_RANK": "1"})
         'runs/a'
@@ -67,9 +61,6 @@ def path_from_rank_zero(environ: Mapping[str, str]) -> str | None:
 
 def ranks_start_alone(environ: Mapping[str, str]) -> bool:
     """Whether ranks were started by something that tells them no common name of the run (``torchrun``).
-
-    Args:
-        environ: The environment of the process.
 
     Example:
         >>> [ranks_start_alone({"RANK": "0", "WORLD_SIZE": size}) for size in "12"]
@@ -90,9 +81,6 @@ def run_dir_required() -> UserError:
 def wandb_id(environ: Mapping[str, str]) -> str | None:
     """The run's name at W&B, where an agent or the user gave one by WANDB_RUN_ID.
 
-    Args:
-        environ: The environment of the process.
-
     Raises:
         UserError: When it cannot name a folder.
 
@@ -112,9 +100,6 @@ def wandb_id(environ: Mapping[str, str]) -> str | None:
 def slurm_id(environ: Mapping[str, str]) -> str | None:
     """``slurm-JOB``, or ``slurm-JOB_TASK`` in a job array: the same after a requeue.
 
-    Args:
-        environ: The environment of the process.
-
     Example:
         >>> slurm_id({"SLURM_JOB_ID": "12", "SLURM_ARRAY_JOB_ID": "10", "SLURM_ARRAY_TASK_ID": "3"})
         'slurm-10_3'
@@ -125,9 +110,6 @@ def slurm_id(environ: Mapping[str, str]) -> str | None:
 
 def slurm_launch(environ: Mapping[str, str]) -> str | None:
     """The one ``srun`` that started this rank, the same on all its ranks; a requeued job's is another one.
-
-    Args:
-        environ: The environment of the process.
 
     Example:
         >>> slurm_launch({"SLURM_JOB_ID": "12", "SLURM_STEP_ID": "0"})
@@ -153,9 +135,6 @@ def fresh_id() -> str:
 
 def is_fresh_id(name: str) -> bool:
     """Whether a name was made by :func:`fresh_id`, so that no other run has it.
-
-    Args:
-        name: Of a run folder.
 
     Example:
         >>> is_fresh_id(fresh_id()), is_fresh_id("seed0")

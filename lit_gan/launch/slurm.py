@@ -17,13 +17,7 @@ INTERACTIVE_NAMES = ("bash", "interactive")
 
 
 def slurm_job(environ: Mapping[str, str] | None = None) -> str | None:
-    """The job of this process by the name that ``scontrol`` and ``squeue`` take; the same after a requeue.
-
-    Args:
-        environ: The environment of the process; None means ``os.environ``.
-
-    Returns:
-        ``JOB``, or ``ARRAY_TASK`` in a job array, or None outside Slurm.
+    """This process's ``JOB``, or ``ARRAY_TASK``, as ``scontrol`` takes it, also after a requeue; None outside Slurm.
 
     Example:
         >>> slurm_job({"SLURM_JOB_ID": "12"})
@@ -42,9 +36,6 @@ def allocated_tasks(environ: Mapping[str, str]) -> int:
 
     SLURM_TASKS_PER_NODE is not asked: where nobody gave a number of tasks it counts the CPUs.
 
-    Args:
-        environ: The environment of the process.
-
     Example:
         >>> allocated_tasks({"SLURM_JOB_ID": "7", "SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "4"})
         8
@@ -62,9 +53,6 @@ def starts_itself_under_srun(environ: Mapping[str, str]) -> bool:
     Not within a step of ``srun``, nor under torchrun, nor in a job named ``bash`` or ``interactive``, in which
     Lightning leaves Slurm aside as well.
 
-    Args:
-        environ: The environment of the process.
-
     Example:
         >>> batch = {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "2"}
         >>> starts_itself_under_srun(batch), starts_itself_under_srun({**batch, "SLURM_STEP_ID": "0"})
@@ -76,14 +64,7 @@ def starts_itself_under_srun(environ: Mapping[str, str]) -> bool:
 
 
 def job_is_queued(job: str) -> bool | None:
-    """Whether Slurm still knows the job as waiting, running or on its way between the two.
-
-    Args:
-        job: As :func:`slurm_job` names it.
-
-    Returns:
-        None where ``squeue`` cannot be asked: it is not there, or its controller does not answer in time.
-    """
+    """Whether Slurm knows a job as waiting, running or between the two; None where ``squeue`` is silent."""
     # SQUEUE_STATES, SQUEUE_USERS and their like would hide jobs.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
     answer = _ask(["squeue", "-h", "-o", "%T", "-j", job], _ANSWER_SECONDS, environ)
@@ -96,14 +77,7 @@ def job_is_queued(job: str) -> bool | None:
 
 
 def requeue(job: str) -> str | None:
-    """Put a job back into the queue, which ends its present life.
-
-    Args:
-        job: As :func:`slurm_job` names it.
-
-    Returns:
-        None when that is done, else what ``scontrol`` said, in one line.
-    """
+    """Puts a job back into the queue, which ends its present life; what ``scontrol`` said if it did not, in a line."""
     answer = _ask(["scontrol", "requeue", job], _REQUEUE_SECONDS)
     if isinstance(answer, str):
         return answer

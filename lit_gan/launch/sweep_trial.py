@@ -8,13 +8,7 @@ LOCAL_SWEEP_VARIABLE = "LIT_GAN_SWEEP"
 
 
 def sweep_of(environ: Mapping[str, str] | None = None) -> str | None:
-    """The sweep that this process is a trial of.
-
-    Args:
-        environ: The environment of the process; None means ``os.environ``.
-
-    Returns:
-        W&B's id of the sweep inside a W&B agent, the sweep's name inside `lit-gan sweep`, else None.
+    """The sweep that this process is a trial of: W&B's id of it, or the name in `lit-gan sweep`; None outside one.
 
     Example:
         >>> sweep_of({"WANDB_SWEEP_ID": "a1b2"}), sweep_of({"LIT_GAN_SWEEP": "mnist_sigma"}), sweep_of({})
@@ -25,10 +19,7 @@ def sweep_of(environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def is_local_trial(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a worker of `lit-gan sweep` started this process: it is the worker that queues a job again.
-
-    Args:
-        environ: The environment of the process; None means ``os.environ``.
+    """Whether `lit-gan sweep` started this process: it is that command that queues a job again.
 
     Example:
         >>> is_local_trial({"WANDB_SWEEP_ID": "a1b2"}), is_local_trial({"LIT_GAN_SWEEP": "mnist_sigma"})

@@ -118,10 +118,10 @@ class CSVMetrics(Logger):
         return self._table.has(name)
 
     @rank_zero_only
-    def truncate_after(self, step: int) -> None:
-        """On resume, drop the rows after the checkpoint: they are about to be logged again.
+    def goes_on_after(self, rounds: int) -> None:
+        """Drops the rows of later rounds, which are about to be logged again.
 
         Args:
-            step: The checkpoint's round.
+            rounds: How many there were at the checkpoint.
         """
-        self._table.truncate_after(step)
+        self._table.truncate_after(rounds - 1)  # the row of a round bears its index

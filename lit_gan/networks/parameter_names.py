@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lit_gan.functional.torch_seam import metadata_of
+
 _WRAPPED = "_orig_mod"
 
 
@@ -45,7 +47,7 @@ def name_plainly(_: nn.Module, state_dict: dict[str, Any], prefix: str, *__: Any
         state_dict: Changed in place; the order stays.
         prefix: What the module's keys begin with.
     """
-    for entries in (state_dict, getattr(state_dict, "_metadata", {})):
+    for entries in (state_dict, metadata_of(state_dict)):
         items = list(entries.items())
         entries.clear()
         for key, value in items:

@@ -14,11 +14,6 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     """Write ``data`` at ``offset`` of an open file, however many calls the system needs for it.
 
-    Args:
-        descriptor: A file descriptor open for writing.
-        data: The bytes.
-        offset: Where the first of them goes.
-
     Raises:
         OSError: What the system says, a full disk for instance; a part may have been written.
     """
@@ -29,10 +24,6 @@ def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace ``path`` by ``text``: see :func:`replace_atomically`.
-
-    Args:
-        path: The file; its folder exists.
-        text: The new content, stored as UTF-8.
 
     Raises:
         OSError: With the path, when the disk is full or the folder cannot be written; the old file stays as

@@ -53,10 +53,6 @@ def describe_environment(seed: int | None = None) -> dict[str, Any]:
 def write_environment(path: Path, seed: int | None = None) -> None:
     """Write :func:`describe_environment` as JSON, atomically.
 
-    Args:
-        path: The file.
-        seed: The seed of the run.
-
     Raises:
         OSError: With the path, when it cannot be written.
     """

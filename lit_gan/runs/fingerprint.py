@@ -25,11 +25,7 @@ _NAMED: dict[str, Any] = {
 def plain(value: Any) -> Any:
     """``value`` in the types of JSON, as it comes back from a file: tuples are lists, keys and paths strings.
 
-    Args:
-        value: Nested mappings and sequences of scalars; anything else counts by its ``str``.
-
-    Returns:
-        An equal structure of dict, list, str, int, float, bool and None.
+    Anything else than mappings, sequences and scalars counts by its ``str``.
 
     Example:
         >>> from pathlib import Path
@@ -56,13 +52,7 @@ def _as_ever(value: Any) -> Any:
 
 
 def fingerprint(config: Mapping[str, Any]) -> str:
-    """A short name of a configuration's content; the order of its keys does not count.
-
-    Args:
-        config: A resolved configuration, without the keys that do not change the result.
-
-    Returns:
-        16 hexadecimal digits of BLAKE2b.
+    """A short name of a configuration's content (16 hex digits of BLAKE2b); the order of its keys does not count.
 
     Example:
         >>> fingerprint({"lr": 0.1, "k": 1}) == fingerprint({"k": 1, "lr": 0.1})
@@ -75,14 +65,7 @@ def fingerprint(config: Mapping[str, Any]) -> str:
 
 
 def describe_differences(got: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    """The keys in which two configurations differ, the first few of them by name and value.
-
-    Args:
-        got: The configuration of this command.
-        expected: The configuration of the run on disk.
-
-    Returns:
-        One line, empty when they are the same.
+    """The keys in which two configurations differ, the first few by name and value, in one line; "" for the same.
 
     Example:
         >>> describe_differences({"model": {"lr": 0.1, "k": 1}}, {"model": {"lr": 0.2, "k": 1}})

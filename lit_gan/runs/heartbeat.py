@@ -13,11 +13,7 @@ class Heartbeat:
     """Beats a run folder's heart until told to stop: for the machines on which its lock cannot be seen.
 
     A heartbeat that cannot be written (full disk, file server away) never ends a run: it warns once and tries
-    on.
-
-    Args:
-        folder: A folder that this process writes; on ranks other than 0 nothing is written.
-        every: Seconds between two beats.
+    on. Ranks other than 0 write nothing.
 
     Example:
         >>> import tempfile

@@ -8,9 +8,6 @@ from lit_gan.errors import UserError
 class RunLayout:
     """The paths of a run folder; only the three folders inside are made, when they are asked for.
 
-    Args:
-        path: The folder; it need not exist.
-
     Example:
         >>> RunLayout("runs/mnist/3fa9x2").metrics.name
         'metrics.csv'
@@ -68,9 +65,6 @@ class RunLayout:
 
 def check_foreign(folder: RunLayout) -> None:
     """Refuse a folder without a run that holds files which a new run would write over.
-
-    Args:
-        folder: A folder without ``run.json``.
 
     Raises:
         UserError: When there are such files.

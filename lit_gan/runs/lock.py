@@ -25,9 +25,6 @@ class RunLock:
     dead run looking alive. The file is never removed: removing it would let two processes hold two locks of
     one name.
 
-    Args:
-        path: The lock's file, created when the lock is first taken.
-
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -79,6 +76,10 @@ class RunLock:
             os.close(self._descriptor)
             self._descriptor = None
             _HELD.discard(self)
+
+    def duplicates(self) -> list[int]:
+        """A descriptor by which a child process holds the lock as well, to be closed here; none if it is not held."""
+        return [] if self._descriptor is None else [os.dup(self._descriptor)]
 
     def is_held(self) -> bool | None:
         """Whether a process, this one or another, holds the lock; None where there are no locks to ask."""

@@ -14,12 +14,8 @@ from lit_gan.runs.record import RunRecord
 def owner_of(environ: Mapping[str, str]) -> str | None:
     """Who starts or goes on with a run in this environment, as ``run.json`` keeps it.
 
-    Args:
-        environ: The environment of the process.
-
-    Returns:
-        ``wandb:ID`` where an agent or the user named the run, else ``slurm:JOB`` or ``slurm:ARRAY_TASK``, else
-        None: a run from a terminal belongs to whoever gives its command again.
+    ``wandb:ID`` where an agent or the user named the run, else ``slurm:JOB`` or ``slurm:ARRAY_TASK``, else None: a run
+    from a terminal belongs to whoever gives its command again.
 
     Example:
         >>> owner_of({"WANDB_RUN_ID": "3fa9x2", "SLURM_JOB_ID": "12"}), owner_of({"SLURM_JOB_ID": "12"}), owner_of({})
@@ -34,9 +30,6 @@ def owner_of(environ: Mapping[str, str]) -> str | None:
 class Claims:
     """Says which runs of others are to be left alone; asks Slurm's queue only where the answer hangs on it.
 
-    Args:
-        mine: The owner that this process is, of :func:`owner_of`.
-
     Example:
         >>> trial = RunRecord.first({}, owner="wandb:3fa9x2").marked("stopped", "interrupted")
         >>> Claims("wandb:3fa9x2").on(trial) is None
@@ -50,11 +43,7 @@ class Claims:
         self._squeue_answers = True
 
     def on(self, record: RunRecord) -> str | None:
-        """Who a run that nobody writes is left to, and why, in words; None when this process may go on with it.
-
-        Args:
-            record: What the run's folder says of it.
-        """
+        """Who a run that nobody writes is left to, and why, in words; None when this process may go on with it."""
         if record.owner is None or record.owner == self._mine:
             return None
         kind, _, name = record.owner.partition(":")

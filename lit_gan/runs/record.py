@@ -125,13 +125,7 @@ class RunRecord:
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """Read ``run.json``.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its record, or None where there is no such file.
+    """Reads ``run.json``; None where there is no such file.
 
     Raises:
         UserError: When the file is not a record.

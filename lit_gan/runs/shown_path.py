@@ -6,9 +6,6 @@ from pathlib import Path
 def shown(path: Path) -> str:
     """The path as the user would type it in the working directory.
 
-    Args:
-        path: An absolute path.
-
     Example:
         >>> shown(Path.cwd() / "runs"), shown(Path("/elsewhere"))
         ('runs', '/elsewhere')

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import ClusterEnvironment
 from lightning.pytorch import LightningModule
-from lightning.pytorch.overrides.distributed import _register_ddp_comm_hook, _sync_module_states
-from lightning.pytorch.strategies import DDPStrategy, Strategy, StrategyRegistry
+from lightning.pytorch.strategies import Strategy, StrategyRegistry
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 from lit_gan.errors import UserError
 from lit_gan.randomness import seed_global_generators
 from lit_gan.strategies.launcher import WatchedLauncher
+from lit_gan.strategies.lightning_seam import ReducingStrategy, sync_module_states
 from lit_gan.strategies.peers.watch import PeerWatch
 from lit_gan.strategies.player_ddp import PlayerDDP
 from lit_gan.strategies.step_count import StepCount
@@ -31,7 +32,7 @@ _LAST_SECONDS = 3.0  # for the ranks that this process started, when it has to l
 _USUAL_PLAYERS = ("generator", "discriminator")
 
 
-class DDPGANStrategy(DDPStrategy):
+class DDPGANStrategy(ReducingStrategy):
     r"""One reducer per player: each update sends the gradients of the player that moves, once, while they are computed.
 
     .. math:: \nabla_{player} = \frac{1}{W} \sum_{rank = 1}^{W} \nabla_{player}^{(rank)}
@@ -73,7 +74,7 @@ class DDPGANStrategy(DDPStrategy):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if self._model_averaging_period is not None:
+        if self.averages_models:
             raise UserError(
                 "strategy ddp_gan: model_averaging_period: expected none, weights are the same on all ranks."
             )
@@ -99,23 +100,17 @@ class DDPGANStrategy(DDPStrategy):
         unknown = sorted(set(self._player_kwargs) - set(players))
         if unknown:
             raise UserError(f"strategy ddp_gan: player_kwargs of {unknown}: expected names among {list(players)}.")
-        _sync_module_states(module)  # parameters and buffers of the whole module, once
+        sync_module_states(module)  # parameters and buffers of the whole module, once
         device_ids = self.determine_ddp_device_ids()
         # As Lightning does: https://pytorch.org/docs/stable/notes/cuda.html#use-nn-parallel-distributeddataparallel
         stream = torch.cuda.Stream() if device_ids is not None else None  # type: ignore[no-untyped-call]  # torch's own
         with torch.cuda.stream(stream) if stream is not None else nullcontext():
             for name, player in players.items():
-                kwargs = {**_no_buffer_sync(self._ddp_kwargs), **self._player_kwargs.get(name, {})}
+                kwargs = {**_no_buffer_sync(self.reducer_arguments), **self._player_kwargs.get(name, {})}
                 self._reducers[name] = PlayerDDP(player, device_ids=device_ids, **kwargs)
         for reducer in self._reducers.values():
             reducer.route()
-        self._register_ddp_hooks()
-
-    def _register_ddp_hooks(self) -> None:
-        if self._ddp_comm_hook is None:
-            return
-        for reducer in self._reducers.values():
-            _register_ddp_comm_hook(reducer, self._ddp_comm_state, self._ddp_comm_hook, self._ddp_comm_wrapper)
+            self.register_communication_hook(reducer)
 
     def teardown(self) -> None:
         """Makes the players ordinary modules again, and leaves the other ranks in good order."""
@@ -128,12 +123,9 @@ class DDPGANStrategy(DDPStrategy):
 
     # -- The other ranks --------------------------------------------------------------------------------------------
 
-    def _configure_launcher(self) -> None:
-        super()._configure_launcher()
-        if self._start_method == "popen" and self.cluster_environment is not None:
-            self._launcher = WatchedLauncher(
-                self.cluster_environment, self.num_processes, self.num_nodes, on_death=self._child_died
-            )
+    def script_launcher(self, cluster_environment: ClusterEnvironment) -> WatchedLauncher:
+        """One that notices how the processes end."""
+        return WatchedLauncher(cluster_environment, self.num_processes, self.num_nodes, on_death=self._child_died)
 
     def setup_environment(self) -> None:
         """As Lightning's, and from then on a rank that dies takes the others down within a minute."""
@@ -150,8 +142,8 @@ class DDPGANStrategy(DDPStrategy):
             self.lost = self._watch.report(exception)
 
     def _end_children(self) -> None:
-        if isinstance(self._launcher, WatchedLauncher):
-            self._launcher.end_children(patience=_LAST_SECONDS)
+        if isinstance(self.launcher, WatchedLauncher):
+            self.launcher.end_children(patience=_LAST_SECONDS)
 
     def _child_died(self, rank: int, how: str) -> bool:
         if self._watch is None:
@@ -232,21 +224,12 @@ class DDPGANStrategy(DDPStrategy):
 
 
 def unsent(strategy: Strategy) -> AbstractContextManager[None]:
-    """Within this context a player's gradients wait on their rank for those of a later backward pass.
-
-    Args:
-        strategy: The trainer's; on one device there is nothing to wait for.
-    """
+    """Within this context a player's gradients wait on their rank for those of a later backward pass."""
     return strategy.block_backward_sync() if isinstance(strategy, DDPGANStrategy) else nullcontext()
 
 
 def check_moves_players_apart(strategy: Strategy, world_size: int, players: Sized) -> None:
     """Refuses what trains several players on several devices with one reducer around all of them.
-
-    Args:
-        strategy: The trainer's.
-        world_size: How many devices there are, or will be.
-        players: Those that move.
 
     Raises:
         UserError: If it is not ``ddp_gan``, and has more than one device.
@@ -260,15 +243,7 @@ def check_moves_players_apart(strategy: Strategy, world_size: int, players: Size
 
 
 def named_players(module: LightningModule, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
-    """The players of a module, by name.
-
-    Args:
-        module: Any LightningModule.
-        names: Which submodules they are; ``None`` for those that the module's mapping ``players`` names, else
-            ``generator`` and ``discriminator``.
-
-    Returns:
-        Each player's network.
+    """The players of a module: those of ``names``, else of its mapping ``players``, else of the usual names.
 
     Raises:
         UserError: If a player is missing.
@@ -312,12 +287,12 @@ def _check_ownership(module: LightningModule, players: Mapping[str, nn.Module]) 
         )
 
 
-def _no_buffer_sync(given: Mapping[str, Any]) -> dict[str, Any]:
+def _no_buffer_sync(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Buffers are synchronised by the strategy where that matters, not in each of a round's forward passes."""
     accepted = inspect.signature(DistributedDataParallel).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in accepted else "broadcast_buffers"  # torch < 2.13
-    chosen = "forward_sync_buffers" in given or "broadcast_buffers" in given
-    return dict(given) if chosen else {**given, name: False}
+    chosen = "forward_sync_buffers" in kwargs or "broadcast_buffers" in kwargs
+    return dict(kwargs) if chosen else {**kwargs, name: False}
 
 
 if NAME not in StrategyRegistry:

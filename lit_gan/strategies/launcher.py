@@ -12,11 +12,10 @@ from threading import Event, Thread
 from typing import Any
 
 from lightning.fabric.plugins import ClusterEnvironment
-from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch import Trainer
-from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 from lit_gan.errors import RunStopped
+from lit_gan.strategies.lightning_seam import ScriptLauncher
 from lit_gan.strategies.peers.rank_loss import Place
 
 _LOOK_SECONDS = 0.5
@@ -24,7 +23,7 @@ _GRACE = 5.0  # for the main process, which is often about to meet the same erro
 _GOOD_ORDER = frozenset({0, RunStopped("interrupted").exit_code, RunStopped("preempted").exit_code})
 
 
-class WatchedLauncher(_SubprocessScriptLauncher):
+class WatchedLauncher(ScriptLauncher):
     """Lightning's launcher of one process per device, without its observer.
 
     Lightning's kills the main process by SIGKILL as soon as a child ends with anything but 0: the exit code is then
@@ -57,10 +56,10 @@ class WatchedLauncher(_SubprocessScriptLauncher):
         """Starts the children, if nobody has started them yet, and calls the function."""
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not self.cluster_environment.creates_processes_externally:
-            self._call_children_scripts()
+            self.start_children()
             atexit.register(self.end_children)
             Thread(target=self._watch_children, name="lit-gan children", daemon=True).start()
-        _set_num_threads_if_needed(num_processes=self.num_processes)
+        self.set_num_threads()
         return function(*args, **kwargs)
 
     def kill(self, signum: signal.Signals) -> None:  # type: ignore[override]  # Lightning's own alias of it
@@ -69,11 +68,7 @@ class WatchedLauncher(_SubprocessScriptLauncher):
         super().kill(signum)
 
     def end_children(self, patience: float = 10.0) -> None:
-        """Waits for the children, then kills the rest: one that is stopped, or hangs, would keep its device.
-
-        Args:
-            patience: Seconds that they have for their own end.
-        """
+        """Waits so many seconds for the children, then kills the rest: one that hangs would keep its device."""
         self._signalled.set()
         end = time.monotonic() + patience
         for child in self.procs:

@@ -7,22 +7,19 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
+
+from lit_gan.functional.torch_seam import RoutedDDP
 
 _ROUTES: weakref.WeakKeyDictionary[nn.Module, "PlayerDDP"] = weakref.WeakKeyDictionary()
 
 
-class PlayerDDP(DistributedDataParallel):
+class PlayerDDP(RoutedDDP):
     """One player's reducer: averages that player's gradients over the ranks while its backward pass runs.
 
     The player stays where it is in its module, under its own name: the state-dict keys do not change, and nobody has to
     call another object. Between :meth:`route` and :meth:`unroute` a call of the player goes through its reducer where
     gradients will flow into it, and straight to its own ``forward`` otherwise (under ``no_grad``, or while the player
     is frozen).
-
-    Args:
-        player: The player's network; some of its parameters are trainable.
-        **kwargs: DistributedDataParallel's.
     """
 
     def __init__(self, player: nn.Module, **kwargs: Any) -> None:
@@ -50,10 +47,6 @@ class PlayerDDP(DistributedDataParallel):
         if self._own_forward is not None:
             return self._own_forward(*args, **kwargs)
         return type(self.module).forward(self.module, *args, **kwargs)
-
-    def _run_ddp_forward(self, *args: Any, **kwargs: Any) -> Any:
-        with self._inside_ddp_forward():
-            return self.call_player(*args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A forward pass whose backward pass averages the gradients, unless within ``no_sync``."""

@@ -13,27 +13,19 @@ class StepCount:
 
     def __init__(self) -> None:
         self._before: int | None = None
-        self._told = False
+        self._warned = False
 
     def begin_batch(self, module: LightningModule) -> None:
-        """A batch begins.
-
-        Args:
-            module: That trains on it.
-        """
+        """A batch begins."""
         self._before = module.global_step
 
     def end_batch(self, module: LightningModule) -> None:
-        """A batch has ended; the first one of all has none before it.
-
-        Args:
-            module: That trained on it.
-        """
-        if self._told or self._before is None:
+        """A batch has ended; the first one of all has none before it."""
+        if self._warned or self._before is None:
             return
         steps = module.global_step - self._before
         if steps > 1:
-            self._told = True
+            self._warned = True
             rank_zero_warn(
                 f"{type(module).__name__}.training_step makes {steps} optimiser steps a batch, and Lightning counts "
                 f"each: max_steps, checkpoints, schedules and the loggers' axis run {steps} times too fast. Let one "

@@ -24,11 +24,7 @@ _VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
 
 def check_command(command: Any, program: Any) -> None:
-    """Refuses a command that no trial could run.
-
-    Args:
-        command: What stands under ``command:``.
-        program: What stands under ``program:``; None if nothing does.
+    """Refuses a command that no trial could run; the program is None where the file names none.
 
     Raises:
         UserError: If it is no list of words, has a macro that there is not, or passes no parameters on; or if the
@@ -64,16 +60,6 @@ def trial_command(
     `${program}` is this very Python's lit-gan where the program is ``lit-gan``, whether or not there is one on the
     path, and `${interpreter}` is this very Python.
 
-    Args:
-        command: The words of ``command:``, checked.
-        program: What ``${program}`` stands for.
-        parameters: The trial's values by the names of the options.
-        json_file: Where the parameters are, if the command has ``${args_json_file}``.
-        environ: The environment; None means ``os.environ``.
-
-    Returns:
-        The program and its arguments.
-
     Raises:
         UserError: If the command has an environment variable that is not set.
 
@@ -99,9 +85,6 @@ def trial_command(
 def arguments_of_lit_gan(words: Sequence[str]) -> list[str] | None:
     """What follows `lit-gan` in a command, verb first; None where it runs something else.
 
-    Args:
-        words: As :func:`trial_command` makes them.
-
     Example:
         >>> arguments_of_lit_gan(["/usr/bin/env", sys.executable, "-m", "lit_gan", "fit", "--config", "mnist"])
         ['fit', '--config', 'mnist']
@@ -113,11 +96,7 @@ def arguments_of_lit_gan(words: Sequence[str]) -> list[str] | None:
 
 
 def json_of(parameters: Mapping[str, Any]) -> str:
-    """The parameters as ``${args_json}`` and ``${args_json_file}`` pass them on.
-
-    Args:
-        parameters: The trial's values.
-    """
+    """The parameters as ``${args_json}`` and ``${args_json_file}`` pass them on."""
     return json.dumps(dict(parameters))
 
 

@@ -1,4 +1,4 @@
-"""The journal: one file that all workers of a sweep append to, on one machine or on several."""
+"""The journal: one file that all commands of a sweep append to, on one machine or on several."""
 
 import json
 import os
@@ -36,32 +36,26 @@ class SweepJournal(JournalFileBackend):
         # A symbolic link: it excludes processes of other machines on any NFS, and is left behind by a killed one for
         # 30 seconds.
         self._link = JournalFileSymlinkLock(str(self._path))
-        with told_of_the_disk(self._path):
+        with os_errors_as_user_errors(self._path):
             super().__init__(str(self._path), self._link)
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Reads the lines from one on.
 
-        Args:
-            log_number_from: The number of the first.
-
         Raises:
             UserError: When the file is gone, or its disk does not answer.
         """
-        with told_of_the_disk(self._path, "read"):
+        with os_errors_as_user_errors(self._path, "read"):
             yield from super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Appends lines, all of them or none.
 
-        Args:
-            logs: What Optuna has to say.
-
         Raises:
             UserError: When there is no room for them.
         """
         data = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
-        with told_of_the_disk(self._path):
+        with os_errors_as_user_errors(self._path):
             self._link.acquire()
             try:
                 _append(self._path, data)
@@ -72,16 +66,13 @@ class SweepJournal(JournalFileBackend):
 def open_journal(path: Path) -> JournalStorage:
     """Opens a journal, or begins one.
 
-    Args:
-        path: The file.
-
     Raises:
         UserError: When it is no journal, is damaged, or cannot be written.
     """
     if path.is_dir():
         raise UserError(f"--storage {path} is a folder: expected a file, as in runs/NAME.journal.")
     try:
-        with told_of_the_disk(path):
+        with os_errors_as_user_errors(path):
             _check_head(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(SweepJournal(path))
@@ -92,12 +83,8 @@ def open_journal(path: Path) -> JournalStorage:
 
 
 @contextmanager
-def told_of_the_disk(path: Path, done: str = "written") -> Iterator[None]:
-    """Turns what the system says of a full or a forbidden disk into a line for the user.
-
-    Args:
-        path: What is written, or read.
-        done: Which of the two.
+def os_errors_as_user_errors(path: Path, done: str = "written") -> Iterator[None]:
+    """Turns what the system says of a full or a forbidden disk into a line for the user; ``done``: written or read.
 
     Raises:
         UserError: In place of an ``OSError``.

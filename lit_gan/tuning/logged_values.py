@@ -14,24 +14,14 @@ _RUNS = "runs"
 
 @dataclass(frozen=True)
 class LoggedValue:
-    """One value of the metric.
-
-    Args:
-        rounds: How many rounds there had been.
-        value: The value.
-    """
+    """One value of the metric."""
 
     rounds: int
     value: float
 
 
 class TrialRun:
-    """The run folder of a trial, as the worker sees it; only read.
-
-    Args:
-        run_id: The name of the folder, in any folder of ``runs``.
-        root: The working directory of the trials.
-    """
+    """The run folder of a trial, in any folder of ``runs``, as `lit-gan sweep` sees it; only read."""
 
     def __init__(self, run_id: str, root: Path | None = None) -> None:
         self._run_id = run_id
@@ -77,11 +67,7 @@ class TrialRun:
         return changed
 
     def values(self, metric: str) -> list[LoggedValue]:
-        """All values of a metric so far.
-
-        Args:
-            metric: Its name.
-        """
+        """All values of a metric so far."""
         columns, rows = self._table()
         if metric not in columns:
             return []

@@ -31,11 +31,7 @@ _NUMBER_READ_AS_TEXT = re.compile(r"[-+]?\d[\d_]*[eE][-+]?\d+")
 
 
 def check_parameter(place: str, entry: Any) -> None:
-    """Refuses what cannot be searched.
-
-    Args:
-        place: What the entry is called in a message.
-        entry: The mapping that stands there.
+    """Refuses what cannot be searched; ``place`` is what the entry is called in a message.
 
     Raises:
         UserError: If its keys, its distribution or its numbers cannot be used.
@@ -68,9 +64,6 @@ def check_parameter(place: str, entry: Any) -> None:
 def distribution_of(entry: Mapping[str, Any]) -> str:
     """The distribution of an entry, as W&B infers it where none is named.
 
-    Args:
-        entry: The mapping under a parameter's name.
-
     Example:
         >>> distribution_of({"min": 1, "max": 4}), distribution_of({"min": 0.1, "max": 4})
         ('int_uniform', 'uniform')
@@ -86,21 +79,12 @@ def distribution_of(entry: Mapping[str, Any]) -> str:
 
 
 def is_whole(number: object) -> bool:
-    """Whether it is a whole number by its type; true and false are none.
-
-    Args:
-        number: Anything.
-    """
+    """Whether it is a whole number by its type; true and false are none."""
     return isinstance(number, int) and not isinstance(number, bool)
 
 
 def check_keys(place: str, entry: Mapping[Any, Any], known: Iterable[str]) -> None:
-    """Refuses keys that nothing reads.
-
-    Args:
-        place: What the mapping is called in a message; "" for the file itself.
-        entry: The mapping.
-        known: Its keys.
+    """Refuses keys that nothing reads; ``place`` is what the mapping is called in a message, "" for the file itself.
 
     Raises:
         UserError: Naming the first other key, and the one that it is nearest to.
@@ -115,10 +99,6 @@ def check_keys(place: str, entry: Mapping[Any, Any], known: Iterable[str]) -> No
 def nearest(word: str, known: Iterable[str]) -> str:
     """What may have been meant, as the rest of a sentence, its end included.
 
-    Args:
-        word: What was written.
-        known: What there is.
-
     Example:
         >>> nearest("methd", ["method", "metric"])
         '; did you mean method?'
@@ -131,11 +111,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def check_number(place: str, number: Any) -> None:
-    """Refuses what is no finite number.
-
-    Args:
-        place: What it is called in a message.
-        number: What stands there.
+    """Refuses what is no finite number; ``place`` is what it is called in a message.
 
     Raises:
         UserError: If it is none; with what to write where YAML took a number for a text.

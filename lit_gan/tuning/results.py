@@ -1,38 +1,64 @@
-"""What is left of a sweep at its end: the best configuration, and pictures of the search."""
+"""What is left of a sweep at its end: the best configuration, ready for ``lit-gan fit``, and pictures of the search."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
 from optuna.trial import FrozenTrial
 
-from lit_gan.tuning.best import write_best
-from lit_gan.tuning.journal import told_of_the_disk
+from lit_gan.reporting.search_plots import draw_history, draw_importances, draw_parallel
+from lit_gan.runs.atomic_write import write_atomically
+from lit_gan.runs.shown_path import shown
+from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
+from lit_gan.tuning.journal import os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
-from lit_gan.tuning.plots import draw_history, draw_importances, draw_parallel
 from lit_gan.tuning.study import SweepStudy
+from lit_gan.tuning.sweep_file import Sweep
 
 
 def write_results(study: SweepStudy, best: FrozenTrial, names: Mapping[str, str]) -> dict[str, Path]:
-    """Writes them beside the journal.
-
-    Args:
-        study: The sweep.
-        best: Its best trial.
-        names: The short name by each parameter's.
-
-    Returns:
-        The files and the best run's folder, by what they are.
+    """Writes them beside the journal; the files and the best run's folder, by what they are.
 
     Raises:
         UserError: When the disk is full.
     """
     sweep, layout, trials = study.sweep, study.layout, study.trials()
     plots = {kind: layout.plot(kind) for kind in ("history", "parallel", "importances")}
-    with told_of_the_disk(layout.journal.parent):
-        configurations = write_best(study, best)
+    with os_errors_as_user_errors(layout.journal.parent):
+        configurations = _write_best(study, best)
         draw_history(trials, sweep.metric, sweep.goal, plots["history"])
         draw_parallel(trials, names, sweep.metric, sweep.goal, plots["parallel"])
         draw_importances(study.study, names, sweep.metric, plots["importances"])
     folder = TrialRun(study.run_id(best.number)).folder
     found = {} if folder is None else {"run": folder}
     return found | dict(zip(("configuration", "kept as"), configurations, strict=False)) | plots
+
+
+def _write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:
+    """Writes ``NAME.best.yaml`` and ``best.yaml``; neither where the trial's program keeps no ``config.yaml``."""
+    folder = TrialRun(study.run_id(best.number)).folder
+    if folder is None or not (folder / "config.yaml").is_file():
+        return []
+    sweep, layout = study.sweep, study.layout
+    comment = [
+        f"Trial {best.number}, the best of {len(study.trials())} of the sweep {sweep.name}.",
+        f"{sweep.metric}: {best.value} ({sweep.goal}d)",
+        f"Its run is {shown(folder)}.",
+        *yaml.safe_dump(best.params, sort_keys=False).splitlines(),
+    ]
+    text = "".join(f"# {line}\n" for line in comment) + _trainable((folder / "config.yaml").read_text(), sweep)
+    for path in (layout.best, layout.newest_best):
+        write_atomically(path, text)
+    return [layout.newest_best, layout.best]
+
+
+def _trainable(config: str, sweep: Sweep) -> str:
+    """The configuration without the checkpoint that a sweep of evaluations names: training would go on from its end."""
+    command = trial_command(sweep.command, sweep.program, {}, Path("arguments.json"))
+    arguments = arguments_of_lit_gan(command)
+    if not arguments or arguments[0] == "fit":
+        return config
+    content: dict[str, Any] = yaml.safe_load(config)
+    content.pop("ckpt_path", None)
+    return yaml.safe_dump(content, sort_keys=False)

@@ -24,11 +24,7 @@ class Grid(BaseSampler):
 
     The points are in the order of Optuna's ``GridSampler`` with seed 0, which draws them up all anew for every sampler.
     A trial needs one of them, which its number tells: that of a place in the shuffled order, and this the place on each
-    axis, the last name's fastest.
-
-    Args:
-        axes: The values of each parameter.
-        number: The trial's; after the last point comes the first.
+    axis, the last name's fastest. After the last point comes the first.
     """
 
     def __init__(self, axes: Mapping[str, Sequence[Any]], number: int) -> None:
@@ -66,14 +62,9 @@ def _shuffled(size: int) -> npt.NDArray[np.int64]:
 def sampler_for(sweep: Sweep, number: int, place: int = 0) -> BaseSampler:
     """The sampler of one parameter of one trial, seeded by the two.
 
-    So the points of a random sweep are the same for any number of workers and however often it was interrupted, and
-    those of a Bayesian one depend on nothing but the trials that had ended: also where a worker was killed between two
+    So the points of a random sweep are the same for any number of slots and however often it was interrupted, and
+    those of a Bayesian one depend on nothing but the trials that had ended: also where a command was killed between two
     parameters, and the next one draws no more than the second.
-
-    Args:
-        sweep: What the sweep's file says.
-        number: The trial's number.
-        place: The parameter's, in the order of the file.
     """
     seed = number * len(sweep.parameters) + place
     if sweep.method == "grid":
@@ -82,19 +73,16 @@ def sampler_for(sweep: Sweep, number: int, place: int = 0) -> BaseSampler:
         return RandomSampler(seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        # Trials that still run count as bad ones, so that workers do not all try the same place.
+        # Trials that still run count as bad ones, so that slots do not all try the same place.
         return TPESampler(seed=seed, constant_liar=True)
 
 
 def pruner_for(hyperband: Hyperband | None) -> BasePruner:
-    """What stops bad trials early.
+    """What stops bad trials early, as ``early_terminate`` says; None: nothing does.
 
     What W&B calls hyperband is one bracket of it: all trials are compared when they have logged ``first`` values, then
     ``first * eta``, ``first * eta**2``, ... That is successive halving. Optuna's own ``HyperbandPruner`` with one
     bracket does the same, and with several compares most trials later, or never.
-
-    Args:
-        hyperband: What ``early_terminate`` says; None: nothing is stopped.
     """
     if hyperband is None:
         return NopPruner()
@@ -102,12 +90,7 @@ def pruner_for(hyperband: Hyperband | None) -> BasePruner:
 
 
 def number_of_trials(sweep: Sweep, count: int | None) -> int | None:
-    """How many trials the whole sweep has; None where nothing says it.
-
-    Args:
-        sweep: What the sweep's file says.
-        count: What the command line says; None: nothing.
-    """
+    """How many trials the whole sweep has, with the command line's count; None where nothing says it."""
     bounds = [bound for bound in (count, sweep.run_cap) if bound is not None]
     if sweep.method == "grid":
         bounds.append(math.prod(map(len, grid(sweep.parameters).values())))

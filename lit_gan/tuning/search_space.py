@@ -11,13 +11,7 @@ from lit_gan.tuning.parameters import distribution_of, is_whole
 
 
 def search_space(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, BaseDistribution]:
-    """What Optuna samples from.
-
-    Args:
-        parameters: Those of a sweep file, checked.
-
-    Returns:
-        A distribution by each name.
+    """What Optuna samples from: a distribution by each name.
 
     Example:
         >>> search_space({"lr": {"distribution": "log_uniform_values", "min": 0.001, "max": 0.1}})
@@ -31,9 +25,6 @@ def search_space(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, BaseD
 def grid(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Any]]:
     """The values of each parameter of a grid; those of a range are worked out when they are asked for.
 
-    Args:
-        parameters: Those of a sweep file, checked to have points only.
-
     Example:
         >>> grid({"k": {"min": 1, "max": 3}, "name": {"value": "x"}})
         {'k': range(1, 4), 'name': ['x']}
@@ -42,13 +33,7 @@ def grid(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, Sequence[Any]
 
 
 def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
-    """A value for one parameter, the one that the trial has already where it has one.
-
-    Args:
-        trial: The trial.
-        name: Of the parameter.
-        distribution: As :func:`search_space` makes them.
-    """
+    """A value for one parameter, the one that the trial has already where it has one."""
     if isinstance(distribution, CategoricalDistribution):
         return trial.suggest_categorical(name, distribution.choices)
     if isinstance(distribution, IntDistribution):

@@ -3,9 +3,9 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 from lit_gan.errors import UserError
 from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.lock import RunLock
+from lit_gan.runs.record import read_record
 from lit_gan.runs.shown_path import shown
-from lit_gan.tuning.journal import open_journal, told_of_the_disk
+from lit_gan.tuning.journal import open_journal, os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.sampling import pruner_for, sampler_for
 from lit_gan.tuning.search_space import search_space, suggest
@@ -36,14 +37,15 @@ _PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial as the worker that has it sees it.
+    """One trial as the command that has it sees it.
 
     Args:
         number: From 0.
         run_id: Of its run at W&B, and the name of its run folder; the same however often it is taken up.
         parameters: By the names of the options, in the order of the file.
         values: How many values of the metric the journal has of it.
-        pruned: Whether it was told to stop early by a worker that did not live to write that down.
+        pruned: Whether it was told to stop early by a command that did not live to write that down.
+        lock: Held from here on, for nobody else to take the trial.
     """
 
     number: int
@@ -51,17 +53,11 @@ class Trial:
     parameters: dict[str, Any]
     values: int
     pruned: bool
+    lock: RunLock = field(compare=False)
 
 
 class SweepStudy:
-    """A sweep's journal.
-
-    Args:
-        sweep: What the sweep's file says.
-        layout: Where everything is.
-        storage: The open journal.
-        study: The one study in it.
-    """
+    """A sweep's journal."""
 
     def __init__(self, sweep: Sweep, layout: SweepLayout, storage: BaseStorage, study: Study) -> None:
         self.sweep = sweep
@@ -76,15 +72,11 @@ class SweepStudy:
     def begin(cls, sweep: Sweep, layout: SweepLayout) -> "SweepStudy":
         """Opens the journal of a sweep, or begins one.
 
-        Args:
-            sweep: What the sweep's file says.
-            layout: Where everything is.
-
         Raises:
             UserError: When the journal is that of another sweep, is none, or cannot be written.
         """
         storage = open_journal(layout.journal)
-        with told_of_the_disk(layout.workers):
+        with os_errors_as_user_errors(layout.workers):
             layout.workers.mkdir(exist_ok=True)
         with _locked(layout.claims):
             studies = [study.study_name for study in storage.get_all_studies()]
@@ -104,11 +96,7 @@ class SweepStudy:
 
     @classmethod
     def join(cls, layout: SweepLayout) -> "SweepStudy":
-        """The study of a journal that has been begun, as its file was then; for the workers.
-
-        Args:
-            layout: Where everything is.
-        """
+        """The study of a journal that has been begun, as its file was then."""
         storage = open_journal(layout.journal)
         [name] = [study.study_name for study in storage.get_all_studies()]
         study = optuna.load_study(study_name=name, storage=storage)
@@ -128,11 +116,7 @@ class SweepStudy:
         return self._study.get_trials(deepcopy=False)
 
     def is_over(self, total: int) -> bool:
-        """Whether so many trials have ended.
-
-        Args:
-            total: How many the sweep has.
-        """
+        """Whether so many trials have ended."""
         return sum(trial.state.is_finished() for trial in self.trials()) >= total
 
     def best(self) -> FrozenTrial | None:
@@ -142,51 +126,50 @@ class SweepStudy:
         return min(complete, key=lambda trial: sign * (trial.value or 0.0), default=None)
 
     def run_id(self, number: int) -> str:
-        """The id of a trial's run.
-
-        Args:
-            number: Of the trial.
-        """
+        """The id of a trial's run."""
         return f"{self.sweep.word}-{self._token}-{number:03d}"
 
     # -- Taking -----------------------------------------------------------------------------------------------------
 
-    def take(self, worker: str, total: int, is_alive: Callable[[str], bool]) -> Trial | None:
-        """Takes a trial: one that was left by its worker, or else a new one.
+    def take(self, owner: str, total: int) -> Trial | None:
+        """Takes a trial: one that was left by the command that had it, else a new one; None if others have the rest.
 
         A trial that was left stays the trial that it was: the same number, parameters, values and run. So nothing has
-        to be moved over, and what a worker that is killed here leaves half done is simply done again by the next.
-
-        Args:
-            worker: The name of the worker that takes it.
-            total: How many trials the sweep has.
-            is_alive: Whether a worker lives, by its name.
-
-        Returns:
-            None when there is none to be taken: all are over, or in the hands of others.
+        to be moved over, and what a command that is killed here leaves half done is simply done again by the next.
         """
         with _locked(self.layout.claims):
             trials = self.trials()
             for trial in trials:
-                if trial.state == TrialState.RUNNING and self._is_left(trial, is_alive):
-                    return self._claim(self._id_of(trial.number), worker)
+                if trial.state == TrialState.RUNNING and self._is_left(trial):
+                    return self._claim(self._id_of(trial.number), owner)
             if len(trials) >= total:
                 return None
-            return self._claim(self._storage.create_new_trial(self._study_id), worker)
+            return self._claim(self._storage.create_new_trial(self._study_id), owner)
 
-    def _is_left(self, trial: FrozenTrial, is_alive: Callable[[str], bool]) -> bool:
-        owner = trial.user_attrs.get(_WORKER)
-        if owner and is_alive(owner):
+    def _is_left(self, trial: FrozenTrial) -> bool:
+        held = RunLock(self.layout.lock(trial.number)).is_held()
+        if held:
             return False
-        # The process of a killed worker may outlive it for a moment; two must not write one run.
-        if RunLock(self.layout.process_lock(trial.number)).is_held():
+        owner = worker_of(trial)
+        record = read_record(self.layout.record(owner)) if owner else None
+        if record is not None and record.beats(locks_work=held is not None):  # on a machine whose locks cannot be seen
             return False
-        # The run has a heartbeat of its own, which may be younger than the worker's when their machine is lost.
+        # The run has a heartbeat of its own, which may be younger than the command's when their machine is lost.
         return not TrialRun(self.run_id(trial.number)).is_written
 
-    def _claim(self, trial_id: int, worker: str) -> Trial:
-        self._storage.set_trial_user_attr(trial_id, _WORKER, worker)
+    def _claim(self, trial_id: int, owner: str) -> Trial:
         number = self._storage.get_trial_number_from_id(trial_id)
+        lock = RunLock(self.layout.lock(number))
+        with ExitStack() as unless_claimed:
+            with os_errors_as_user_errors(lock.path):
+                lock.acquire()
+            unless_claimed.callback(lock.release)
+            self._storage.set_trial_user_attr(trial_id, _WORKER, owner)
+            trial = self._with_parameters(trial_id, number, lock)
+            unless_claimed.pop_all()
+        return trial
+
+    def _with_parameters(self, trial_id: int, number: int, lock: RunLock) -> Trial:
         frozen = self._storage.get_trial(trial_id)
         if set(frozen.params) != set(self._space):  # new, or left before it had all its parameters
             self._study.sampler = sampler_for(self.sweep, number)
@@ -201,22 +184,13 @@ class SweepStudy:
             parameters={name: frozen.params[name] for name in self._space},
             values=len(frozen.intermediate_values),
             pruned=bool(frozen.user_attrs.get(_PRUNED)),
+            lock=lock,
         )
 
     # -- Telling ----------------------------------------------------------------------------------------------------
 
     def report(self, number: int, index: int, rounds: int, value: float) -> bool:
-        """Writes down a value of the metric, and asks whether the trial is to go on.
-
-        Args:
-            number: Of the trial.
-            index: How many values the trial has logged with this one: what W&B's hyperband counts.
-            rounds: The round in which it was logged.
-            value: The value.
-
-        Returns:
-            Whether the trial is bad enough to be stopped now.
-        """
+        """Writes down a trial's ``index``-th value (W&B's hyperband counts them); whether it is bad enough to stop."""
         trial_id = self._id_of(number)
         self._storage.set_trial_user_attr(trial_id, _ROUND, rounds)
         self._storage.set_trial_intermediate_value(trial_id, index, value)
@@ -226,46 +200,24 @@ class SweepStudy:
         return self._study.pruner.prune(self._study, self._storage.get_trial(trial_id))
 
     def mark_pruned(self, number: int) -> None:
-        """Writes down that a trial is stopped early, before it is told: should this worker not live to see it end.
-
-        Args:
-            number: Of the trial.
-        """
+        """Writes down that a trial is stopped early, before it is told: should this command not live to see it end."""
         self._storage.set_trial_user_attr(self._id_of(number), _PRUNED, True)
 
     def complete(self, number: int, value: float) -> None:
-        """Ends a trial that ran to its end.
-
-        Args:
-            number: Of the trial.
-            value: The last value of the metric.
-        """
+        """Ends a trial that ran to its end."""
         self._study.tell(number, value)
 
     def prune(self, number: int) -> None:
-        """Ends a trial that was stopped early.
-
-        Args:
-            number: Of the trial.
-        """
+        """Ends a trial that was stopped early."""
         self._study.tell(number, state=TrialState.PRUNED)
 
     def fail(self, number: int, error: str) -> None:
-        """Ends a trial that failed.
-
-        Args:
-            number: Of the trial.
-            error: Why, in one line.
-        """
+        """Ends a trial that failed."""
         self._storage.set_trial_user_attr(self._id_of(number), _ERROR, error)
         self._study.tell(number, state=TrialState.FAIL)
 
     def give_back(self, number: int) -> None:
-        """Leaves a trial to whoever comes next.
-
-        Args:
-            number: Of the trial.
-        """
+        """Leaves a trial to whoever comes next."""
         self._storage.set_trial_user_attr(self._id_of(number), _WORKER, "")
 
     def _id_of(self, number: int) -> int:
@@ -273,38 +225,22 @@ class SweepStudy:
 
 
 def worker_of(trial: FrozenTrial) -> str:
-    """The worker that has, or had, a trial; "" if it was given back.
-
-    Args:
-        trial: The trial.
-    """
+    """The command that has, or had, a trial; "" if it was given back."""
     return str(trial.user_attrs.get(_WORKER, ""))
 
 
 def rounds_of(trial: FrozenTrial) -> int:
-    """The round of a trial's last value.
-
-    Args:
-        trial: The trial.
-    """
+    """The round of a trial's last value."""
     return int(trial.user_attrs.get(_ROUND, 0))
 
 
 def error_of(trial: FrozenTrial) -> str:
-    """Why a trial failed; "" if it did not.
-
-    Args:
-        trial: The trial.
-    """
+    """Why a trial failed; "" if it did not."""
     return str(trial.user_attrs.get(_ERROR, ""))
 
 
 def current_value(trial: FrozenTrial) -> float:
-    """The last value of a trial; NaN if there is none.
-
-    Args:
-        trial: The trial.
-    """
+    """The last value of a trial; NaN if there is none."""
     if trial.value is not None:
         return trial.value
     return trial.intermediate_values[trial.last_step] if trial.last_step is not None else math.nan
@@ -343,9 +279,9 @@ def _sweep_of(study: Study) -> Sweep:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Waits for the lock of claims; the kernel frees that of a killed worker."""
+    """Waits for the lock of claims; the kernel frees that of a killed command."""
     lock = RunLock(path)
-    with told_of_the_disk(path):
+    with os_errors_as_user_errors(path):
         while not lock.acquire():
             time.sleep(_PAUSE_SECONDS)
     try:

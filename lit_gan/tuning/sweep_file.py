@@ -80,13 +80,7 @@ class Sweep:
 
 
 def load_sweep(path: Path) -> Sweep:
-    """Reads a sweep file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        What it says, checked.
+    """Reads and checks a sweep file.
 
     Raises:
         UserError: If it is no YAML, or says something that cannot be run; the message begins with the path.
@@ -107,10 +101,6 @@ def load_sweep(path: Path) -> Sweep:
 
 def read_sweep(name: str, content: Mapping[str, Any]) -> Sweep:
     """A sweep from the content of its file.
-
-    Args:
-        name: What it is called.
-        content: What YAML has made of the file.
 
     Raises:
         UserError: As :func:`load_sweep`, without the path.

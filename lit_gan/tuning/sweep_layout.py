@@ -6,9 +6,6 @@ from pathlib import Path
 class SweepLayout:
     """The paths of a sweep.
 
-    Args:
-        journal: The file that all workers on all machines share.
-
     Example:
         >>> layout = SweepLayout(Path("runs/lr.journal"))
         >>> layout.best.name, layout.output(7).name
@@ -21,12 +18,12 @@ class SweepLayout:
 
     @property
     def workers(self) -> Path:
-        """The folder of what workers need to know of each other, and of what trials print."""
+        """The folder of what commands need to know of each other, and of what trials print."""
         return self.journal.with_name(f"{self.name}.workers")
 
     @property
     def claims(self) -> Path:
-        """Locked by the worker that takes a trial."""
+        """Locked by the command that takes a trial."""
         return self.workers / "claims.lock"
 
     @property
@@ -40,41 +37,25 @@ class SweepLayout:
         return self.journal.with_name("best.yaml")
 
     def plot(self, kind: str) -> Path:
-        """A picture of the search.
-
-        Args:
-            kind: ``history``, ``parallel`` or ``importances``.
-        """
+        """A picture of the search: its ``history``, ``parallel`` or ``importances``."""
         return self.journal.with_name(f"{self.name}-{kind}.png")
 
     def output(self, trial: int) -> Path:
-        """What a trial prints.
-
-        Args:
-            trial: Its number.
-        """
+        """What a trial prints."""
         return self.workers / f"trial-{trial:03d}.out"
 
     def errors(self, trial: int) -> Path:
-        """What a trial prints to standard error.
-
-        Args:
-            trial: Its number.
-        """
+        """What a trial prints to standard error."""
         return self.workers / f"trial-{trial:03d}.err"
 
-    def process_lock(self, trial: int) -> Path:
-        """Locked while a trial's process lives.
+    def record(self, owner: str) -> Path:
+        """The sign of life of a command, for machines that cannot see its locks."""
+        return self.workers / f"{owner}.json"
 
-        Args:
-            trial: Its number.
-        """
+    def lock(self, trial: int) -> Path:
+        """Locked from when a trial is taken until its process and the command that took it are done with it."""
         return self.workers / f"trial-{trial:03d}.lock"
 
     def arguments(self, trial: int) -> Path:
-        """A trial's parameters, for ``${args_json_file}``.
-
-        Args:
-            trial: Its number.
-        """
+        """A trial's parameters, for ``${args_json_file}``."""
         return self.workers / f"trial-{trial:03d}.json"

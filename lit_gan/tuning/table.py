@@ -26,13 +26,7 @@ _NAMELESS = ("init_args", "class_path")
 
 
 def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The shortest ends of dotted names that still tell them apart.
-
-    Args:
-        names: In full.
-
-    Returns:
-        A short name by each; parts that every option has (``init_args``) are left out.
+    """The shortest ends of dotted names that tell them apart, without parts that every option has (``init_args``).
 
     Example:
         >>> short_names(["model.init_args.optimizer_g.init_args.lr", "model.init_args.optimizer_d.init_args.lr"])
@@ -53,19 +47,9 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 def table_of(
     trials: Sequence[FrozenTrial], names: Mapping[str, str], metric: str, best: int | None, console: Console
 ) -> Table | None:
-    """All trials as a table, one line each, with as many columns as fit.
+    """All trials as a table with as many columns as fit; None where not even a trial's number, state and value do.
 
     The worker goes first, then the time, then the parameters from the right, then the rounds.
-
-    Args:
-        trials: They.
-        names: The short name by each parameter's.
-        metric: What is compared.
-        best: The number of the best trial; None if there is none.
-        console: Where it is to be drawn.
-
-    Returns:
-        None where not even a trial's number, state and value fit.
     """
     columns = _columns(trials, names, metric, best)
     droppable = [_WORKER, _TIME, *(_PARAMETER + name for name in reversed(list(names))), _ROUNDS]
@@ -114,32 +98,22 @@ def _drawn(trials: Sequence[FrozenTrial], columns: Mapping[str, tuple[str, list[
 
 
 class TrialLines:
-    """One line for each change of a trial's state, for files and pipes.
-
-    Args:
-        console: Where they go.
-        names: The short name by each parameter's.
-        metric: What is compared.
-    """
+    """One line for each change of a trial's state, for files and pipes."""
 
     def __init__(self, console: Console, names: Mapping[str, str], metric: str) -> None:
         self._console = console
         self._names = names
         self._metric = metric
-        self._said: dict[int, str] = {}
+        self._printed: dict[int, str] = {}
 
-    def say(self, trials: Sequence[FrozenTrial]) -> None:
-        """Says what has changed since the last time.
-
-        Args:
-            trials: All of them.
-        """
+    def print_changes(self, trials: Sequence[FrozenTrial]) -> None:
+        """Says what has changed since the last time."""
         for trial in trials:
             state = _state(trial, _STATES[trial.state][0])
             state += f" on {worker_of(trial)}" if trial.state == TrialState.RUNNING and worker_of(trial) else ""
-            if self._said.get(trial.number) == state or not trial.params:
+            if self._printed.get(trial.number) == state or not trial.params:
                 continue
-            self._said[trial.number] = state
+            self._printed[trial.number] = state
             self._console.print(self._line(trial, state), markup=False, highlight=False, soft_wrap=True)
 
     def _line(self, trial: FrozenTrial, state: str) -> str:

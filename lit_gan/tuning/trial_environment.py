@@ -1,22 +1,16 @@
 """The environment of one trial."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
-def trial_environment(environ: Mapping[str, str], sweep: str, run_id: str) -> dict[str, str]:
-    """What a trial finds in its environment.
+def trial_environment(environ: Mapping[str, str], sweep: str, run_id: str, devices: str | None) -> dict[str, str]:
+    """What a trial finds in its environment: the names by which it knows that it is one, and its GPUs.
 
-    Args:
-        environ: That of the worker.
-        sweep: The name of the sweep.
-        run_id: The id of the trial's run: the same again goes on with the same run.
-
-    Returns:
-        The same, with the names by which the trial knows that it is one. W&B is offline unless the user says otherwise,
-        and shows the trials of a sweep as one group.
+    W&B is offline unless the user says otherwise, and shows the trials of a sweep as one group. The same ``run_id``
+    again goes on with the same run.
 
     Example:
-        >>> trial_environment({"HOME": "/home/me"}, "lr", "lr-3fa9x2-000")["WANDB_MODE"]
+        >>> trial_environment({"HOME": "/home/me"}, "lr", "lr-3fa9x2-000", None)["WANDB_MODE"]
         'offline'
     """
     # A run folder or an agent's sweep of somebody around us is not the trial's.
@@ -24,7 +18,25 @@ def trial_environment(environ: Mapping[str, str], sweep: str, run_id: str) -> di
     return {
         "WANDB_MODE": "offline",
         **own,
+        **({} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}),
         "WANDB_RUN_GROUP": sweep,
         "WANDB_RUN_ID": run_id,
         "LIT_GAN_SWEEP": sweep,
     }
+
+
+def shares_of_devices(devices: Sequence[str], slots: int) -> list[str | None]:
+    """CUDA_VISIBLE_DEVICES for the trials of each slot; None, which leaves it alone, where there is nothing to share.
+
+    All get equally many, so that all trials have the same global batch; what is left over stays idle.
+
+    Example:
+        >>> shares_of_devices(["0", "1", "2", "3", "4"], 2)
+        ['0,1', '2,3']
+        >>> shares_of_devices([], 2)
+        [None, None]
+    """
+    each = len(devices) // slots
+    if slots == 1 or each == 0:
+        return [None] * slots
+    return [",".join(devices[each * slot : each * (slot + 1)]) for slot in range(slots)]

@@ -362,16 +362,16 @@ def test_the_number_is_chosen_by_the_data_said_once_and_kept(capsys: Any, tmp_pa
         return evaluation
 
     said = (
-        "lit-gan: the Parzen score draws 48 samples (8 for each of 6 held-out images; --parzen.num_samples N for "
+        "lit-gan: the Parzen score draws 30 samples (5 for each of 6 held-out images; --parzen.num_samples N for "
         "another number, 0 for none).\n"
     )
     score = fit(4).score
     assert score is not None
-    assert score.num_centres == 48  # two epochs of 24 pictures before the first validation
+    assert score.num_centres == 30  # two epochs of 24 pictures before the first validation
     assert [line for line in capsys.readouterr().out.splitlines(keepends=True) if "lit-gan" in line] == [said]
     score = fit(7, ckpt_path=tmp_path / "last.ckpt", weights_only=True).score  # it goes on with other epochs
     assert score is not None
-    assert score.num_centres == 48
+    assert score.num_centres == 30
 
 
 def test_large_samples_come_in_batches_and_wait_on_disk_where_they_are_many(tmp_path: Any, monkeypatch: Any) -> None:

@@ -97,7 +97,7 @@ _LATENT = "--model.init_args.latent=lit_gan.latents.Normal"
         ),
         (
             ["--checkpoint.save_top_k=2", "--checkpoint.monitor=null"],
-            r"ModelCheckpoint\(save_top_k=2, monitor=None\) is not a valid configuration",
+            r"checkpoint.save_top_k = 2 and checkpoint.monitor = null: expected a monitor",
         ),
         (
             ["--trainer.callbacks=lit_gan.callbacks.GeneratorEMA", "--trainer.callbacks.decay=2"],

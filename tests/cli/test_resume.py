@@ -21,6 +21,15 @@ import lit_gan as package
 from lit_gan.runs.folder import RunFolder
 
 _STOPS = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=6")
+# All that came after Algorithm 1, with a state of its own or not.
+_SEAMS = (
+    "--model.init_args.objective=RelativisticPairing",
+    *("--model.init_args.penalties+=R1", "--model.init_args.penalties.every=3"),
+    *("--model.init_args.penalties+=GradientPenalty", "--model.init_args.penalties.weight=0.1"),
+    *("--model.init_args.augment=DiffAugment", "--model.init_args.augment.init_args.policy=translation"),
+    *("--model.init_args.coordination=AccuracyBand", "--model.init_args.coordination.init_args.high=0.95"),
+    *("--model.init_args.coordination.init_args.max_steps=2", "--model.init_args.coordination.init_args.window=3"),
+)
 _ROOT = Path(package.__file__).parents[1]
 
 
@@ -216,6 +225,36 @@ def test_killed_three_times_it_goes_on_to_the_same_end() -> None:
     assert _status(run) == "finished"
     assert fit("--run_dir=whole", epochs=100).code == 0
     _check_same(run, Path("whole"))
+
+
+def _check_adapted(run: Path) -> None:
+    saved = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["lit_gan"]
+    assert saved["adapted"]["coordination"]["class"] == "AccuracyBand"
+    assert set(saved["penalties"]) == {"r1", "gradient_penalty"}
+    assert {row["train/discriminator_steps"] for row in metrics(run)} - {"1.0", ""}
+
+
+def test_what_adapts_is_paid_paired_and_augmented_goes_on_from_mid_epoch_to_the_bit() -> None:
+    stops = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=4", *_SEAMS)
+    assert fit(*stops, epochs=4).code == 130
+    run = the_run()
+    ending = fit(*stops, epochs=4)
+    assert ending.code == 0, ending.err
+    assert fit(*stops, "--run_dir=whole", epochs=4).code == 0
+    _check_same(run, Path("whole"))
+    _check_adapted(run)
+
+
+@pytest.mark.slow
+def test_what_adapts_survives_a_kill() -> None:
+    _kill_after_a_checkpoint(0.05, "--trainer.max_epochs=40", *_SEAMS)
+    run = the_run()
+    ending = fit(*_SEAMS, epochs=40)
+    assert ending.code == 0, ending.err
+    assert f"continuing {run} after round" in ending.out
+    assert fit(*_SEAMS, "--run_dir=whole", epochs=40).code == 0
+    _check_same(run, Path("whole"))
+    _check_adapted(run)
 
 
 def test_a_run_from_a_given_checkpoint_is_another_run(stopped: Path) -> None:

@@ -72,6 +72,31 @@ def test_the_readers_own_network_and_objective_train_and_are_loaded_again(index:
 
 
 @pytest.mark.parametrize(
+    ("index", "parts"),
+    [
+        (0, ("RelativisticPairing", ["R1", "R2"], "DiffAugment", "FixedSteps")),
+        (1, ("NonSaturating", ["R1"], "InstanceNoise", "FixedSteps")),
+        (2, ("NonSaturating", [], "NoneType", "AccuracyBand")),
+        (3, ("NonSaturating", ["Offset"], "NoneType", "FixedSteps")),
+    ],
+)
+def test_objective_penalties_and_augmentation_train(index: int, parts: tuple[Any, ...], reader: Path) -> None:
+    page = _HOW_TO / "objective-penalties-augmentation.md"
+    assert _write_files(page, reader) == ["paired.yaml", "my_penalty.py"]
+    runs = _runs_of(page)
+    assert len(runs) == 4
+
+    assert main([*runs[index], *_SHORT]) == 0
+    gan = GAN.load_from_checkpoint(_trained(reader))
+
+    names = [type(each).__name__ for each in gan.penalties]
+    part = [type(each).__name__ for each in (gan.objective, gan.augment, gan.coordination)]
+    assert (part[0], names, part[1], part[2]) == parts
+    [row] = {row for run in (reader / "runs").glob("*/*/metrics.csv") for row in [run.read_text().partition("\n")[0]]}
+    assert all(f"train/penalty_{name.lower()}" in row for name in names)
+
+
+@pytest.mark.parametrize(
     ("page", "file"),
     [(_HOW_TO / "own-network-and-objective.md", "train_my_gan.py"), (ROOT / "docs" / "tutorial.md", "train.py")],
     ids=["own network", "tutorial"],
@@ -94,7 +119,19 @@ def test_the_python_of_the_readme_runs_and_is_ten_lines(reader: Path) -> None:
 
     exec(compile(code.replace("max_steps=6000", "max_steps=2"), "README.md", "exec"), names)  # noqa: S102 -- our own
 
+    assert (reader / "runs" / "mine" / "run.json").is_file()
     assert names["images"].shape == (64, 1, 8, 8)
+
+
+@pytest.mark.parametrize(("file", "run"), [("train.py", "mine"), ("classifier.py", "classifier")])
+def test_the_runs_of_the_page_on_python_train_and_go_on(file: str, run: str, reader: Path, capsys: Any) -> None:
+    page = _HOW_TO / "python.md"
+    assert _write_files(page, reader) == ["train.py", "classifier.py"]
+    for said in ("lit-gan: finished", "lit-gan: finished 0 rounds in this script"):
+        exec(compile((reader / file).read_text(), file, "exec"), {"__name__": "page"})  # noqa: S102 -- the page's own code
+        assert said in capsys.readouterr().out
+    assert (reader / "runs" / run / "metrics.csv").is_file()
+    assert (reader / "runs" / run / "checkpoints" / "last.ckpt").is_file()
 
 
 def _own_data_run(data: str) -> list[str]:

@@ -1,11 +1,14 @@
 """A module of the reader's own counts rounds, moves its players apart, clips, schedules and tells what does not fit."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from duel import Vocoder
+from lightning.pytorch.plugins.precision import MixedPrecision
+from ranks import on_ranks
 from tiny_gan import sgd, trainer
 from torch import nn
 from torch.optim import SGD
@@ -13,6 +16,9 @@ from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader
 
 from lit_gan import RoundModule
+from lit_gan.callbacks import RunCheckpoint
+from lit_gan.callbacks.player_monitor import PlayerMonitor
+from lit_gan.callbacks.throughput import Throughput
 from lit_gan.errors import UserError
 from lit_gan.schedules import Schedule
 
@@ -135,3 +141,97 @@ def test_a_trainer_that_cannot_serve_players_is_refused_in_their_words() -> None
         _fit(Vocoder(), max_steps=1, gradient_clip_val=0.5)
     with pytest.raises(UserError, match=r"^trainer.accumulate_grad_batches = 4: call self.manual_backward 4 times"):
         _fit(Vocoder(), max_steps=1, accumulate_grad_batches=4)
+
+
+def test_resumed_it_goes_on_to_the_same_bits_with_what_is_asked_now(tmp_path: Path) -> None:
+    """Dropout, momentum and schedules: stopped after four rounds of eight, one epoch of torch's own loader."""
+
+    def fit(rounds: int, **kwargs: Any) -> Vocoder:
+        module = Vocoder(schedules=(Schedule(partial(StepLR, step_size=2, gamma=0.5)),), clip=1.0)
+        keeper = RunCheckpoint(tmp_path, save_top_k=0, save_last=True, enable_version_counter=False)
+        run = trainer(max_steps=rounds, callbacks=[keeper], enable_checkpointing=True)
+        run.fit(module, _data(), **kwargs)
+        return module
+
+    whole = fit(8).state_dict()
+    (tmp_path / "last.ckpt").unlink()
+    fit(4)
+    last = tmp_path / "last.ckpt"
+    gone_on = fit(8, ckpt_path=last, weights_only=True).state_dict()
+    assert all(torch.equal(gone_on[name], whole[name]) for name in whole)
+    slower = Vocoder(lambda lr, momentum: sgd(lr / 2, momentum))
+    run = trainer(max_steps=9)
+    run.fit(slower, _data(), ckpt_path=last, weights_only=True)
+    assert [optimizer.param_groups[0]["lr"] for optimizer in run.optimizers] == [0.05, 0.025, 0.01]
+
+
+def test_a_checkpoint_of_other_players_is_told(tmp_path: Path) -> None:
+    run = trainer(max_steps=1)
+    run.fit(Vocoder(), _data())
+    run.save_checkpoint(tmp_path / "one.ckpt")
+    other = Vocoder()
+    other.players = {("third" if name == "fine" else name): player for name, player in other.players.items()}
+    with pytest.raises(UserError, match=r"^the checkpoint's players are generator, fine, coarse, .* generator, third"):
+        trainer(max_steps=2).fit(other, _data(), ckpt_path=tmp_path / "one.ckpt", weights_only=True)
+
+
+def test_what_it_logs_of_its_players_bears_their_names() -> None:
+    run = trainer(max_steps=1, callbacks=[PlayerMonitor(), Throughput()])
+    run.fit(Vocoder(), _data())
+    logged = set(run.callback_metrics)
+    assert {f"train/{kind}_{name}" for kind in ("grad_norm", "lr") for name in Vocoder().players} <= logged
+    assert {"perf/rounds_per_second", "perf/images_per_second", "train/loss_fine"} <= logged
+
+
+def test_each_player_has_a_scaler_in_16_bit_mixed_precision() -> None:
+    plugin = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=4))
+    run = trainer(max_steps=4, precision=None, plugins=[plugin])
+    run.fit(Vocoder(), DataLoader([(torch.ones(2), torch.zeros(4))] * 24, batch_size=6))
+    scalers = run.precision_plugin.scalers
+    assert {name: scaler.get_scale() for name, scaler in scalers.items()} == dict.fromkeys(Vocoder().players, 16.0)
+
+
+class Inference(RoundModule):
+    """One player, and a network that stays as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = nn.Linear(2, 4).requires_grad_(False)
+        self.encoder = nn.Linear(4, 2)
+        self.add_player("encoder", self.encoder, sgd(0.1))
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        z, _ = batch
+        with self.round(), self.turn("encoder"):
+            self.manual_backward(((self.encoder(self.frozen(z)) - z) ** 2).mean())
+
+
+@pytest.mark.parametrize("strategy", ["auto", "ddp_gan"])
+def test_one_player_beside_a_frozen_network_learns(strategy: str, own_process_group: None) -> None:
+    module = Inference()
+    frozen, before = module.frozen.weight.detach().clone(), module.encoder.weight.detach().clone()
+    run = _fit(module, max_epochs=2, strategy=strategy)
+    assert run.global_step == 8
+    assert torch.equal(module.frozen.weight.float(), frozen)
+    assert not torch.equal(module.encoder.weight.float(), before)
+
+
+def _on_both(rank: int | None) -> dict[str, Any]:
+    """The weights after six rounds of whole batches, or of this rank's half of each."""
+    z, x = (torch.randn(24, size, generator=torch.Generator().manual_seed(size)).double() for size in (2, 4))
+    rows = slice(None) if rank is None else slice(2 * rank, 2 * rank + 2)
+    batches = [(z[start : start + 4][rows], x[start : start + 4][rows]) for start in range(0, 24, 4)]
+    module = Vocoder(clip=0.05, dropout=0.0)
+    options: dict[str, Any] = {} if rank is None else {"strategy": "ddp_gan", "devices": 2}
+    run = trainer(max_steps=6, use_distributed_sampler=False, **options)
+    run.fit(module, DataLoader(batches, batch_size=None))
+    return {"rounds": run.global_step, "weights": module.state_dict()}
+
+
+@pytest.mark.slow
+def test_two_ranks_equal_one_process_and_count_rounds(tmp_path: Path) -> None:
+    alone = _on_both(None)
+    for rank in on_ranks(_on_both, 2, tmp_path):
+        assert rank["rounds"] == alone["rounds"] == 6
+        for name, weights in alone["weights"].items():
+            assert torch.allclose(rank["weights"][name], weights, rtol=0, atol=1e-12)

@@ -93,7 +93,7 @@ def test_a_resumed_log_equals_the_uninterrupted_one(tmp_path):
     def log(name, steps, *, upto=None):
         logger = CSVMetrics(tmp_path / name)
         if upto is not None:
-            logger.truncate_after(upto)
+            logger.goes_on_after(upto)
         for step in steps:
             logger.log_metrics({"train/loss_d": torch.tensor(step).log().item(), "epoch": step // 10}, step)
             if step % 10 == 0:
@@ -103,14 +103,14 @@ def test_a_resumed_log_equals_the_uninterrupted_one(tmp_path):
 
     whole = log("whole", range(2, 41, 2))
     log("killed", range(2, 27, 2))
-    assert log("killed", range(16, 41, 2), upto=15) == whole
+    assert log("killed", range(16, 41, 2), upto=16) == whole
 
 
 def test_other_ranks_write_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     logger = CSVMetrics(tmp_path)
     logger.log_metrics({"a": 1.0}, 1)
-    logger.truncate_after(0)
+    logger.goes_on_after(1)
     logger.save()
     logger.finalize("success")
     assert list(tmp_path.iterdir()) == []

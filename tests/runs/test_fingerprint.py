@@ -1,7 +1,11 @@
+import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lit_gan.coordination import FixedSteps
+from lit_gan.latents import Uniform
 from lit_gan.runs.fingerprint import describe_differences, fingerprint, plain
 
 
@@ -33,3 +37,26 @@ def test_differences_name_got_and_expected_and_count_the_rest():
 
 def test_an_empty_mapping_differs_from_a_missing_one():
     assert describe_differences({"a": {}}, {}) == "a: got {}, expected nothing"
+
+
+def test_defaults_that_name_their_class_are_what_null_was() -> None:
+    earlier = {"model": {"latent": None, "objective": None, "coordination": None, "clip_g": None}}
+    now = {
+        "model": {
+            "latent": {"class_path": "lit_gan.latents.Uniform", "init_args": _plain(Uniform)},
+            "objective": {"class_path": "lit_gan.objectives.NonSaturating"},
+            "coordination": {"class_path": "lit_gan.coordination.FixedSteps", "init_args": _plain(FixedSteps)},
+            "clip_g": None,
+            "penalties": [],
+            "augment": None,
+        }
+    }
+    assert fingerprint(now) == fingerprint(earlier)
+    assert describe_differences(now, earlier) == ""
+    now["model"]["coordination"]["init_args"]["k"] = 2
+    assert fingerprint(now) != fingerprint(earlier)
+    assert fingerprint({**earlier, "penalties": [{"class_path": "lit_gan.penalties.R1"}]}) != fingerprint(earlier)
+
+
+def _plain(part: type) -> dict[str, Any]:
+    return {name: each.default for name, each in inspect.signature(part).parameters.items()}

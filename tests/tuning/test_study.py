@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
 
 from lit_gan.errors import UserError
-from lit_gan.runs.lock import RunLock
 from lit_gan.runs.record import RunRecord
 from lit_gan.tuning import study as study_module
 from lit_gan.tuning.journal import SweepJournal
@@ -24,6 +24,7 @@ from lit_gan.tuning.sweep_file import Sweep, read_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
 
 LAYOUT = Path("runs/s.journal")
+LONG_AGO = "2020-01-01T00:00:00+00:00"
 SPACE = {"x": {"min": 0.0, "max": 1.0}, "lr": {"distribution": "log_uniform_values", "min": 1e-5, "max": 0.1}}
 HYPERBAND = {"type": "hyperband", "min_iter": 2, "eta": 2}
 
@@ -36,8 +37,16 @@ def begin(**changes: Any) -> SweepStudy:
     return SweepStudy.begin(sweep(**changes), SweepLayout(LAYOUT))
 
 
-def take(study: SweepStudy, worker: str = "w", total: int = 3, alive: bool = True) -> Trial | None:
-    return study.take(worker, total, lambda _: alive)
+def take(study: SweepStudy, worker: str = "w", total: int = 3) -> Trial | None:
+    return study.take(worker, total)
+
+
+def left(study: SweepStudy, worker: str = "a", total: int = 3) -> Trial:
+    """A trial whose command was killed: the kernel has freed its lock."""
+    trial = study.take(worker, total)
+    assert trial is not None
+    trial.lock.release()
+    return trial
 
 
 def taken(study: SweepStudy, total: int) -> list[dict[str, Any]]:
@@ -108,27 +117,28 @@ def test_a_trial_in_the_hands_of_another_is_left_alone() -> None:
     assert [worker_of(trial) for trial in study.trials()] == ["a", "b", "c"]
 
 
-def test_the_trial_of_a_dead_worker_is_taken_up_as_it_was() -> None:
+def test_the_trial_of_a_dead_command_is_taken_up_as_it_was() -> None:
     study = begin()
-    first = take(study, "a")
-    assert first is not None
+    first = left(study)
     study.report(0, 1, 10, 0.7)
 
-    second = study.take("b", 3, {"a": False}.__getitem__)
+    second = take(study, "b")
 
-    assert second == Trial(0, first.run_id, first.parameters, values=1, pruned=False)
+    assert second == Trial(0, first.run_id, first.parameters, values=1, pruned=False, lock=first.lock)
     assert states(study) == ["RUNNING"]
     assert worker_of(study.trials()[0]) == "b"
-    third = study.take("c", 3, {"b": True}.__getitem__)
+    third = take(study, "c")
     assert third is not None
     assert third.number == 1
 
 
 def test_a_trial_that_was_given_back_is_taken_first() -> None:
     study = begin()
-    take(study, "a")
+    first = take(study, "a")
+    assert first is not None
     take(study, "b")
     study.give_back(0)
+    first.lock.release()
 
     trial = take(study, "c")
 
@@ -136,28 +146,64 @@ def test_a_trial_that_was_given_back_is_taken_first() -> None:
     assert trial.number == 0
 
 
-def test_the_trial_of_a_dead_worker_is_left_alone_while_its_process_lives() -> None:
+def test_the_trial_of_a_dead_command_is_left_alone_while_its_process_lives() -> None:
     study = begin(parameters={"x": {"values": [1]}})
-    take(study, "a", total=1)
-    process = RunLock(study.layout.process_lock(0))
-    process.acquire()
+    trial = take(study, "a", total=1)
+    assert trial is not None
+    [of_process] = trial.lock.duplicates()
+    trial.lock.release()
 
-    assert take(study, "b", total=1, alive=False) is None
-    process.release()
-    assert take(study, "b", total=1, alive=False) is not None
+    assert take(study, "b", total=1) is None
+    os.close(of_process)
+    assert take(study, "b", total=1) is not None
 
 
 def test_the_trial_of_a_lost_machine_is_left_alone_while_the_heartbeat_of_its_run_is_young() -> None:
     study = begin(parameters={"x": {"values": [1]}})
-    take(study, "a", total=1)
+    left(study, total=1)
     folder = Path("runs", "fake", study.run_id(0))
     folder.mkdir(parents=True)
     record = dataclasses.replace(RunRecord.first({}), host="lost")
     record.write(folder / "run.json")
 
-    assert take(study, "b", total=1, alive=False) is None
-    dataclasses.replace(record, heartbeat="2020-01-01T00:00:00+00:00").write(folder / "run.json")
-    assert take(study, "b", total=1, alive=False) is not None
+    assert take(study, "b", total=1) is None
+    dataclasses.replace(record, heartbeat=LONG_AGO).write(folder / "run.json")
+    assert take(study, "b", total=1) is not None
+
+
+def test_a_command_of_another_machine_whose_locks_cannot_be_seen_lives_by_its_heartbeat() -> None:
+    study = begin(parameters={"x": {"values": [1]}})
+    left(study, total=1)
+    record = dataclasses.replace(RunRecord.first({}), host="elsewhere")
+    record.write(study.layout.record("a"))
+
+    assert take(study, "b", total=1) is None
+    dataclasses.replace(record, heartbeat=LONG_AGO).write(study.layout.record("a"))
+    assert take(study, "b", total=1) is not None
+
+
+def test_a_killed_command_is_dead_at_once_on_its_machine_whatever_its_heartbeat_says() -> None:
+    study = begin(parameters={"x": {"values": [1]}})
+    left(study, total=1)
+    RunRecord.first({}).write(study.layout.record("a"))
+
+    assert take(study, "b", total=1) is not None
+
+
+def test_a_trial_that_cannot_be_claimed_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = begin()
+
+    def fails(*_: Any) -> None:
+        raise UserError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalStorage, "set_trial_user_attr", fails)
+        with pytest.raises(UserError, match="full"):
+            take(study)
+
+    trial = take(study)
+    assert trial is not None
+    assert trial.number == 0
 
 
 def test_a_trial_has_the_number_that_the_journal_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +222,7 @@ def test_a_trial_has_the_number_that_the_journal_gave_it(monkeypatch: pytest.Mon
     assert [worker_of(each) for each in study.trials()] == ["", "a"]
 
 
-def test_a_trial_has_its_worker_before_it_has_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_has_its_owner_before_it_has_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     study = begin()
     seen = []
 
@@ -193,10 +239,10 @@ def test_a_trial_has_its_worker_before_it_has_its_parameters(monkeypatch: pytest
 
 def test_the_last_value_reported_is_pruned_by_whoever_takes_it_up() -> None:
     study = begin(early_terminate=HYPERBAND)
-    take(study, "a")
+    left(study)
     study.mark_pruned(0)
 
-    trial = take(study, "b", alive=False)
+    trial = take(study, "b")
 
     assert trial is not None
     assert trial.pruned
@@ -229,9 +275,10 @@ def test_no_trial_is_lost_whatever_is_written_last_before_a_kill(method: str, mo
         killed_after(lines)
         study = study_of(LAYOUT)
         try:
-            trial = study.take(f"w{deaths}", 6, lambda _: False)
+            trial = take(study, f"w{deaths}", 6)
             if trial is None:
                 break
+            trial.lock.release()
             study.complete(trial.number, trial.parameters["x"])
         except Killed:
             deaths += 1
@@ -248,13 +295,13 @@ def test_no_trial_is_lost_whatever_is_written_last_before_a_kill(method: str, mo
     assert points == [(trial.params["x"], trial.params["k"]) for trial in undisturbed.trials()]
 
 
-def test_workers_that_ask_at_the_same_time_get_different_trials() -> None:
+def test_commands_that_ask_at_the_same_time_get_different_trials() -> None:
     begin(parameters={"x": {"values": list(range(12))}})
     found: list[int] = []
 
     def work(name: str) -> None:
         study = study_of(LAYOUT)
-        while (trial := study.take(name, 12, lambda _: True)) is not None:
+        while (trial := study.take(name, 12)) is not None:
             found.append(trial.number)
 
     threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]

@@ -1,4 +1,4 @@
-"""`lit-gan sweep` with fake trials: several workers, killed, stopped, and gone on with."""
+"""`lit-gan sweep` with fake trials: several at a time, killed, stopped, and gone on with."""
 
 import fcntl
 import os
@@ -32,6 +32,8 @@ from small_disk import fill, small_disk
 from trainings import ENVIRON
 from waiting import wait_until
 
+from lit_gan.tuning.study import worker_of
+
 pytestmark = pytest.mark.slow
 
 JOURNAL = Path("runs/s.journal")
@@ -48,25 +50,31 @@ def wait_for_running(number: int, command: Command) -> None:
     command.wait_until(running, f"{number} trials run")
 
 
-def test_workers_share_a_sweep_and_a_killed_ones_trial_is_taken_up_once() -> None:
+def test_two_trials_at_a_time_share_a_sweep_and_one_that_is_killed_has_failed() -> None:
     file = write(Path("s.yaml"), **GATED)
     with started(file, "--workers=2") as command:
         wait_for_running(2, command)
-        study = study_of(JOURNAL)
-        killed, spared = command.workers()
-        os.kill(killed, signal.SIGKILL)
-        wait_until(lambda: len(command.workers()) == 2 and killed not in command.workers(), "another worker is there")
-        assert spared in command.workers()
-        wait_until(lambda: starts(study, 0) + starts(study, 1) == 3, "its trial is taken up")
+        os.kill(command.trials()[0], signal.SIGKILL)
+        command.wait_until(lambda: "FAIL" in states(study_of(JOURNAL)), "it has failed")
         Path("go").touch()
         code, out, err = command.wait()
 
     assert (code, err) == (0, "")
-    assert "was killed: another one takes up its trial.\n" in out
+    assert out.count("failed: x=") == out.count(": killed by SIGKILL") == 1
+    assert sorted(states(study_of(JOURNAL))) == [*["COMPLETE"] * 3, "FAIL"]
+
+
+def test_it_ends_with_the_best_configuration_and_its_pictures() -> None:
+    file = write(Path("s.yaml"), parameters=GATED["parameters"])
+    with started(file, "--workers=2") as command:
+        code, out, err = command.wait()
+    study = study_of(JOURNAL)
+
+    assert (code, err) == (0, "")
     assert states(study) == ["COMPLETE"] * 4
     assert sorted(trial.params["x"] for trial in study.trials()) == [0.1, 0.2, 0.3, 0.4]
     assert [rows(study, number) for number in range(4)] == [["10", "20", "30", "40"]] * 4
-    assert sorted(starts(study, number) for number in range(4)) == [1, 1, 1, 2]
+    assert [starts(study, number) for number in range(4)] == [1] * 4
     assert "lit-gan: the best of 4 trials is" in out
     best = study.best()
     assert best is not None
@@ -147,18 +155,39 @@ def test_a_journal_on_a_full_disk_ends_it_in_one_line_and_with_space_it_goes_on(
         assert [len(rows(study, number)) for number in range(4)] == [100] * 4
 
 
-def test_a_killed_command_takes_its_workers_and_trials_along_and_another_goes_on() -> None:
+def test_a_killed_command_takes_its_trials_along_and_another_that_runs_already_goes_on_with_them() -> None:
     file = write(Path("s.yaml"), **GATED)
     with started(file, "--workers=2") as command:
         wait_for_running(2, command)
-        family = [*command.workers(), *(pid for pid, parent, _ in processes() if parent in command.workers())]
+        study, trials = study_of(JOURNAL), command.trials()
+        with started(file, "--workers=2") as other:
+            wait_for_running(4, other)
+            command.process.kill()
+            wait_until(lambda: not set(trials) & {pid for pid, _, _ in processes()}, "nothing is left of it")
+            command.wait()
+            Path("go").touch()
+            assert other.wait()[0] == 0
+
+    assert states(study) == ["COMPLETE"] * 4
+    assert [starts(study, number) for number in range(4)] == [2, 2, 1, 1]
+    assert [rows(study, number) for number in range(4)] == [["10", "20", "30", "40"]] * 4
+    assert len({worker_of(trial) for trial in study.trials()}) == 1
+
+
+def test_a_killed_command_is_gone_on_with_by_the_same_command() -> None:
+    file = write(Path("s.yaml"), **GATED)
+    with started(file, "--workers=2") as command:
+        wait_for_running(2, command)
+        trials = command.trials()
         command.process.kill()
-        wait_until(lambda: not set(family) & {pid for pid, _, _ in processes()}, "nothing is left of it")
+        wait_until(lambda: not set(trials) & {pid for pid, _, _ in processes()}, "nothing is left of it")
         command.wait()
     Path("go").touch()
     with started(file) as command:
-        assert command.wait()[0] == 0
+        code, out, err = command.wait()
 
+    assert (code, err) == (0, "")
+    assert "lit-gan: going on with runs/s.journal: 0 of 4 trials are over." in out
     study = study_of(JOURNAL)
     assert states(study) == ["COMPLETE"] * 4
     assert [starts(study, number) for number in range(4)] == [2, 2, 1, 1]
@@ -176,7 +205,7 @@ def test_two_commands_work_on_one_journal_as_from_two_machines() -> None:
     assert [starts(study, number) for number in range(4)] == [1] * 4
 
 
-def test_what_a_worker_says_of_the_sweep_ends_it_in_one_line() -> None:
+def test_what_a_trial_shows_of_the_sweep_ends_it_in_one_line() -> None:
     file = write(Path("s.yaml"), command=with_options("--metric=val/scor"))
     with started(file, "--workers=2") as command:
         code, _, err = command.wait()
@@ -220,19 +249,15 @@ def test_the_gpus_are_shared_out() -> None:
     assert sorted(seen) == ["3,5", "7,8"]
 
 
-def test_workers_that_are_killed_again_and_again_end_it() -> None:
-    with started(write(Path("s.yaml"), **GATED)) as command:
-        deadline = time.monotonic() + 60
-        while command.process.poll() is None and time.monotonic() < deadline:
-            for worker in command.workers():
-                os.kill(worker, signal.SIGKILL)
-            time.sleep(0.05)  # a kill at a time
-        code, _, err = command.wait()
-
-    assert code == 1
-    assert (
-        "5 workers were killed one after the other, the last by SIGKILL (too little memory?). No trial is lost" in err
-    )
+def test_waiting_costs_next_to_nothing() -> None:
+    file = write(Path("s.yaml"), **GATED)
+    with started(file, "--workers=4") as command:
+        wait_for_running(4, command)
+        before = command.cpu_seconds()
+        time.sleep(2)
+        assert command.cpu_seconds() - before < 0.4
+        Path("go").touch()
+        assert command.wait()[0] == 0
 
 
 def test_on_a_terminal_the_trials_are_a_table_that_is_drawn_anew() -> None:

@@ -109,9 +109,9 @@ def test_a_line_is_said_for_each_change() -> None:
     console = Console(file=io.StringIO(), width=40)
     lines = TrialLines(console, NAMES, "val/score")
 
-    lines.say([trial(0, TrialState.RUNNING, worker="host-1")])
-    lines.say([trial(0, TrialState.RUNNING, worker="host-1")])
-    lines.say([trial(0, TrialState.COMPLETE, 0.25, round=400), trial(1, TrialState.FAIL, error="[no] luck")])
+    lines.print_changes([trial(0, TrialState.RUNNING, worker="host-1")])
+    lines.print_changes([trial(0, TrialState.RUNNING, worker="host-1")])
+    lines.print_changes([trial(0, TrialState.COMPLETE, 0.25, round=400), trial(1, TrialState.FAIL, error="[no] luck")])
 
     assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
         "trial 0 running on host-1: lr=0.05123, latent=Uniform",

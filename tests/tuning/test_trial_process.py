@@ -1,4 +1,4 @@
-"""The process of a trial does not outlive its worker, and tells what it said last."""
+"""The process of a trial does not outlive its command, and tells what it said last."""
 
 import os
 import signal
@@ -20,13 +20,19 @@ _WAIT = "import signal; open('ready', 'w').close(); signal.pause()"
 _STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {_WAIT}"
 
 
-def start(code: str) -> TrialProcess:
-    return TrialProcess([sys.executable, "-c", code], os.environ, Path("out"), Path("err"), Path("lock"))
+def start(code: str, *, ours: bool = True) -> TrialProcess:
+    """A trial whose lock is held by this process as well, or by it alone."""
+    lock = RunLock(Path("lock"))
+    assert lock.acquire()
+    process = TrialProcess([sys.executable, "-c", code], os.environ, Path("out"), Path("err"), lock)
+    if not ours:
+        lock.release()
+    return process
 
 
 def end(process: TrialProcess) -> int:
     codes: list[int | None] = []
-    wait_until(lambda: codes.append(process.wait(0.05)) or codes[-1] is not None, "it ends")
+    wait_until(lambda: codes.append(process.poll()) or codes[-1] is not None, "it ends")
     assert codes[-1] is not None
     return codes[-1]
 
@@ -34,7 +40,7 @@ def end(process: TrialProcess) -> int:
 def test_its_output_is_kept_over_several_starts_and_its_last_line_is_that_of_this_one() -> None:
     write = "import sys; print('out'); sys.stderr.write('{0}\\n\\n  {0} last  \\n\\n'); sys.exit(3)"
 
-    first = start(write.format("a"))
+    first = start(write.format("a"), ours=False)
     assert end(first) == 3
     second = start("pass")
     assert end(second) == 0
@@ -47,13 +53,13 @@ def test_its_output_is_kept_over_several_starts_and_its_last_line_is_that_of_thi
 
 def test_a_program_that_there_is_not_is_named() -> None:
     with pytest.raises(UserError, match=r"command: no-such-program cannot be run \(No such file or directory\)\."):
-        TrialProcess(["no-such-program"], os.environ, Path("out"), Path("err"), Path("lock"))
+        TrialProcess(["no-such-program"], os.environ, Path("out"), Path("err"), RunLock(Path("lock")))
 
 
 def test_it_is_stopped_once() -> None:
     process = start(_WAIT)
     wait_until(Path("ready").exists, "it runs")
-    assert process.wait(0.01) is None
+    assert process.poll() is None
 
     process.stop(signal.SIGTERM)
     process.stop(signal.SIGKILL)
@@ -71,8 +77,8 @@ def test_one_that_does_not_leave_is_killed_in_the_end(monkeypatch: pytest.Monkey
     assert end(process) == -signal.SIGKILL
 
 
-def test_its_lock_is_held_as_long_as_it_lives() -> None:
-    process = start(_WAIT)
+def test_the_lock_is_held_as_long_as_it_lives() -> None:
+    process = start(_WAIT, ours=False)
     wait_until(Path("ready").exists, "it runs")
     assert RunLock(Path("lock")).is_held()
 
@@ -82,23 +88,27 @@ def test_its_lock_is_held_as_long_as_it_lives() -> None:
     assert not RunLock(Path("lock")).is_held()
 
 
-_WORKER = """
-import os, sys
+_COMMAND = """
+import os, signal, sys
 from pathlib import Path
+from lit_gan.runs.lock import RunLock
 from lit_gan.tuning.trial_process import TrialProcess
-TrialProcess([sys.executable, "-c", sys.argv[1]], os.environ, Path("out"), Path("err"), Path("lock")).wait(100)
+lock = RunLock(Path("lock"))
+lock.acquire()
+TrialProcess([sys.executable, "-c", sys.argv[1]], os.environ, Path("out"), Path("err"), lock)
+signal.pause()
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere the trial is waited for")
 @pytest.mark.parametrize(("code", "survives"), [(_WAIT, False), (_STUBBORN, True)], ids=["ends", "ignores SIGTERM"])
-def test_it_ends_with_its_worker_and_is_known_to_live_if_it_does_not(code: str, survives: bool) -> None:
-    worker = subprocess.Popen([sys.executable, "-c", _WORKER, code], env={**os.environ, **ENVIRON})
+def test_it_ends_with_its_command_and_is_known_to_live_if_it_does_not(code: str, survives: bool) -> None:
+    command = subprocess.Popen([sys.executable, "-c", _COMMAND, code], env={**os.environ, **ENVIRON})
     wait_until(Path("ready").exists, "it runs")
-    [trial] = [pid for pid, parent, _ in processes() if parent == worker.pid]
+    [trial] = [pid for pid, parent, _ in processes() if parent == command.pid]
 
-    worker.kill()
-    worker.wait()
+    command.kill()
+    command.wait()
 
     if survives:
         assert RunLock(Path("lock")).is_held()

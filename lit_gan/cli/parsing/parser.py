@@ -29,14 +29,7 @@ class ShippedConfigFile(ActionConfigFile):
 
 
 class Parser(LightningArgumentParser):
-    """LightningCLI's parser with our `--config`, whose errors are the user's to mend."""
-
-    def add_argument(self, *args: Any, **kwargs: Any) -> Any:
-        """As jsonargparse's, with our action for configuration files."""
-        if kwargs.get("action") is ActionConfigFile:
-            kwargs["action"] = ShippedConfigFile
-            kwargs["help"] = "Path to a YAML file, or the bare name of a shipped configuration."
-        return super().add_argument(*args, **kwargs)
+    """LightningCLI's parser, whose errors are the user's to mend."""
 
     def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Any:
         """As jsonargparse's, with the values of what stands in a configuration as ``${...}``."""

@@ -12,7 +12,10 @@ _ALIKE = 0.75
 #: Where classes of ours are found that an argument may be.
 OFFERED_IN = tuple(
     f"lit_gan{module}"
-    for module in ("", ".networks", ".objectives", ".latents", ".coordination", ".schedules", ".data", ".callbacks")
+    for module in (
+        *("", ".networks", ".objectives", ".penalties", ".augmentation", ".latents", ".coordination", ".schedules"),
+        *(".data", ".callbacks"),
+    )
 )
 _USED_WITH_THEM = ("torch.optim", "lightning.pytorch.callbacks", "torch.optim.lr_scheduler")
 _BASES_OF_ROOTS = {

@@ -58,7 +58,10 @@ def _raised(error: BaseException) -> UserError | None:
             text = " ".join(str(cause).split()).rstrip(".")
             kind = "" if text and isinstance(cause, (ValueError, ImportError)) else f"{type(cause).__name__}: "
             fault = f"{kind}{text}".removesuffix(": ")
-            return UserError(f"{_name(type(own[0].f_locals['self']))} cannot be built: {fault}{place_of(cause)}.")
+            place = (
+                "" if isinstance(cause, ImportError) else place_of(cause)
+            )  # a package to install: no code to look at
+            return UserError(f"{_name(type(own[0].f_locals['self']))} cannot be built: {fault}{place}.")
     return None
 
 

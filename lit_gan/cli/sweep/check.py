@@ -9,7 +9,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from lit_gan.cli.parsing.run_arguments import completed_arguments
-from lit_gan.cli.trainer.run import RunCLI
+from lit_gan.cli.trainer.command import Command
 from lit_gan.cli.trainer.trainer_verbs import TRAINER_VERBS
 from lit_gan.errors import UserError
 from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
@@ -37,17 +37,16 @@ def check_options(sweep: Sweep, file: str) -> None:
         arguments = arguments_of_lit_gan(words)
         if not arguments or arguments[0] not in TRAINER_VERBS:
             return
+        verb, *flags = arguments
         try:
-            _parse(*arguments)
+            with suppress(SystemExit), redirect_stdout(io.StringIO()), completed_arguments(verb, flags) as complete:
+                Command(verb, complete)
         except UserError as error:
             raise UserError(f"{file}: {error}") from error
 
 
 def points_to_check(space: Mapping[str, BaseDistribution]) -> list[dict[str, Any]]:
     """As few points as have every value of every parameter, eight at most.
-
-    Args:
-        space: A distribution by the name of each parameter.
 
     Example:
         >>> points_to_check({"k": CategoricalDistribution([1, 2, 3]), "lr": FloatDistribution(0.1, 0.5)})
@@ -63,12 +62,3 @@ def _some_values(distribution: BaseDistribution) -> Sequence[Any]:
         return distribution.choices
     assert isinstance(distribution, FloatDistribution | IntDistribution)  # noqa: S101 -- there are three
     return list(dict.fromkeys((distribution.low, distribution.high)))
-
-
-def _parse(verb: str, *flags: str) -> None:
-    with (
-        suppress(SystemExit),  # it has printed
-        completed_arguments(verb, list(flags)) as complete,
-        redirect_stdout(io.StringIO()),
-    ):
-        RunCLI(verb, [*complete, "--print_config"])

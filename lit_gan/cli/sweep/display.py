@@ -14,37 +14,22 @@ _OTHER_LINES = 6  # of the table: its head and foot, the best trial, a line of t
 
 
 @contextmanager
-def shown_trials(
-    study: SweepStudy, names: Mapping[str, str], console: Console
-) -> Iterator[Callable[[list[str]], None]]:
-    """Shows the trials as they stand: a table on a terminal, and lines elsewhere and where the table does not fit.
-
-    Args:
-        study: The sweep's.
-        names: The short name by each parameter's.
-        console: Where they are shown.
-
-    Yields:
-        What shows them once more, after the notes that it is given, which it takes out of their list.
-    """
+def live_trials(study: SweepStudy, names: Mapping[str, str], console: Console) -> Iterator[Callable[[], None]]:
+    """Yields what shows the trials as they stand: a table on a terminal, lines elsewhere and where it does not fit."""
     lines = TrialLines(console, names, study.sweep.metric)
 
-    def say(notes: list[str]) -> None:
-        lines.say(study.trials())
-        while notes:
-            print(f"lit-gan: {notes.pop(0)}.", flush=True)
+    def print_lines() -> None:
+        lines.print_changes(study.trials())
 
     if not console.is_terminal or console.is_dumb_terminal:  # a dumb one cannot go back to what it has drawn
-        yield say
+        yield print_lines
         return
     with Live(console=console, auto_refresh=False) as live:
 
-        def draw(notes: list[str]) -> None:
-            while notes:
-                live.console.print(f"lit-gan: {notes.pop(0)}.", markup=False, highlight=False)
+        def draw() -> None:
             table = _table(study, names, console)
             if table is None:
-                lines.say(study.trials())
+                lines.print_changes(study.trials())
             live.update("" if table is None else table, refresh=True)
 
         yield draw
@@ -54,5 +39,5 @@ def _table(study: SweepStudy, names: Mapping[str, str], console: Console) -> Tab
     best, trials = study.best(), study.trials()
     number = None if best is None else best.number
     rows = max(console.height - _OTHER_LINES, 1)  # what does not fit would push the newest out of sight
-    shown = [trial for trial in trials if trial.number == number or trial.number >= len(trials) - rows]
-    return table_of(shown, names, study.sweep.metric, number, console)
+    visible = [trial for trial in trials if trial.number == number or trial.number >= len(trials) - rows]
+    return table_of(visible, names, study.sweep.metric, number, console)

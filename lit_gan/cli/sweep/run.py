@@ -5,8 +5,7 @@ import io
 import os
 import signal
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -16,29 +15,21 @@ from optuna import logging
 from rich.console import Console
 
 from lit_gan.cli.parsing.shipped import find
-from lit_gan.cli.sweep.display import shown_trials
+from lit_gan.cli.sweep.display import live_trials
 from lit_gan.errors import DONE, RunError, UserError
 from lit_gan.runs.shown_path import shown
 from lit_gan.tuning.command import LIT_GAN
-from lit_gan.tuning.crew import Crew
-from lit_gan.tuning.devices import shares_of_devices
 from lit_gan.tuning.sampling import number_of_trials
+from lit_gan.tuning.slots import Slots
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.table import short_names
-
-_LOOK_SECONDS = 0.5
+from lit_gan.tuning.trial_environment import shares_of_devices
 
 
 def run(options: argparse.Namespace) -> int:
     """Checks everything, and then works.
-
-    Args:
-        options: The parsed options of `lit-gan sweep`.
-
-    Returns:
-        The exit code.
 
     Raises:
         UserError: Whatever is wrong with the sweep file, its parameters or the journal.
@@ -63,13 +54,7 @@ def _print_what_cannot_be_encoded() -> None:
 
 
 class _Search:
-    """What happens here in a sweep.
-
-    Args:
-        study: Its journal.
-        workers: How many work here.
-        total: How many trials the sweep has.
-    """
+    """What happens here in a sweep."""
 
     def __init__(self, study: SweepStudy, workers: int, total: int) -> None:
         self._study, self._workers, self._total = study, workers, total
@@ -82,9 +67,9 @@ class _Search:
             journal = shown(self._layout.journal)
             print(f"lit-gan: going on with {journal}: {self._ended()} of {self._total} trials are over.", flush=True)
         code, requeue = (DONE, False) if self._study.is_over(self._total) else self._work()
-        self._say_results(code)
+        self._print_results(code)
         if requeue:
-            import_module("lit_gan.cli.trainer.run_messages").queue_again()  # imports torch
+            import_module("lit_gan.session.recording").queue_again()  # imports torch
         return code
 
     def _ended(self) -> int:
@@ -92,30 +77,22 @@ class _Search:
 
     def _work(self) -> tuple[int, bool]:
         """The exit code, and whether Slurm is to start this again."""
-        asked: list[signal.Signals] = []
-        with _heard(asked):
-            crew = Crew(self._layout, self._total, shares_of_devices(_devices(self._workers), self._workers))
+        slots = Slots(self._study, self._total, shares_of_devices(_devices(self._workers), self._workers))
+        with _signals_go_to(slots.ask):
             try:
-                with shown_trials(self._study, self._names, Console()) as show:
-                    while self._look(crew, asked):
-                        show(crew.notes)
-                        time.sleep(_LOOK_SECONDS)
-                    show(crew.notes)
-            except (UserError, RunError) as error:
-                if crew.members:  # it is told at the very end, too, which may be minutes from now
+                with live_trials(self._study, self._names, Console()) as show:
+                    while slots.turn():
+                        show()
+                    show()
+            except UserError as error:
+                if slots.are_busy:  # it is told at the very end, too, which may be minutes from now
                     print(f"lit-gan: the other trials stop at the end of a round: {error}", flush=True)
                 raise
             finally:
-                crew.close(asked)
-        return crew.code, crew.requeue
+                slots.close()
+        return slots.code, slots.requeue
 
-    def _look(self, crew: Crew, asked: list[signal.Signals]) -> bool:
-        """Whether any worker works on; what was asked of this command comes before what they were told themselves."""
-        if asked:  # one at a time: two of a kind that come together are one for who gets them
-            crew.stop(asked.pop(0))
-        return crew.look(self._ended())
-
-    def _say_results(self, code: int) -> None:
+    def _print_results(self, code: int) -> None:
         """Writes and names what there is at the end; also at the end of a part of it."""
         best = self._study.best()
         if best is not None:
@@ -135,11 +112,9 @@ class _Search:
 
 
 @contextmanager
-def _heard(asked: list[signal.Signals]) -> Iterator[None]:
-    """Keeps the signals that ask to stop, in the order in which they come."""
-
+def _signals_go_to(ask: Callable[[signal.Signals], None]) -> Iterator[None]:
     def heed(number: int, _frame: FrameType | None) -> None:
-        asked.append(signal.Signals(number))
+        ask(signal.Signals(number))
         if number == signal.SIGINT:
             sys.stderr.write("\nlit-gan: the trials stop at the end of a round; Ctrl-C again ends them at once.\n")
 

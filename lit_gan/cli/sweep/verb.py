@@ -13,18 +13,11 @@ _MOST_WORKERS = 1024
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Runs a sweep to its end, or goes on with it.
-
-    Args:
-        verb: ``"sweep"``.
-        arguments: What follows it on the command line.
-
-    Returns:
-        0 when all trials are over; 75 preempted, 130 interrupted: the same command goes on.
+    """Runs a sweep to its end (0), or until it is preempted (75) or interrupted (130): the same command goes on.
 
     Raises:
         UserError: When the sweep's file, its command or its journal cannot be used, or Optuna is not installed.
-        RunError: When no trial ran to its end, or workers are killed again and again.
+        RunError: When no trial ran to its end.
     """
     try:
         options = _parser(verb).parse_args(arguments)
@@ -49,7 +42,7 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     parser = PlainParser(prog=f"lit-gan {verb}", description=__doc__, allow_abbrev=False)
     parser.add_argument("file", metavar="FILE", help="a file as `wandb sweep` takes it, or the name of a shipped sweep")
     parser.add_argument(
-        "--storage", help="the journal, shared by all workers on all machines (default: runs/NAME.journal)"
+        "--storage", help="the journal, shared by all commands on all machines (default: runs/NAME.journal)"
     )
     parser.add_argument("--workers", type=int, default=1, help="how many trials run here at a time (default: 1)")
     parser.add_argument(

@@ -2,44 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from lit_gan.cli.parsing.options import Part
-from lit_gan.cli.parsing.run_arguments import is_typed
 from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.runs.checkpoint_files import load_checkpoint
-
-_GOES_ON, _BEGINS = "ckpt_path", "init_from"
-
-
-def settle_start(options: Any, arguments: list[str]) -> None:
-    """Decides between going on from a checkpoint and beginning with its weights: what is typed beats a configuration.
-
-    Args:
-        options: The parsed options of ``fit``; what does not count is taken out.
-        arguments: What was typed behind the verb.
-
-    Raises:
-        UserError: If both are asked for in one place, or a part of no weights.
-    """
-    if options.get(_GOES_ON) is not None and options.get(_BEGINS) is not None:
-        typed = [name for name in (_GOES_ON, _BEGINS) if is_typed(f"--{name}", arguments)]
-        if len(typed) != 1:
-            raise UserError(
-                "--ckpt_path goes on with all that a checkpoint holds, --init_from begins anew with its weights: "
-                "expected one of them."
-            )
-        options[_GOES_ON if typed == [_BEGINS] else _BEGINS] = None
-    if options.get(_BEGINS) is None and options.get("init_part") is not None:
-        if is_typed("--init_part", arguments):
-            raise UserError(
-                f"--init_part {options.init_part}: expected --init_from PATH with it, the weights to begin with."
-            )
-        options.init_part = None
 
 
 def load_initial_weights(model: LightningModule, path: str | Path, part: Part | None) -> None:

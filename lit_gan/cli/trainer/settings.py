@@ -1,13 +1,11 @@
 """What a command asks of the Trainer, found by parsing it whole; nothing is built or run."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from lit_gan.cli.parsing.parser import Parser
 from lit_gan.cli.parsing.run_arguments import completed_arguments
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
-from lit_gan.cli.trainer.devices import number_of_devices
-from lit_gan.cli.trainer.run import RunCLI
+from lit_gan.cli.trainer.command import Command
+from lit_gan.session.devices import number_of_devices
 
 # Defaults that nobody gives: what is parsed as one of them was not asked for.
 _NO_DEVICES = "as the job has them"
@@ -49,57 +47,16 @@ def trainer_settings(verb: str, arguments: list[str]) -> TrainerSettings:
     """
     silence_what_users_cannot_mend()
     with completed_arguments(verb, arguments) as complete:
-        return _Parsed(verb, complete).settings()
-
-
-def parsed_command(verb: str, arguments: list[str]) -> Any:
-    """The options of a command, parsed as they are when it runs.
-
-    Args:
-        verb: ``fit``, ``validate``, ``test`` or ``predict``.
-        arguments: What follows it.
-
-    Raises:
-        UserError: Whatever is wrong with them.
-    """
-    return _Parsed(verb, arguments).options
-
-
-class _Parsed(RunCLI):
-    """The command line, parsed and left at that."""
-
-    def add_arguments_to_parser(self, parser: Parser) -> None:  # type: ignore[override]  # as RunCLI's
-        super().add_arguments_to_parser(parser)
-        self._verb_parser = parser
-
-    def _parse(self, parser: Parser, arguments: list[str]) -> Any:
-        """Not before each ``${trainer.devices}`` has found its value."""
-        self._verb_parser.set_defaults(_NOT_GIVEN)
-        return super()._parse(parser, arguments)
-
-    def _set_seed(self) -> None:
-        """Not the seed of this process."""
-
-    def before_instantiate_classes(self) -> None:
-        """Nor its threads."""
-
-    def instantiate_classes(self) -> None:
-        """Neither model nor data."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Nothing is run."""
-
-    def settings(self) -> TrainerSettings:
-        """What was asked for."""
-        trainer = self.options.trainer
-        given = trainer.devices != _NO_DEVICES
-        devices = number_of_devices(trainer.devices) if given else None
-        return TrainerSettings(
-            name=self._name_of_the_runs(),
-            devices=devices,
-            all_devices=given and devices is None,
-            num_nodes=trainer.num_nodes or None,
-            accelerator=str(trainer.accelerator),
-            run_dir=self.options.get("run_dir"),
-            resume=self.options.get("resume") or "auto",
-        )
+        command = Command(verb, complete, _NOT_GIVEN)
+    trainer = command.options.trainer
+    given = trainer.devices != _NO_DEVICES
+    devices = number_of_devices(trainer.devices) if given else None
+    return TrainerSettings(
+        name=command.name,
+        devices=devices,
+        all_devices=given and devices is None,
+        num_nodes=trainer.num_nodes or None,
+        accelerator=str(trainer.accelerator),
+        run_dir=command.options.get("run_dir"),
+        resume=command.options.get("resume") or "auto",
+    )

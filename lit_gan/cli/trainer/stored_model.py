@@ -14,6 +14,7 @@ from lit_gan.engine.stored_configuration import StoredConfiguration, escaped, im
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import load_checkpoint
 from lit_gan.runs.shown_path import shown
+from lit_gan.session.identity import FROM_PYTHON
 
 _OF_THE_WEIGHTS = ("generator", "discriminator", "latent")
 
@@ -87,6 +88,12 @@ def _check_config_of_run(path: Path, policy: ImportPolicy) -> None:
         content = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError):
         return  # the parser says what is wrong with it
+    if isinstance(content, dict) and content.get(FROM_PYTHON):
+        raise UserError(
+            f"{shown(path.parent)} was trained from Python, and its config.yaml only tells what was asked for there: "
+            "give --config FILE with its model and its data, or evaluate it from Python "
+            "(Run(PATH).trainer().test(module, data))."
+        )
     if isinstance(content, dict):
         StoredConfiguration(f"configuration {shown(path)}", policy, path.parent).check_sections(content, SECTIONS)
 

@@ -11,25 +11,19 @@ _Result = TypeVar("_Result")
 _SLICE = 0.5
 
 
-def within(seconds: float, call: Callable[[], _Result]) -> _Result:
-    """What ``call`` returns or raises, unless it takes too long; then its thread is left behind.
+def call_with_timeout(seconds: float, call: Callable[[], _Result]) -> _Result:
+    """What ``call`` returns or raises, or ``TimeoutError`` after so long, rounded up to half a second.
 
-    Nothing ends a thread that is blocked in C++, and a daemon keeps no process alive. The time is counted in slices,
-    not read from a clock: a process that was stopped for an hour (a suspended job) has waited for one slice more.
-
-    Args:
-        seconds: How long it may take, rounded up to half a second.
-        call: What is called, in a thread of its own.
-
-    Raises:
-        TimeoutError: If the time is over.
+    Its thread is then left behind: nothing ends one that is blocked in C++, and a daemon keeps no process alive. The
+    time is counted in slices, not read from a clock: a process that was stopped for an hour (a suspended job) has
+    waited for one slice more.
 
     Example:
-        >>> within(10, lambda: 6 * 7)
+        >>> call_with_timeout(10, lambda: 6 * 7)
         42
     """
     future: Future[_Result] = Future()
-    Thread(target=_fulfil, args=(future, call), name="lit-gan within", daemon=True).start()
+    Thread(target=_fulfil, args=(future, call), name="lit-gan call with timeout", daemon=True).start()
     for _ in range(max(1, math.ceil(seconds / _SLICE))):
         if wait([future], timeout=_SLICE).done:
             return future.result()

@@ -4,13 +4,13 @@ import json
 import os
 import re
 import socket
-import traceback
 from dataclasses import asdict, dataclass
+from typing import Self
 
 from torch.distributed import DistError
+from torch.distributed.distributed_c10d import Store
 
 _LONGEST = 500  # characters of an error's message; some hold a page
-_LAST_LINES = 12  # of a traceback
 
 # How gloo, NCCL and their stores say that somebody else has gone.
 _OF_A_CONNECTION = re.compile(r"gloo|NCCL|c10d|Connection (closed|reset|refused)|Broken pipe")
@@ -25,18 +25,19 @@ class Place:
     host: str
 
     @classmethod
-    def here(cls, rank: int) -> "Place":
+    def here(cls, rank: int) -> Self:
         """This process, as the place of a rank."""
         return cls(rank, os.getpid(), socket.gethostname())
 
-    def written(self) -> str:
-        """As text, for the store."""
-        return json.dumps(asdict(self))
-
     @classmethod
-    def read(cls, text: bytes) -> "Place":
-        """From the store's text."""
-        return cls(**json.loads(text))
+    def find(cls, store: Store, rank: int) -> Self | None:
+        """What a rank has written down, if it has."""
+        key = f"place/{rank}"
+        return cls(**json.loads(store.get(key))) if store.check([key]) else None
+
+    def write(self, store: Store) -> None:
+        """For the others to name this rank when it is gone."""
+        store.set(f"place/{self.rank}", json.dumps(asdict(self)))
 
     def __str__(self) -> str:
         return f"rank {self.rank} (process {self.pid} on {self.host})"
@@ -44,52 +45,34 @@ class Place:
 
 @dataclass(frozen=True)
 class RankLoss:
-    """One rank's end, as the others hear of it.
-
-    Args:
-        rank: Which is lost.
-        by: The rank that tells.
-        host: Where.
-        told: The message, one line.
-        error: The error, if it was one: the same on two ranks is nobody's consequence.
-        trace: The last lines of its traceback, for the ranks on other machines.
-    """
+    """One rank's end, as the rank ``by`` tells the others; the same ``error`` on two is nobody's consequence."""
 
     rank: int
     by: int
-    host: str
-    told: str
+    message: str
     error: str = ""
-    trace: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, error: BaseException, place: Place) -> "RankLoss":
+    def of(cls, error: BaseException, place: Place) -> Self:
         """The loss of a rank by an exception.
 
         Example:
-            >>> RankLoss.of(ZeroDivisionError("division by zero"), Place(1, 4242, "node7")).told
+            >>> RankLoss.of(ZeroDivisionError("division by zero"), Place(1, 4242, "node7")).message
             'rank 1 (process 4242 on node7) failed: ZeroDivisionError: division by zero'
         """
-        message = " ".join(str(error).split())
-        message = message if len(message) <= _LONGEST else message[: _LONGEST - 3] + "..."
-        text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-        lines = "".join(traceback.format_exception(error)).splitlines()
-        return cls(place.rank, place.rank, place.host, f"{place} failed: {text}", text, tuple(lines[-_LAST_LINES:]))
-
-    def written(self) -> str:
-        """As text, for the store."""
-        return json.dumps(asdict(self))
+        text = " ".join(str(error).split())
+        text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return cls(place.rank, place.rank, f"{place} failed: {text}", text)
 
     @classmethod
-    def read(cls, text: bytes) -> "RankLoss":
-        """From the store's text."""
-        values = json.loads(text)
-        return cls(**{**values, "trace": tuple(values["trace"])})
+    def find(cls, store: Store) -> Self | None:
+        """The first loss of the job, if there is one."""
+        return cls(**json.loads(store.get("loss"))) if store.check(["loss"]) else None
 
-    def lines(self, host: str) -> str:
-        """What is printed on a host: the end of the traceback if it stands on another one, then the message."""
-        trace = self.trace if self.host != host else ()
-        return "".join(f"rank {self.rank} | {line}\n" for line in trace) + f"lit-gan: failed: {self.told}\n"
+    def write(self, store: Store) -> "RankLoss":
+        """Makes this the job's loss, unless there is one already: the first is returned."""
+        return RankLoss(**json.loads(store.compare_set("loss", "", json.dumps(asdict(self)))))
 
 
 def may_be_a_consequence(error: BaseException) -> bool:

@@ -1,68 +1,36 @@
-"""Who is heard of: what each rank writes into the job's store, and what the rank before it in the ring makes of it."""
+"""Who is heard of: the ranks' beats in the job's store, and what the rank before each in the ring makes of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from torch.distributed.distributed_c10d import Store
-
-from lit_gan.strategies.peers.rank_loss import Place
 
 _GONE_WELL = 1 << 40  # added to a rank's count of beats when it leaves in good order: more than it will ever beat
 _MISSED_BEATS = 3  # enough to name the lost rank, where a broken connection says that there is one
 
 
-@dataclass(frozen=True)
-class Board:
-    """The entries of one watch in the job's store.
+def beat(store: Store, rank: int) -> None:
+    """A rank shows that it is there."""
+    store.add(f"beats/{rank}", 1)
 
-    Args:
-        start: Which watch: there may be several after each other on one store.
-    """
 
-    start: int
+def leave(store: Store, rank: int) -> None:
+    """A rank shows that it will not be heard of any more, and that this is well."""
+    store.add(f"beats/{rank}", _GONE_WELL)
 
-    def key(self, name: str) -> str:
-        """The key of an entry that all ranks share."""
-        return f"{self.start}/{name}"
 
-    def beats_of(self, rank: int) -> str:
-        """The key of a rank's count of beats."""
-        return self.key(f"beats/{rank}")
+def has_left(store: Store, rank: int) -> bool:
+    """Whether a rank has left in good order."""
+    return _beats(store, rank) >= _GONE_WELL
 
-    def place_of(self, rank: int) -> str:
-        """The key of where a rank runs."""
-        return self.key(f"place/{rank}")
 
-    def name_of(self, store: Store, rank: int) -> str:
-        """A rank in words, with its place if that is known."""
-        key = self.place_of(rank)
-        return str(Place.read(store.get(key))) if store.check([key]) else f"rank {rank}"
-
-    def beat(self, store: Store, rank: int) -> None:
-        """A rank shows that it is there."""
-        store.add(self.beats_of(rank), 1)
-
-    def leave(self, store: Store, rank: int) -> None:
-        """A rank shows that it will not be heard of any more, and that this is well."""
-        store.add(self.beats_of(rank), _GONE_WELL)
-
-    def has_left(self, store: Store, rank: int) -> bool:
-        """Whether a rank has left in good order."""
-        return self.beats(store, rank) >= _GONE_WELL
-
-    def beats(self, store: Store, rank: int) -> int:
-        """How often a rank has beaten; far more after it has left."""
-        return int(store.add(self.beats_of(rank), 0))
+def _beats(store: Store, rank: int) -> int:
+    return int(store.add(f"beats/{rank}", 0))
 
 
 class Ring:
     """Listens to the next rank in the ring: whoever dies, the rank before it is alive, or dead and heard.
 
-    Args:
-        rank: Who listens.
-        world_size: How many ranks there are.
-        every: Seconds between two turns.
-        silence: Seconds without a beat after which a rank is lost.
+    ``every`` are the seconds between two turns, ``silence`` those without a beat after which a rank is lost.
     """
 
     def __init__(self, rank: int, world_size: int, every: float, silence: float) -> None:
@@ -82,17 +50,10 @@ class Ring:
         """How long it takes, in suspicion, until a dead rank is known to be lost."""
         return (2 + _MISSED_BEATS) * self._every
 
-    def silent_peer(self, store: Store, board: Board) -> int | None:
-        """One turn: the next rank, if it is silent.
-
-        In suspicion any rank, so that the one whose connection broke finds out by itself.
-
-        Args:
-            store: The job's.
-            board: The entries of this watch.
-        """
+    def silent_peer(self, store: Store) -> int | None:
+        """One turn: the next rank, if it is silent; in suspicion any, for who finds a broken connection to find out."""
         for peer in self._peers():
-            beats = board.beats(store, peer)
+            beats = _beats(store, peer)
             if beats >= _GONE_WELL:
                 self._left.add(peer)
                 continue

@@ -10,15 +10,15 @@ from threading import Event, Lock, Thread
 from torch.distributed.distributed_c10d import Store
 
 from lit_gan.errors import RunError, RunStopped
-from lit_gan.strategies.peers.call_timeout import within
+from lit_gan.strategies.peers.call_timeout import call_with_timeout
 from lit_gan.strategies.peers.job_store import JobStore, StoreGone, held_by_torchrun
 from lit_gan.strategies.peers.rank_loss import Place, RankLoss, may_be_a_consequence
-from lit_gan.strategies.peers.ring import Board, Ring
+from lit_gan.strategies.peers.ring import Ring, beat, has_left, leave
 
 _STORE_SECONDS = 5.0  # a call from the main thread, which has other things to do
 _CALLBACK_SECONDS = 5.0
 _SETTLING = 1.0  # an error that all ranks share reaches them within this of each other
-_LOSS, _HEARD, _LEFT = "loss", "heard", "left"
+_LEFT = "left"  # how many are done with the store
 _WHY = "it was killed (out of memory?), or its machine or the network is gone"
 
 
@@ -70,7 +70,6 @@ class PeerWatch:
         self._every, self._silence, self._grace, self._farewell = every, silence, grace, farewell
         self._ring = Ring(rank, world_size, every, silence)
         self._store: JobStore | None = None
-        self._board = Board(0)
         self._thread = Thread(target=self._watch, name="lit-gan peers", daemon=True)
         self._lock = Lock()  # of the decision whether this watch ends well or with a loss
         self._loss: RankLoss | None = None
@@ -80,7 +79,7 @@ class PeerWatch:
     @property
     def loss(self) -> str | None:
         """The message that has been printed, if a rank other than this one was lost."""
-        return None if self._loss is None else self._loss.told
+        return None if self._loss is None else self._loss.message
 
     def start(self) -> None:
         """Begins to beat and to watch; all ranks of the default process group do, in any order.
@@ -94,9 +93,9 @@ class PeerWatch:
         # An agent of torchrun may keep its store when it starts the ranks anew.
         self._store = JobStore(f"lit-gan/peers/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}")
         try:
-            self._store.ask(self._enter, self._silence)
+            self._enter(self._store)
         except StoreGone as gone:
-            raise RunError(self._loss_of_the_store(gone).told) from gone
+            raise RunError(self._loss_of_the_store(gone).message) from gone
         atexit.register(self._over.set)  # no thread that talks while the interpreter is taken down
         self._thread.start()
 
@@ -117,20 +116,14 @@ class PeerWatch:
         if not done:
             self._leave(self._store)
         atexit.unregister(self._over.set)
-        self._store.close()
         self._store = None
 
     def report(self, error: BaseException) -> str | None:
         """Tells the others that this rank ends by an exception, or is told why: call it where the exception passes.
 
         An error that only says that a connection has broken waits for a few beats for the news of who broke it. The
-        message of a loss is added to the error as a note, which stands below its traceback.
-
-        Args:
-            error: What ends this rank. A ``RunStopped`` is no failure: the rank leaves in good order.
-
-        Returns:
-            The message, if the error is a consequence of the loss of another rank.
+        message of a loss is returned, and added to the error as a note, which stands below its traceback. A
+        ``RunStopped`` is no failure: the rank leaves in good order.
         """
         if isinstance(error, RunStopped):
             self.stop()
@@ -145,21 +138,19 @@ class PeerWatch:
             self._publish(self._store, RankLoss.of(error, self._here), hurry=isinstance(error, KeyboardInterrupt))
         if self._loss is not None:
             self._lost.wait(3 * _CALLBACK_SECONDS)  # what is being told comes before this error's own traceback
-            error.add_note(f"lit-gan: failed: {self._loss.told}")
+            error.add_note(f"lit-gan: failed: {self._loss.message}")
         return self.loss
 
     def lose(self, rank: int, how: str) -> None:
-        """Tells all ranks of one whose end was seen from outside, as by the process that launched it.
+        """Tells all ranks of one that has ended, as seen from outside by the process that launched it.
 
-        Args:
-            rank: Which has ended; if it had left in good order, or failed by an error that is told, this adds nothing.
-            how: What follows its name: "was killed by SIGKILL".
+        ``how`` follows its name: "was killed by SIGKILL". If it had left in good order, or failed by an error that is
+        told, this adds nothing.
         """
 
         def tell(store: Store) -> None:
-            if not self._board.has_left(store, rank):
-                loss = RankLoss(rank, self._here.rank, self._here.host, f"{self._board.name_of(store, rank)} {how}")
-                store.compare_set(self._board.key(_LOSS), "", loss.written())
+            if not has_left(store, rank):
+                RankLoss(rank, self._here.rank, f"{_name_of(store, rank)} {how}").write(store)
 
         if self._store is not None and not self._over.is_set():
             try:
@@ -191,36 +182,31 @@ class PeerWatch:
             return self._loss_of_the_store(gone)
 
     def _turn(self, store: Store) -> RankLoss | None:
-        self._board.beat(store, self._here.rank)
-        if store.check([self._board.key(_LOSS)]):
-            loss = RankLoss.read(store.get(self._board.key(_LOSS)))
+        beat(store, self._here.rank)
+        loss = RankLoss.find(store)
+        if loss is not None:
             return None if loss.rank == loss.by == self._here.rank else loss
-        if self._first is None and store.check([self._board.place_of(0)]):
-            # Cannot be asked after the store has gone with it.
-            self._first = Place.read(store.get(self._board.place_of(0)))
-        if self._board.has_left(store, 0):
+        if self._first is None:
+            self._first = Place.find(store, 0)  # it cannot be asked after the store has gone with it
+        if has_left(store, 0):
             self._end_with_the_first(store)
             return None
-        silent = self._ring.silent_peer(store, self._board)
+        silent = self._ring.silent_peer(store)
         if silent is None:
             return None
-        told = (
-            f"{self._board.name_of(store, silent)} has not been heard of for {self._ring.longest_silence:g} s: {_WHY}"
-        )
-        loss = RankLoss(silent, self._here.rank, self._here.host, told)
-        return RankLoss.read(store.compare_set(self._board.key(_LOSS), "", loss.written()))
+        message = f"{_name_of(store, silent)} has not been heard of for {self._ring.longest_silence:g} s: {_WHY}"
+        return RankLoss(silent, self._here.rank, message).write(store)
 
     def _end_with_the_first(self, store: Store) -> None:
         """Rank 0 has left: no collective is to come, and its store may go at any moment. So nobody asks it any more."""
         with self._lock:
             if self._loss is None:
                 self._over.set()
-                store.add(self._board.key(_LEFT), 1)
+                store.add(_LEFT, 1)
 
     def _loss_of_the_store(self, gone: StoreGone) -> RankLoss:
         holder = "an agent of torchrun" if held_by_torchrun() else str(self._first or "rank 0")
-        told = f"{holder}, which holds the job's store, {gone}: {_WHY}"
-        return RankLoss(0, self._here.rank, self._here.host, told)
+        return RankLoss(0, self._here.rank, f"{holder}, which holds the job's store, {gone}: {_WHY}")
 
     # -- The end ----------------------------------------------------------------------------------------------------
 
@@ -230,11 +216,10 @@ class PeerWatch:
             if self._over.is_set() or self._loss is not None:
                 return
             self._loss = loss
-        self._guarded("the loss could not be told", lambda: _print(loss.lines(self._here.host)))
-        self._acknowledge()
+        self._guarded("the loss could not be told", lambda: _print(f"lit-gan: failed: {loss.message}\n"))
         on_loss = self._on_loss
         if on_loss is not None:
-            self._guarded("the loss could not be noted down", lambda: on_loss(loss.told))
+            self._guarded("the loss could not be noted down", lambda: on_loss(loss.message))
         self._lost.set()  # last: the main thread may end the process from here on
 
     def _see_out(self) -> None:
@@ -249,17 +234,21 @@ class PeerWatch:
     def _guarded(self, complaint: str, call: Callable[[], None]) -> None:
         """Calls within the limit; whatever comes of it, the end goes on."""
         try:
-            within(_CALLBACK_SECONDS, call)
+            call_with_timeout(_CALLBACK_SECONDS, call)
         except Exception as error:
             sys.stderr.write(f"lit-gan: {complaint}: {type(error).__name__}: {error}\n")
 
     # -- Talking to the others, from the main thread ----------------------------------------------------------------
 
-    def _enter(self, store: Store) -> None:
+    def _enter(self, job: JobStore) -> None:
         # How often this rank has started a watch on this store: fit, then test, in one process.
-        self._board = Board(store.add(f"starts/{self._here.rank}", 1))
-        store.set(self._board.place_of(self._here.rank), self._here.written())
-        self._board.beat(store, self._here.rank)
+        job.enter(str(job.ask(lambda store: store.add(f"starts/{self._here.rank}", 1), self._silence)))
+
+        def begin(store: Store) -> None:
+            self._here.write(store)
+            beat(store, self._here.rank)
+
+        job.ask(begin, self._silence)
 
     def _wait_for_a_loss(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -268,25 +257,29 @@ class PeerWatch:
                 return
 
     def _leave(self, job: JobStore) -> None:
-        def leave(store: Store) -> None:
-            self._board.leave(store, self._here.rank)
-            store.add(self._board.key(_LEFT), 1)
+        def bid_farewell(store: Store) -> None:
+            leave(store, self._here.rank)
+            store.add(_LEFT, 1)
 
         try:
-            job.ask(leave, _STORE_SECONDS)
+            job.ask(bid_farewell, _STORE_SECONDS)
             if self._here.rank == 0 and not held_by_torchrun():
-                # A call that is under way when the store goes prints errors: all are done with it, or dead.
-                self._wait_for(job, _LEFT, self._world, 2 * self._every + 1)
+                self._wait_for_all_to_leave(job)
         except StoreGone:
             return  # this rank's work is done: what ended the store is not its business
+
+    def _wait_for_all_to_leave(self, job: JobStore) -> None:
+        """A call that is under way when the store goes prints errors: all are done with it, or dead."""
+        end = time.monotonic() + 2 * self._every + 1
+        while time.monotonic() < end:
+            if job.ask(lambda store: store.add(_LEFT, 0), _STORE_SECONDS) >= self._world:
+                return
+            time.sleep(0.05)
 
     def _publish(self, job: JobStore, own: RankLoss, *, hurry: bool) -> None:
         """Makes an error of this rank the job's loss, unless there is one already."""
         try:
-            first = job.ask(
-                lambda store: RankLoss.read(store.compare_set(self._board.key(_LOSS), "", own.written())),
-                _STORE_SECONDS,
-            )
+            first = job.ask(own.write, _STORE_SECONDS)
         except StoreGone as gone:
             self._lose(self._loss_of_the_store(gone))
             return
@@ -296,31 +289,13 @@ class PeerWatch:
         with self._lock:
             if self._loss is None:
                 self._over.set()
-        if first.by != self._here.rank:
-            self._acknowledge()
-        elif not hurry:
-            self._wait_until_heard(job)
+        if first.by == self._here.rank and not hurry:
+            # With this process its store and its connections end: all hear of its error before, in their next turn.
+            time.sleep(2 * self._every + _SETTLING)
 
-    def _wait_until_heard(self, job: JobStore) -> None:
-        """Stays until all have heard, for two turns at most: with this process its store and its connections end."""
-        try:
-            self._wait_for(job, _HEARD, self._world - 1, 2 * self._every + 2 * _SETTLING)
-        except StoreGone:
-            return  # the others are told by its end
 
-    def _wait_for(self, job: JobStore, counter: str, number: int, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if job.ask(lambda store: store.add(self._board.key(counter), 0), _STORE_SECONDS) >= number:
-                return
-            time.sleep(0.05)
-
-    def _acknowledge(self) -> None:
-        try:
-            if self._store is not None:
-                self._store.ask(lambda store: store.add(self._board.key(_HEARD), 1), 1.0)
-        except StoreGone:
-            return  # nobody is left who waits for it
+def _name_of(store: Store, rank: int) -> str:
+    return str(Place.find(store, rank) or f"rank {rank}")
 
 
 def _print(lines: str) -> None:

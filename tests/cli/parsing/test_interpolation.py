@@ -11,7 +11,8 @@ from command_line import QUIET, SHORT, checkpoint, fit, lit_gan, resolved, the_r
 from fake_sweep import write
 
 from lit_gan.cli.parsing.shipped import shipped_names
-from lit_gan.cli.trainer.settings import parsed_command, trainer_settings
+from lit_gan.cli.trainer.command import Command
+from lit_gan.cli.trainer.settings import trainer_settings
 from lit_gan.engine.stored_configuration import escaped
 
 _MODEL = "model.init_args"
@@ -25,7 +26,7 @@ def _more(content: str, name: str = "more.yaml") -> str:
 
 def _options(*arguments: str, config: str = "quickstart") -> Any:
     """What a command is, parsed to its end."""
-    return parsed_command("fit", ["--config", config, *arguments])
+    return Command("fit", ["--config", config, *arguments]).options
 
 
 # What is written, and what the same would be if it were typed: flags, or a file.

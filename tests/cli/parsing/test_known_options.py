@@ -7,17 +7,7 @@ import pytest
 from lit_gan.cli.baselines import _parser
 from lit_gan.cli.parsing import known_options as module
 from lit_gan.cli.parsing.known_options import known_options
-from lit_gan.cli.parsing.parser import Parser
-from lit_gan.cli.trainer.run import RunCLI
-
-
-class _Stop(Exception):  # noqa: N818 -- nothing is wrong
-    pass
-
-
-class _ParserOnly(RunCLI):
-    def parse_arguments(self, parser: Parser, args: Any) -> None:  # type: ignore[override]
-        raise _Stop
+from lit_gan.cli.trainer.command import parser_of
 
 
 def _options_of(parser: Any) -> set[str]:
@@ -28,10 +18,7 @@ def _options_of(parser: Any) -> set[str]:
 def _real(verb: str) -> set[str]:
     if verb == "baselines":
         return _options_of(_parser(verb))
-    cli = _ParserOnly.__new__(_ParserOnly)
-    with pytest.raises(_Stop):
-        cli.__init__(verb, [])  # type: ignore[misc]
-    return _options_of(cli._subcommand_parsers[verb])
+    return _options_of(parser_of(verb)[0])
 
 
 @pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "baselines"])

@@ -1,8 +1,6 @@
 """`lit-gan sweep` on the command line: what is refused before anything starts, and a real sweep of real trainings."""
 
 import io
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from lit_gan.cli.main import main
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.cli.sweep import verb as sweep_command
 from lit_gan.cli.sweep.check import check_options, points_to_check
-from lit_gan.cli.sweep.display import shown_trials
+from lit_gan.cli.sweep.display import live_trials
 from lit_gan.installation import install_command
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.search_space import search_space
@@ -36,7 +34,7 @@ _FIT = ["${program}", "fit", "--config", "quickstart", "${args}"]
 
 @pytest.fixture(autouse=True)
 def _the_package_of_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the workers, which are processes of their own."""
+    """For the trials, which are processes of their own."""
     monkeypatch.setenv("PYTHONPATH", ENVIRON["PYTHONPATH"])
 
 
@@ -159,14 +157,14 @@ def test_a_sweep_that_is_over_says_so_again_and_a_larger_count_goes_on() -> None
 def test_a_terminal_gets_a_table_if_it_can_draw_one(width: int, terminal: str, expected: str) -> None:
     layout = SweepLayout(JOURNAL)
     study = SweepStudy.begin(load_sweep(write(Path("s.yaml"), parameters={"x": {"values": [0.5]}})), layout)
-    trial = study.take("host-1", 1, lambda worker: True)
+    trial = study.take("host-1", 1)
     assert trial is not None
     study.complete(trial.number, 0.5)
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=True, width=width, height=25, _environ={"TERM": terminal})
 
-    with shown_trials(study, {"x": "x"}, console) as show:
-        show([])
+    with live_trials(study, {"x": "x"}, console) as show:
+        show()
 
     plain = Text.from_ansi(shown.getvalue()).plain
     assert expected in plain
@@ -194,33 +192,6 @@ def test_no_more_than_eight_points_are_parsed() -> None:
     assert {point["c"] for point in points} == {"x"}
 
 
-def test_what_this_command_is_told_comes_before_what_its_workers_were_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[object] = []
-
-    class Told:
-        code, requeue = 75, False
-        notes: list[str] = []  # noqa: RUF012 -- never written
-
-        def __init__(self, *_: object) -> None:
-            signal.raise_signal(signal.SIGTERM)
-
-        def look(self, ended: int) -> bool:
-            calls.append(ended)
-            return False
-
-        def stop(self, number: signal.Signals) -> None:
-            calls.append(number)
-
-        def close(self, asked: list[signal.Signals]) -> None:
-            """There is nothing to close."""
-
-    monkeypatch.setattr("lit_gan.cli.sweep.run.Crew", Told)
-    write(Path("s.yaml"))
-
-    assert lit_gan("sweep", "s.yaml").code == 75
-    assert calls == [signal.SIGTERM, 0]
-
-
 def test_the_sweep_on_the_page_can_be_run() -> None:
     [block] = [block for block in blocks(_PAGE) if block.language == "yaml"]
     Path(block.title).write_text(block.text)
@@ -234,7 +205,7 @@ def test_the_sweep_on_the_page_can_be_run() -> None:
 
 
 @pytest.mark.slow
-def test_a_real_sweep_with_two_workers_of_which_one_is_killed_loses_no_trial_and_no_bit() -> None:
+def test_a_real_sweep_that_is_killed_loses_no_trial_and_no_bit() -> None:
     (_, name, *options), train_best = commands(_PAGE)[:2]
     shipped = yaml.safe_load(find(name, "sweeps").read_text())
     place = shipped["command"].index("${args}")
@@ -244,9 +215,11 @@ def test_a_real_sweep_with_two_workers_of_which_one_is_killed_loses_no_trial_and
 
     with started(Path("s.yaml"), *options) as command:
         command.wait_until(lambda: _rows_of_trial(0) > 10, "the first trial is in the middle", 200)
-        study = study_of(JOURNAL)
-        os.kill(command.worker_named(study.trials()[0].user_attrs["worker"]), signal.SIGKILL)
+        command.process.kill()
+        command.wait()
+    with started(Path("s.yaml"), *options) as command:
         code, out, err = command.wait(400)
+    study = study_of(JOURNAL)
 
     assert (code, err) == (0, "")
     assert states(study) == ["COMPLETE"] * 4

@@ -2,16 +2,16 @@ import time
 
 import pytest
 
-from lit_gan.strategies.peers.call_timeout import within
+from lit_gan.strategies.peers.call_timeout import call_with_timeout
 
 
 def test_a_call_that_takes_too_long_is_given_up():
     began = time.monotonic()
     with pytest.raises(TimeoutError, match=r"no answer for 0\.5 s"):
-        within(0.5, lambda: time.sleep(30))
+        call_with_timeout(0.5, lambda: time.sleep(30))
     assert time.monotonic() - began < 10
 
 
 def test_what_a_call_raises_is_raised():
     with pytest.raises(TimeoutError, match="its own"):
-        within(5, lambda: (_ for _ in ()).throw(TimeoutError("its own")))
+        call_with_timeout(5, lambda: (_ for _ in ()).throw(TimeoutError("its own")))

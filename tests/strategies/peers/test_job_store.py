@@ -4,7 +4,6 @@ import time
 import pytest
 import torch.distributed as dist
 
-from lit_gan.strategies.peers import job_store
 from lit_gan.strategies.peers.job_store import JobStore, StoreGone
 
 
@@ -14,9 +13,7 @@ def store():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=0, world_size=1)
-    store = JobStore("tests")
-    yield store
-    store.close()
+    yield JobStore("tests")
     dist.destroy_process_group()
 
 
@@ -30,19 +27,26 @@ def test_a_get_that_waits_on_the_jobs_own_connection_locks_nobody_out(store):
     default.clone().set("never", "at last")
 
 
-def test_a_connection_that_a_firewall_closed_is_made_anew(store):
-    store._idle.close()
-    assert store.ask(lambda own: own.add("count", 1), 5) == 1
-    assert job_store._is_open(store._idle)
+def test_what_is_asked_for_stands_under_the_names_that_were_entered(store):
+    store.enter("1")
+    store.ask(lambda own: own.add("count", 1), 5)
+    assert dist.distributed_c10d._get_default_store().add("tests/1/count", 0) == 1
 
 
 def test_a_host_that_has_ended_is_not_called(store, monkeypatch):
     monkeypatch.setattr(store, "_server", ("127.0.0.1", 9))  # nothing listens at "discard"
-    store._idle.close()
     calls = []
     with pytest.raises(StoreGone, match="has ended"):
         store.ask(calls.append, 5)
     assert calls == []
+
+
+def test_a_host_that_does_not_answer_has_the_time_of_the_call(store, monkeypatch):
+    def lost(*_, **__):
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", lost)
+    assert store.ask(lambda own: own.add("count", 1), 5) == 1
 
 
 def test_without_a_process_group_there_is_no_store():

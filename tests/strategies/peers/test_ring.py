@@ -3,8 +3,7 @@
 import pytest
 from torch.distributed import HashStore
 
-from lit_gan.strategies.peers.rank_loss import Place
-from lit_gan.strategies.peers.ring import Board, Ring
+from lit_gan.strategies.peers.ring import Ring, beat, has_left, leave
 
 EVERY, SILENCE = 2.0, 10.0
 TURNS = int(SILENCE / EVERY)
@@ -20,8 +19,8 @@ def turns(ring, store, number, beating=()):
     found = []
     for _ in range(number):
         for rank in beating:
-            Board(1).beat(store, rank)
-        found.append(ring.silent_peer(store, Board(1)))
+            beat(store, rank)
+        found.append(ring.silent_peer(store))
     return found
 
 
@@ -57,20 +56,6 @@ def test_only_the_next_one_is_listened_to_until_there_is_suspicion(store):
 def test_who_has_left_well_is_passed_over_and_the_one_behind_is_listened_to(store):
     ring = Ring(2, 3, EVERY, SILENCE)
     turns(ring, store, 1, beating=[0, 1])
-    Board(1).leave(store, 0)
-    assert Board(1).has_left(store, 0)
+    leave(store, 0)
+    assert has_left(store, 0)
     assert turns(ring, store, TURNS + 1)[-1] == 1
-
-
-def test_a_later_watch_on_the_store_knows_nothing_of_an_earlier_one(store):
-    Board(1).beat(store, 0)
-    Board(1).leave(store, 0)
-    assert not Board(2).has_left(store, 0)
-    assert Board(2).beats(store, 0) == 0
-
-
-def test_a_rank_is_named_with_its_place_if_that_is_known(store):
-    place = Place.here(1)
-    store.set(Board(1).place_of(1), place.written())
-    assert Board(1).name_of(store, 1) == str(place)
-    assert Board(1).name_of(store, 0) == "rank 0"

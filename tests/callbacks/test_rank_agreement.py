@@ -11,7 +11,7 @@ from lightning.pytorch import Callback
 from ranks import on_ranks
 from tiny_gan import examples, linear_gan, loader, trainer
 
-from lit_gan.callbacks.round_end import RankAgreement
+from lit_gan.callbacks.rank_agreement import RankAgreement
 
 MOST = 7  # log_every_n_steps of the runs on two ranks
 SLOW_FROM, ROUNDS = 60, 75

@@ -7,6 +7,8 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 
+from lit_gan.engine.lightning_seam import callbacks_of
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -56,8 +58,7 @@ def _who_stopped(trainer: Trainer) -> str | None:
     """Whoever has set ``should_stop``, where no limit was reached all the same."""
     if not trainer.should_stop:
         return None
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set where a type checker does not see
-    for callback in callbacks:
+    for callback in callbacks_of(trainer):
         if isinstance(callback, EarlyStopping) and callback.stopping_reason_message:
             said = " ".join(callback.stopping_reason_message.removesuffix(" Signaling Trainer to stop.").split())
             return f"{type(callback).__name__}: {said.rstrip('.')}"

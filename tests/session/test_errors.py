@@ -12,8 +12,8 @@ from lightning.pytorch.callbacks import EarlyStopping, StochasticWeightAveraging
 from tiny_gan import examples, linear_gan, loader, trainer
 from torch import nn
 
-from lit_gan.cli.trainer.errors import told_of_the_trainer, told_to_the_user
 from lit_gan.errors import RunError, UserError
+from lit_gan.session.errors import told_of_the_trainer, told_to_the_user
 
 
 def test_a_misconfiguration_is_told_on_one_line() -> None:

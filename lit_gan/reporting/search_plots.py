@@ -23,14 +23,7 @@ _DPI = 150
 
 
 def draw_history(trials: Sequence[FrozenTrial], metric: str, goal: str, target: Path) -> None:
-    """The value of every trial, and the best one so far.
-
-    Args:
-        trials: All trials of the sweep.
-        metric: What is compared.
-        goal: ``minimize`` or ``maximize``.
-        target: The PNG file.
-    """
+    """The value of every trial, and the best one so far."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     complete, pruned = (_with_value(trials, state) for state in (TrialState.COMPLETE, TrialState.PRUNED))
@@ -55,22 +48,14 @@ def draw_history(trials: Sequence[FrozenTrial], metric: str, goal: str, target: 
 def draw_parallel(
     trials: Sequence[FrozenTrial], names: Mapping[str, str], metric: str, goal: str, target: Path
 ) -> None:
-    """Every complete trial as a line through its parameters and its value; constants are left out.
-
-    Args:
-        trials: All trials of the sweep.
-        names: The short name by each parameter's.
-        metric: What is compared.
-        goal: ``minimize`` or ``maximize``.
-        target: The PNG file.
-    """
+    """Every complete trial as a line through its parameters and its value; constants are left out."""
     complete = _with_value(trials, TrialState.COMPLETE)
     varied = _varied(complete, names)
     scales = [_Scale.of_parameter(name, complete) for name in varied]
     values = _Scale([float(trial.value or 0.0) for trial in complete])
     figure = Figure(figsize=(max(5.0, 1.7 * (len(scales) + 1) + 1), 4.2), layout="constrained")
     if not varied:
-        _say_why_empty(figure, target)
+        _write_empty(figure, target)
         return
     axes = figure.add_subplot()
     sign = 1 if goal == "minimize" else -1
@@ -99,19 +84,12 @@ def draw_parallel(
 
 
 def draw_importances(study: Study, names: Mapping[str, str], metric: str, target: Path) -> None:
-    """How much of the differences between trials each parameter explains (fANOVA).
-
-    Args:
-        study: The study.
-        names: The short name by each parameter's.
-        metric: What is compared.
-        target: The PNG file.
-    """
+    """How much of the differences between trials each parameter explains (fANOVA)."""
     complete = _with_value(study.get_trials(deepcopy=False), TrialState.COMPLETE)
     varied = _varied(complete, names)
     figure = Figure(figsize=(7, max(2.2, 0.5 * len(varied) + 1.2)), layout="constrained")
     if not varied or len({trial.value for trial in complete}) == 1:
-        _say_why_empty(figure, target)
+        _write_empty(figure, target)
         return
     shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=varied)
     ordered = sorted(shares.items(), key=lambda item: item[1])
@@ -177,7 +155,7 @@ def _draw_scale(axes: Axes, place: int, scale: _Scale) -> None:
                   bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.8})  # fmt: skip
 
 
-def _say_why_empty(figure: Figure, target: Path) -> None:
+def _write_empty(figure: Figure, target: Path) -> None:
     figure.text(0.5, 0.5, "Nothing to compare: no two complete trials differ.", ha="center", color="#333333")
     figure.savefig(target, dpi=_DPI)
 

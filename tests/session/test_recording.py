@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lit_gan.cli.trainer.unused_run import UnusedRun
+from lit_gan.session.recording import UnusedRun
 
 
 def _made(run: Path) -> Path:

@@ -9,8 +9,8 @@ from matplotlib.image import imread
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from lit_gan.tuning import plots
-from lit_gan.tuning.plots import draw_history, draw_importances, draw_parallel
+from lit_gan.reporting import search_plots
+from lit_gan.reporting.search_plots import draw_history, draw_importances, draw_parallel
 
 SPACE: dict[str, BaseDistribution] = {
     "lr": FloatDistribution(1e-4, 0.1, log=True),
@@ -20,6 +20,11 @@ SPACE: dict[str, BaseDistribution] = {
     "single": FloatDistribution(0.5, 0.5),
 }
 NAMES = {name: f"model.{name}" for name in SPACE}
+
+
+@pytest.fixture(autouse=True)
+def _working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def search(values: list[Any]) -> optuna.Study:
@@ -61,7 +66,7 @@ def test_the_parameter_that_matters_has_the_longest_bar(monkeypatch: pytest.Monk
         trial = study.ask(SPACE)
         study.tell(trial, trial.params["k"])
     drawn = []
-    monkeypatch.setattr(plots, "_save", lambda figure, axes, target: drawn.append(axes))
+    monkeypatch.setattr(search_plots, "_save", lambda figure, axes, target: drawn.append(axes))
 
     draw_importances(study, NAMES, "val/score", Path("importances.png"))
 
@@ -75,5 +80,5 @@ def test_the_parameter_that_matters_has_the_longest_bar(monkeypatch: pytest.Monk
 def test_the_best_so_far_never_gets_worse() -> None:
     trials = search([3.0, 4.0, 2.0, 5.0]).get_trials()
 
-    assert plots._best_so_far(trials, "minimize") == ([0, 1, 2, 3], [3.0, 3.0, 2.0, 2.0])
-    assert plots._best_so_far(trials, "maximize") == ([0, 1, 2, 3], [3.0, 4.0, 4.0, 5.0])
+    assert search_plots._best_so_far(trials, "minimize") == ([0, 1, 2, 3], [3.0, 3.0, 2.0, 2.0])
+    assert search_plots._best_so_far(trials, "maximize") == ([0, 1, 2, 3], [3.0, 4.0, 4.0, 5.0])

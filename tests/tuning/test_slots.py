@@ -1,10 +1,11 @@
-"""One worker, in the test's own process, with fake trials."""
+"""The slots of one command, in the test's own process, with fake trials."""
 
 import dataclasses
 import itertools
 import os
 import re
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,46 @@ import pytest
 from fake_sweep import content, folder_of, rows, starts, states, status, with_options
 from small_disk import fill, small_disk
 
-from lit_gan.errors import DONE, INTERRUPTED, PREEMPTED, TERMINATED, UserError
+from lit_gan.errors import DONE, INTERRUPTED, PREEMPTED, UserError
 from lit_gan.runs.record import RunRecord
-from lit_gan.tuning.study import SweepStudy, error_of
+from lit_gan.tuning import slots as slots_module
+from lit_gan.tuning.slots import Slots
+from lit_gan.tuning.study import SweepStudy, Trial, error_of, worker_of
 from lit_gan.tuning.sweep_file import read_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
 from lit_gan.tuning.trial_environment import trial_environment
 from lit_gan.tuning.trial_process import TrialProcess
-from lit_gan.tuning.worker import Worker
 
 ONE = {"x": {"values": [0.5]}}
-_NUMBERS = itertools.count()  # no two workers have the same name
+
+
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots_module, "_LOOK_SECONDS", 0.02)
 
 
 def begin(journal: str = "s.journal", **changes: Any) -> SweepStudy:
     return SweepStudy.begin(read_sweep("s", content(**changes)), SweepLayout(Path(journal)))
 
 
-def work(study: SweepStudy, total: int = 3) -> int:
-    return Worker(study, f"host-{next(_NUMBERS)}", total).run()
+def work(study: SweepStudy, total: int = 3, devices: Sequence[str | None] = (None,), asked: str = "") -> int:
+    """What `lit-gan sweep` does; once the first trial has a round, the signals come, one at a turn."""
+    slots, numbers = Slots(study, total, devices), [signal.Signals[f"SIG{name}"] for name in asked.split()]
+    try:
+        while slots.turn():
+            if numbers and rows(study, 0):
+                slots.ask(numbers.pop(0))
+    finally:
+        slots.close()
+    return slots.code
+
+
+def left(study: SweepStudy, total: int) -> Trial:
+    """A trial whose command was killed."""
+    trial = study.take("dead", total)
+    assert trial is not None
+    trial.lock.release()
+    return trial
 
 
 def test_all_trials_end_with_their_last_value() -> None:
@@ -44,11 +66,27 @@ def test_all_trials_end_with_their_last_value() -> None:
         (0.9, 1.15),
     ]
     assert [list(trial.intermediate_values) for trial in study.trials()] == [[1, 2, 3, 4]] * 3
-    assert not list(study.layout.workers.glob("host-*"))
+    assert {path.suffix for path in study.layout.workers.iterdir()} == {".out", ".err", ".lock"}
+
+
+def test_as_many_trials_run_at_a_time_as_there_are_slots_each_with_its_own_gpus() -> None:
+    study = begin(command=with_options("--gate=go"))
+    slots, most = Slots(study, 3, ["0,1", "2,3"]), 0
+    while slots.turn():
+        most = max(most, sum(state == "RUNNING" for state in states(study)))
+        if all(rows(study, number) for number in (0, 1)):
+            Path("go").touch()
+    slots.close()
+
+    assert (most, states(study)) == (2, ["COMPLETE"] * 3)
+    seen = [folder_of(study, number).joinpath("starts.txt").read_text().split()[1] for number in range(3)]
+    assert sorted(seen[:2]) == ["0,1", "2,3"]
+    assert seen[2] in seen[:2]
+    assert {worker_of(trial) for trial in study.trials()} == {slots.name}
 
 
 def test_a_trial_knows_what_it_is() -> None:
-    environ = trial_environment({"A": "1", "WANDB_SWEEP_ID": "x", "LIT_GAN_RUN_DIR": "y"}, "lr", "lr-1-000")
+    environ = trial_environment({"A": "1", "WANDB_SWEEP_ID": "x", "LIT_GAN_RUN_DIR": "y"}, "lr", "lr-1-000", None)
 
     assert environ == {
         "A": "1",
@@ -57,7 +95,8 @@ def test_a_trial_knows_what_it_is() -> None:
         "WANDB_RUN_ID": "lr-1-000",
         "LIT_GAN_SWEEP": "lr",
     }
-    assert trial_environment({"WANDB_MODE": "online"}, "lr", "lr-1-000")["WANDB_MODE"] == "online"
+    assert trial_environment({"WANDB_MODE": "online"}, "lr", "lr-1-000", None)["WANDB_MODE"] == "online"
+    assert trial_environment({}, "lr", "lr-1-000", "3,5")["CUDA_VISIBLE_DEVICES"] == "3,5"
 
 
 @pytest.mark.slow
@@ -111,7 +150,7 @@ def test_wrong_arguments_end_the_sweep_and_leave_the_trial() -> None:
         work(study)
 
     assert states(study) == ["RUNNING"]
-    assert study.take("host-2", 3, lambda _: False) is not None
+    assert study.take("next", 3) is not None
 
 
 def test_one_trial_that_is_refused_fails_when_others_have_shown_that_the_command_is_right() -> None:
@@ -123,25 +162,27 @@ def test_one_trial_that_is_refused_fails_when_others_have_shown_that_the_command
     study = begin(parameters={"x": {"values": [0.5]}}, program="/bin/sh", command=command, method="random")
     assert work(study, total=1) == DONE
     other = begin("t.journal", parameters={"x": {"values": [0.9, 0.5]}}, program="/bin/sh", command=command)
-    first = other.take("dead", 2, lambda _: True)
-    assert first is not None
-    second = other.take("dead", 2, lambda _: True)
-    assert second is not None
-    right = first if first.parameters["x"] == 0.5 else second
-    other.complete(right.number, 0.75)
+    taken = [other.take("dead", 2) for _ in range(2)]
+    for trial in taken:
+        assert trial is not None
+        trial.lock.release()
+        if trial.parameters["x"] == 0.5:
+            other.complete(trial.number, 0.75)
 
     assert work(other, total=2) == DONE
     assert sorted(states(other)) == ["COMPLETE", "FAIL"]
     assert {error_of(trial) for trial in other.trials()} == {"", "refused: --x 0.9: expected less"}
 
 
-def test_a_trial_whose_run_another_machine_writes_after_all_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_whose_run_another_machine_writes_after_all_is_waited_for() -> None:
     dataclasses.replace(RunRecord.first({}), host="another").write(Path("record.json"))
     script = "mkdir -p runs/fake/$WANDB_RUN_ID; cp record.json runs/fake/$WANDB_RUN_ID/run.json; exit 2"
     study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", script, "${args}"])
-    monkeypatch.setattr("lit_gan.tuning.worker.time.sleep", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    slots = Slots(study, 1, [None])
+    while slots.turn() and not (study.trials() and worker_of(study.trials()[0]) == ""):
+        pass
 
-    assert work(study, total=1) == TERMINATED
+    assert slots.turn()  # nothing is taken, and it is not over
     assert states(study) == ["RUNNING"]
     assert study.trials()[0].user_attrs["worker"] == ""
 
@@ -153,7 +194,7 @@ def test_a_trial_that_finds_the_disk_full_is_left_and_ends_the_sweep_in_one_line
         work(study, total=1)
 
     assert states(study) == ["RUNNING"]
-    assert study.take("next", 1, lambda _: True) is not None
+    assert study.take("next", 1) is not None
 
 
 def test_a_metric_that_is_never_logged_ends_the_sweep_with_what_is() -> None:
@@ -202,34 +243,13 @@ def test_the_json_file_of_a_trial_is_there() -> None:
 # -- Stopped and taken up again ---------------------------------------------------------------------------------------
 
 
-class _Signalled:
-    """Sends a signal to the worker when the trial has its second round, as a scheduler would."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, study: SweepStudy, *numbers: signal.Signals) -> None:
-        wait, left = TrialProcess.wait, list(numbers)
-
-        def wait_and_signal(process: TrialProcess, seconds: float) -> int | None:
-            if left and len(rows(study, 0)) >= 1:
-                os.kill(os.getpid(), left.pop(0))
-            return wait(process, min(seconds, 0.02))
-
-        monkeypatch.setattr(TrialProcess, "wait", wait_and_signal)
-
-
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, TERMINATED), (signal.SIGUSR1, PREEMPTED)],
-    ids=lambda value: getattr(value, "name", ""),
-)
-def test_a_worker_that_is_stopped_gives_its_trial_back_and_the_next_goes_on_with_it(
-    number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("asked", "code"), [("INT", INTERRUPTED), ("TERM", PREEMPTED), ("USR1", PREEMPTED)])
+def test_a_command_that_is_stopped_gives_its_trial_back_and_the_next_goes_on_with_it(asked: str, code: int) -> None:
     study = begin(parameters=ONE, command=with_options("--gate=go"))
-    _Signalled(monkeypatch, study, number)
-
-    assert work(study, total=1) == code
+    assert work(study, total=1, asked=asked) == code
 
     assert (states(study), status(study, 0), rows(study, 0)) == (["RUNNING"], "stopped", ["10"])
+    assert worker_of(study.trials()[0]) == ""
     Path("go").touch()
     assert work(study, total=1) == DONE
     assert states(study) == ["COMPLETE"]
@@ -238,11 +258,14 @@ def test_a_worker_that_is_stopped_gives_its_trial_back_and_the_next_goes_on_with
     assert study.trials()[0].value == 0.75
 
 
-def test_a_worker_whose_command_was_killed_before_it_began_takes_no_trial() -> None:
-    study = begin(parameters=ONE)
+@pytest.mark.parametrize(("asked", "requeue"), [("INT", False), ("TERM", False), ("USR1", True), ("USR1 TERM", True)])
+def test_slurm_is_asked_to_start_it_again_only_after_its_own_signal(asked: str, requeue: bool) -> None:
+    slots = Slots(begin(), 3, [None])
+    for name in asked.split():
+        slots.ask(signal.Signals[f"SIG{name}"])
 
-    assert Worker(study, "host-orphan", 1, starter=os.getpid()).run() == TERMINATED  # its parent is another
-    assert states(study) == []
+    assert not slots.turn()
+    assert slots.requeue == requeue
 
 
 _STUBBORN = """
@@ -253,53 +276,76 @@ _STUBBORN = """
 
 
 @pytest.mark.parametrize(
-    ("numbers", "code"),
+    ("asked", "code"),
     [
-        ([signal.SIGINT, signal.SIGINT], INTERRUPTED),
-        ([signal.SIGTERM, signal.SIGINT, signal.SIGINT], INTERRUPTED),
-        ([signal.SIGINT, signal.SIGTERM, signal.SIGINT], INTERRUPTED),
-        ([signal.SIGUSR1, signal.SIGINT, signal.SIGINT], PREEMPTED),
+        ("INT INT", INTERRUPTED),
+        ("TERM INT INT", INTERRUPTED),
+        ("INT TERM INT", INTERRUPTED),
+        ("USR1 INT INT", PREEMPTED),
     ],
-    ids=["INT INT", "TERM INT INT", "INT TERM INT", "USR1 INT INT"],
 )
-def test_a_second_interruption_does_not_wait(
-    numbers: list[signal.Signals], code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_interruption_does_not_wait(asked: str, code: int) -> None:
     study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", _STUBBORN, "${args}"])
-    _Signalled(monkeypatch, study, *numbers)
 
-    assert work(study, total=1) == code
+    assert work(study, total=1, asked=asked) == code
     assert states(study) == ["RUNNING"]
 
 
-def test_a_second_interruption_does_not_wait_when_the_worker_has_to_leave_anyway(
+def test_a_second_interruption_does_not_wait_when_the_command_has_to_leave_anyway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = begin(parameters=ONE, program="/bin/sh", command=["${program}", "-c", _STUBBORN, "${args}"])
+    slots, numbers = Slots(study, 1, [None]), [signal.SIGINT, signal.SIGINT]
 
     def report(*_: object) -> bool:
-        _Signalled(monkeypatch, study, signal.SIGINT, signal.SIGINT)
         raise UserError("the disk is full")
 
+    def poll(process: TrialProcess) -> int | None:
+        if numbers:
+            slots.ask(numbers.pop())
+        return look(process)
+
     monkeypatch.setattr(SweepStudy, "report", report)
-
     with pytest.raises(UserError, match=r"^the disk is full$"):
-        work(study, total=1)
+        all(slots.turn() for _ in itertools.count())
+    look = TrialProcess.poll
+    monkeypatch.setattr(TrialProcess, "poll", poll)
+    slots.close()
+
     assert states(study) == ["RUNNING"]
+    assert not slots.are_busy
 
 
-def test_a_trial_that_somebody_else_stopped_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_ends_the_sweep_stops_the_other_trials_in_good_order() -> None:
+    script = """
+        if [ "$1" = "--x=0.9" ]; then until [ -s runs/fake/*/metrics.csv ]; do sleep 0.02; done; exit 2; fi
+        exec python "$0" --gate=go "$@"
+    """
+    command = ["${program}", "-c", script, content()["program"], "${args}"]
+    study = begin(parameters={"x": {"values": [0.9, 0.5]}}, program="/bin/sh", command=command)
+    slots = Slots(study, 2, [None, None])
+
+    with pytest.raises(UserError, match=r"trial \d was refused"):
+        all(slots.turn() for _ in itertools.count())
+    assert slots.are_busy
+    slots.close()
+
+    assert states(study) == ["RUNNING"] * 2
+    [other] = [trial.number for trial in study.trials() if trial.params["x"] == 0.5]
+    assert status(study, other) == "stopped"
+    assert {worker_of(trial) for trial in study.trials()} == {""}
+
+
+def test_a_trial_that_somebody_else_stopped_has_ended() -> None:
     study = begin(parameters=ONE, command=with_options("--gate=go"))
-    wait, left = TrialProcess.wait, [signal.SIGTERM]
+    slots, stopped = Slots(study, 1, [None]), False
+    while slots.turn():
+        if not stopped and rows(study, 0):
+            os.kill(int(folder_of(study, 0).joinpath("starts.txt").read_text().split()[0]), signal.SIGTERM)
+            stopped = True
+    slots.close()
 
-    def wait_and_stop(process: TrialProcess, seconds: float) -> int | None:
-        if left and len(rows(study, 0)) == 1:
-            os.kill(int(folder_of(study, 0).joinpath("starts.txt").read_text().split()[0]), left.pop())
-        return wait(process, min(seconds, 0.02))
-
-    monkeypatch.setattr(TrialProcess, "wait", wait_and_stop)
-
-    assert work(study, total=1) == DONE
+    assert slots.code == DONE
     assert (states(study), status(study, 0), starts(study, 0)) == (["PRUNED"], "stopped", 1)
     assert study.trials()[0].value == 1.5
     assert study.best() is None
@@ -318,19 +364,36 @@ def test_a_trial_that_says_it_ended_well_and_did_not_is_not_started_again(left: 
     assert error_of(study.trials()[0]) == "exit code 0"
 
 
-def test_a_trial_that_was_preempted_itself_takes_the_worker_along() -> None:
-    study = begin(command=with_options("--code=75", "--error=preempted"))
+@pytest.mark.parametrize(("code", "ending", "requeue"), [(75, PREEMPTED, True), (130, INTERRUPTED, False)])
+def test_a_trial_that_was_told_to_stop_itself_takes_the_others_along(code: int, ending: int, requeue: bool) -> None:
+    script = f'mkdir first 2> /dev/null && exit {code}; exec python "$0" --gate=go "$@"'
+    study = begin(program="/bin/sh", command=["${program}", "-c", script, content()["program"], "${args}"])
+    slots = Slots(study, 3, [None, None])
+    while slots.turn():
+        pass
+    slots.close()
 
-    assert work(study) == PREEMPTED
-    assert states(study) == ["RUNNING"]
+    assert (slots.code, slots.requeue) == (ending, requeue)
+    assert states(study) == ["RUNNING"] * 2
+    assert {worker_of(trial) for trial in study.trials()} == {""}
 
 
-def test_a_run_that_finished_before_its_worker_could_say_so_is_not_run_again() -> None:
+def test_what_the_command_is_told_comes_before_what_its_trials_were_told() -> None:
+    study = begin(parameters=ONE, command=with_options("--code=75", "--error=preempted"))
+    slots = Slots(study, 1, [None])
+    slots.turn()
+    slots.ask(signal.SIGTERM)
+    while slots.turn():
+        pass
+
+    assert (slots.code, slots.requeue, states(study)) == (PREEMPTED, False, ["RUNNING"])
+
+
+def test_a_run_that_finished_before_its_command_could_say_so_is_not_run_again() -> None:
     study = begin(parameters=ONE)
     assert work(study, total=1) == DONE
     other = begin("t.journal", parameters=ONE)
-    trial = other.take("dead", 1, lambda _: True)
-    assert trial is not None
+    left(other, 1)
     folder_of(study, 0).rename(folder_of(other, 0))
 
     assert work(other, total=1) == DONE
@@ -338,9 +401,9 @@ def test_a_run_that_finished_before_its_worker_could_say_so_is_not_run_again() -
     assert other.trials()[0].value == 0.75
 
 
-def test_a_trial_that_was_to_be_stopped_early_by_a_dead_worker_is_not_run_again() -> None:
+def test_a_trial_that_was_to_be_stopped_early_by_a_dead_command_is_not_run_again() -> None:
     study = begin(parameters=ONE)
-    study.take("dead", 1, lambda _: True)
+    left(study, 1)
     study.report(0, 1, 10, 0.7)
     study.mark_pruned(0)
 

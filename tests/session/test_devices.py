@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from lit_gan.cli.trainer.devices import allocated_devices, chosen_strategy
 from lit_gan.errors import UserError
+from lit_gan.session.devices import allocated_devices, chosen_strategy
 
 
 @pytest.mark.parametrize("devices", [2, "2", [0, 1], "0,1", "0, 1", " 3 "])

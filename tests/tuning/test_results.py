@@ -8,8 +8,7 @@ import pytest
 import yaml
 from fake_sweep import content
 
-from lit_gan.tuning import best as module
-from lit_gan.tuning.best import write_best
+from lit_gan.tuning import results as module
 from lit_gan.tuning.sweep_file import load_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
 
@@ -37,7 +36,7 @@ def test_a_checkpoint_that_was_evaluated_is_not_trained_on(
     )
     trial: Any = SimpleNamespace(number=1, value=0.5, params={"x": 0.2})
 
-    files = write_best(study, trial)
+    files = module._write_best(study, trial)
 
     assert [path.name for path in files] == ["best.yaml", "s.best.yaml"]
     for path in files:

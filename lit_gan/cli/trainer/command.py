@@ -1,0 +1,146 @@
+"""One command of `fit`, `validate`, `test` or `predict`, parsed; and what it names, built."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch.cli import LightningCLI
+from torch import nn
+
+import lit_gan.data
+import lit_gan.extensions.conditional
+import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
+from lit_gan.cli.parsing.as_typed import told_as_typed
+from lit_gan.cli.parsing.explanation import ArgumentError
+from lit_gan.cli.parsing.interpolation import interpolated
+from lit_gan.cli.parsing.module_builder import ModuleBuilder
+from lit_gan.cli.parsing.options import FILLED_BY_DATA, add_run_options, keep_what_was_given, link_data_to_model
+from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
+from lit_gan.cli.parsing.run_arguments import run_folder_of
+from lit_gan.cli.parsing.unbuilt import built_network, told_of_what_is_built
+from lit_gan.evaluation.kept_file import KEPT
+from lit_gan.session.errors import told_to_the_user
+
+_DEFAULT_SEED = 0  # the same command again is the same run
+
+
+class Command:
+    """A command line, parsed; nothing is built, seeded or run by that.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+        arguments: What follows it on the command line.
+        defaults: What the parser takes for given where nobody gives it, in place of its own.
+
+    Raises:
+        UserError: Whatever is wrong with the options.
+        SystemExit: After ``--help`` and ``--print_config``, which have printed.
+    """
+
+    def __init__(self, verb: str, arguments: list[str], defaults: dict[str, Any] | None = None) -> None:
+        self.verb = verb
+        self.arguments = arguments
+        self._parser = _parser(parser_mode="yaml", prog="lit-gan", allow_abbrev=False)
+        of_verb, self._of_the_method = parser_of(verb)
+        self._parser.add_subcommands().add_subcommand(verb, of_verb)
+        found = interpolated(self._parser, arguments, verb=verb, filled_later=FILLED_BY_DATA)
+        with told_as_typed(verb, arguments), found as values:
+            of_verb.set_defaults(defaults or {})  # not before each ${trainer.devices} has found its value
+            self._parsed = self._parser.parse_args([verb, *values])
+            _check_groups(of_verb, self.options)
+
+    @property
+    def options(self) -> Any:
+        """The parsed options of the verb."""
+        return self._parsed[self.verb]
+
+    def build(self) -> None:
+        """Seeds this process, and builds the model, the data and everything else that is named.
+
+        Raises:
+            UserError: What a class says of its arguments.
+        """
+        if self.options.seed_everything is not False:
+            seed = None if self.options.seed_everything is True else self.options.seed_everything
+            self.options.seed_everything = seed_everything(seed, workers=True)
+        text = self._parser.dump(self._parsed, skip_link_targets=False, skip_unset=False, format="yaml")
+        #: The resolved configuration as plain data.
+        self.config: dict[str, Any] = yaml.safe_load(text)[self.verb]
+        keep_what_was_given(self.config, self.options)
+        for key, kind in (("model", LightningModule), ("data", LightningDataModule)):
+            self._parser.add_instantiator(ModuleBuilder(key, self.options, self.config), kind)
+        self._parser.add_instantiator(built_network, nn.Module)
+        with told_of_what_is_built(), told_to_the_user():
+            self.built = self._parser.instantiate_classes(self._parsed)[self.verb]
+
+    @property
+    def name(self) -> str:
+        """The ``<config>`` of ``runs/<config>/<id>``: of an evaluation that of the run it evaluates."""
+        evaluated = None if self.verb == "fit" else run_folder_of(Path(self.options.ckpt_path))
+        if evaluated is not None:
+            return evaluated.parent.name
+        configs = self.options.get("config") or []
+        return Path(str(configs[0])).stem if configs else "custom"
+
+    @property
+    def model(self) -> LightningModule:
+        """The model that was built."""
+        model: LightningModule = self.built.model
+        return model
+
+    @property
+    def trainer(self) -> dict[str, Any]:
+        """The arguments of the Trainer, built."""
+        return {**self.built.trainer}
+
+    @property
+    def evaluations(self) -> list[Callback]:
+        """What scores samples, built."""
+        if self.built.evaluation.cache_dir is None:
+            self.built.evaluation.cache_dir = str(KEPT)
+        return [self.built.parzen, self.built.evaluation]
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """The arguments of the Trainer's method, but for the model."""
+        return {name: self.built[name] for name in self._of_the_method} | {"datamodule": self.built.data}
+
+
+def parser_of(verb: str) -> tuple[Parser, list[str]]:
+    """The parser of a verb, and which of its options the method of the Trainer takes.
+
+    Args:
+        verb: ``fit``, ``validate``, ``test`` or ``predict``.
+    """
+    parser = _parser()
+    parser.add_argument(
+        "--seed_everything",
+        type=bool | int,
+        default=_DEFAULT_SEED,
+        help="The seed of everything random; true draws one, false leaves the random generators alone.",
+    )
+    parser.add_lightning_class_args(Trainer, "trainer")
+    parser.set_defaults({"trainer.devices": 1})
+    parser.add_lightning_class_args(LightningModule, "model", subclass_mode=True)
+    parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
+    add_run_options(parser, verb)
+    link_data_to_model(parser)
+    return parser, parser.add_method_arguments(Trainer, verb, skip=set(LightningCLI.subcommands()[verb]))
+
+
+def _parser(**kwargs: Any) -> Parser:
+    parser = Parser(dump_header=[f"lightning.pytorch=={lightning.__version__}"], **kwargs)
+    text = "Path to a YAML file, or the bare name of a shipped configuration."
+    parser.add_argument("-c", "--config", action=ShippedConfigFile, help=text)
+    return parser
+
+
+def _check_groups(parser: Any, options: Any) -> None:
+    """Refuses a value in the place of a group of options, which jsonargparse takes from a file."""
+    for name in parser.groups:
+        if name in options and not isinstance(options[name], Namespace):
+            found = "nothing" if options[name] is None else options[name]
+            raise ArgumentError((name,), f"expected keys and values, got {found}")

@@ -1,0 +1,103 @@
+"""The course of a training and of an evaluation in a run folder, from the command line and from Python alike."""
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TypeVar
+
+from lightning.pytorch import LightningModule, Trainer
+
+from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
+from lit_gan.engine.lightning_seam import evaluate_as_after
+from lit_gan.engine.rounds import RoundModule
+from lit_gan.errors import RunError
+from lit_gan.loggers.wandb.choice import finished_wandb
+from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
+from lit_gan.runs.heartbeat import Heartbeat
+from lit_gan.session.ending import Ending, planned_rounds
+from lit_gan.session.errors import told_to_the_user
+from lit_gan.session.recording import Recording
+from lit_gan.strategies import DDPGANStrategy
+from lit_gan.strategies.ddp_gan import check_moves_players_apart
+
+_Result = TypeVar("_Result")
+
+
+def train(
+    trainer: Trainer,
+    module: LightningModule,
+    recording: Recording,
+    signals: StopSignals,
+    fit: Callable[[str | None], None],
+    *,
+    checkpoint: Path | str | None = None,
+    begin: Callable[[], None] | None = None,
+    started: float | None = None,
+) -> None:
+    """Trains in the run folder, from its newest checkpoint on, and leaves it marked with how the run ended.
+
+    Args:
+        trainer: With the loggers and callbacks of the run.
+        module: What it trains.
+        recording: Of the folder.
+        signals: What stops it.
+        fit: Trains, from a checkpoint on.
+        checkpoint: Where a run starts that has none of its own yet.
+        begin: Called where a run starts from no checkpoint at all.
+        started: When the command was, on the monotonic clock; now if ``None``.
+
+    Raises:
+        RunStopped: When it was asked to stop.
+        RunError: When it cannot go on.
+        UserError: When something does not fit; a folder that was made for it is gone.
+    """
+    started = time.monotonic() if started is None else started
+    run, strategy = recording.run, trainer.strategy
+    signals.listen()
+    if isinstance(strategy, DDPGANStrategy):
+        strategy.on_loss = lambda reason: run.mark("failed", reason)
+    try:
+        newest = newest_checkpoint(run.checkpoints) if recording.resumed else None
+        start = newest if newest is not None else checkpoint
+        if start is None and begin is not None:
+            begin()
+        with Heartbeat(run), finished_wandb(trainer.loggers), told_to_the_user(start):
+            if isinstance(module, RoundModule):  # it says so itself, but by then there is a rank on each device
+                check_moves_players_apart(strategy, trainer.world_size, module.players)
+            recording.begin(start)
+            recording.say_that_it_goes_on()
+            fit(None if start is None else str(start))
+    except BaseException as error:
+        lost = getattr(strategy, "lost", None)  # another rank: not the broken connection that it left is the reason
+        ending = error if lost is None else RunError(lost)
+        recording.end_by(ending, trainer.global_step, planned_rounds(trainer))
+        if ending is error:
+            raise
+        raise ending from error
+    end = Ending.of(trainer, recording.first_round)
+    recording.finish("" if end.as_planned else end.reason)
+    recording.say_where_everything_is(end, time.monotonic() - started)
+
+
+def evaluate(
+    trainer: Trainer, evaluation: Callable[[], _Result], checkpoint: Path | str | None, recording: Recording | None
+) -> _Result:
+    """Evaluates where the numbers belong: at the round of the checkpoint.
+
+    Args:
+        trainer: With the loggers of the run.
+        evaluation: Evaluates, with the checkpoint's weights.
+        checkpoint: The checkpoint; ``None`` for the weights that the trainer has trained.
+        recording: Of an evaluation that has a folder of its own.
+
+    Returns:
+        What the evaluation returns.
+    """
+    content = {"global_step": trainer.global_step, "epoch": trainer.current_epoch}
+    if checkpoint is not None:
+        content = load_checkpoint(checkpoint)
+    evaluate_as_after(trainer, int(content.get("global_step", 0)), int(content.get("epoch", 0)))
+    recorded = nullcontext() if recording is None else recording.of_an_evaluation()
+    with recorded, finished_wandb(trainer.loggers), stopped_at_once(), told_to_the_user(checkpoint):
+        return evaluation()
