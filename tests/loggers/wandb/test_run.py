@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fake_wandb_run import FakeRun
 from lightning.pytorch.loggers import WandbLogger
+from torch import nn
 
 from lit_gan.errors import RunStopped
 from lit_gan.loggers.csv import CSVMetrics
@@ -99,7 +100,7 @@ def test_a_run_that_is_lost_begins_again_with_all_of_it(
     tmp_path: Path, logger: RunAtWandb, run: FakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "metrics.csv").write_text("step,epoch,a\n3,0,1.0\n7,1,2.0\n")
-    lost, run_again = run.log, FakeRun()
+    run_again = FakeRun()
     run_again.offline = True
 
     def fail(row: dict[str, Any], **how: Any) -> None:
@@ -113,7 +114,7 @@ def test_a_run_that_is_lost_begins_again_with_all_of_it(
     with pytest.warns(UserWarning, match=r"W&B is lost \(Connection lost\): the run goes on offline"):
         logger.log_metrics({"a": 3.0, "epoch": 2}, step=11)
     logger.finalize("success")
-    assert lost.__self__.rows == [{"a": 1.0, "epoch": 0, "trainer/global_step": 3}]
+    assert run.rows == [{"a": 1.0, "epoch": 0, "trainer/global_step": 3}]
     assert [row["trainer/global_step"] for row in run_again.rows] == [3, 7, 11]
 
 
@@ -375,8 +376,9 @@ def test_it_is_found_as_lightnings_logger_and_does_what_that_does(logger: RunAtW
     assert isinstance(logger, WandbLogger)
     watched: list[Any] = []
     run.watch = lambda model, **how: watched.append((model, how["log_freq"]))  # type: ignore[attr-defined]
-    logger.watch("a model", log_freq=7)  # type: ignore[operator]
-    assert watched == [("a model", 7)]
+    model = nn.Linear(1, 1)
+    logger.watch(model, log_freq=7)
+    assert watched == [(model, 7)]
     logger.log_text("words", columns=["a"], data=[["b"]], step=4)
     logger.log_metrics({"a": 1.0}, step=4)
     logger.finalize("success")
