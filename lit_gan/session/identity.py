@@ -1,7 +1,7 @@
 """What makes two runs the same run: what was configured on the command line, or asked for in Python."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import timedelta
 from enum import Enum
@@ -36,6 +36,7 @@ _NOT_OF_THE_TRAINING = ("logger", "default_root_dir", "enable_progress_bar", "en
 FROM_PYTHON = "from_python"
 # Of arguments that hold arguments: deep enough for a loader's sampler and a data set's transforms.
 _DEEPEST = 6
+_PLAIN = (type(None), bool, int, float, str)
 _LONGEST = 100
 
 
@@ -56,7 +57,7 @@ def result_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in (*_NOT_OF_THE_RESULT, *absent)}
 
 
-def asked_in_python(trainer: Mapping[str, Any], module: LightningModule, data: Iterable[Any]) -> dict[str, Any]:
+def asked_in_python(trainer: Mapping[str, Any], module: LightningModule, data: Mapping[str, Any]) -> dict[str, Any]:
     """What a training in Python asks for, as plain data: equal whenever the same script is started again.
 
     It is what can be seen from outside: the arguments of the Trainer, of the module and of the data, as their objects
@@ -65,7 +66,7 @@ def asked_in_python(trainer: Mapping[str, Any], module: LightningModule, data: I
     Args:
         trainer: The arguments of the Trainer, as they were given.
         module: What is trained, before it is.
-        data: What it is trained on: a data module, loaders.
+        data: What it is trained on, a data module or loaders, by the names of the arguments.
     """
     seed = os.environ.get("PL_GLOBAL_SEED")
     return {
@@ -73,7 +74,11 @@ def asked_in_python(trainer: Mapping[str, Any], module: LightningModule, data: I
         "seed_everything": None if seed is None else int(seed),
         "trainer": {name: described(value) for name, value in trainer.items() if name not in _NOT_OF_THE_TRAINING},
         "model": described(module),
-        "data": [described(each) for each in data if each is not None],
+        "data": {
+            "datamodule" if isinstance(each, LightningDataModule) else name: described(each)
+            for name, each in data.items()
+            if each is not None
+        },
     }
 
 
@@ -93,13 +98,17 @@ def described(value: Any, depth: int = 0) -> Any:
         >>> described([Path("data"), torch.zeros(2, 1), timedelta(minutes=1)])
         ['data', 'Tensor (2, 1) torch.float32', '0:01:00']
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if type(value) in _PLAIN:
         return value
+    if isinstance(value, int | float | str) and not isinstance(value, Enum):  # a number of numpy's, say
+        return next(kind(value) for kind in (int, float, str) if isinstance(value, kind))
     if isinstance(value, Mapping) and depth <= _DEEPEST:
         return {str(key): described(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset) and len(value) <= _LONGEST and depth <= _DEEPEST:
         items = value if isinstance(value, list | tuple) else sorted(value, key=str)
-        return [described(item, depth + 1) for item in items]
+        found = [described(item, depth + 1) for item in items]
+        nested = any(isinstance(item, dict | list) for item in found)
+        return {str(index): item for index, item in enumerate(found)} if nested else found
     return _in_words(value) or (_object(value, depth) if depth <= _DEEPEST else _name(type(value)))
 
 
@@ -110,6 +119,8 @@ def _in_words(value: Any) -> str:
     if isinstance(value, type | FunctionType | BuiltinFunctionType | MethodType):
         return _name(value)
     if hasattr(value, "shape"):
+        if not value.shape:
+            return str(value)
         return f"{type(value).__name__} {tuple(value.shape)} {getattr(value, 'dtype', '')}"
     return f"{len(value)} values" if isinstance(value, list | tuple | set | frozenset | Mapping) else ""
 

@@ -151,8 +151,9 @@ class RunTrainer(Trainer):
             return
         checkpoint = None if ckpt_path is None else resolve_checkpoint(ckpt_path)
         start = {} if ckpt_path is None else {"ckpt_path": str(ckpt_path)}
+        data = {"train_dataloaders": train_dataloaders, "val_dataloaders": val_dataloaders, "datamodule": datamodule}
         with self._heeding_signals():
-            recording = self._recording(model, (train_dataloaders, val_dataloaders, datamodule), start)
+            recording = self._recording(model, data, start)
             train(self, model, recording, self._stop_signals, lambda each: fit(ckpt_path=each), checkpoint=checkpoint)
 
     def validate(
@@ -217,7 +218,8 @@ class RunTrainer(Trainer):
         if self._run_folder.status.is_file():
             self.loggers = without_wandb(self.loggers)  # they would begin a run there, beside the one that is evaluated
         else:
-            recording = self._recording(model, (dataloaders, datamodule), {"verb": verb})
+            data = {"dataloaders": dataloaders, "datamodule": datamodule}
+            recording = self._recording(model, data, {"verb": verb})
         with self._heeding_signals():
             return evaluate(self, lambda: evaluation(ckpt_path=checkpoint), checkpoint, recording)
 
@@ -233,7 +235,7 @@ class RunTrainer(Trainer):
             return None if asked is None and self.global_step else newest_checkpoint(folder)
         return resolve_checkpoint(asked)
 
-    def _recording(self, module: Any, data: tuple[Any, ...], further: Mapping[str, Any]) -> Recording:
+    def _recording(self, module: Any, data: Mapping[str, Any], further: Mapping[str, Any]) -> Recording:
         """Takes the folder, and only then begins to track: nothing is written for a run that is refused."""
         run = self._run_folder
         config = {**asked_in_python(self._given, module, data), **further}

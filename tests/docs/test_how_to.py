@@ -119,7 +119,19 @@ def test_the_python_of_the_readme_runs_and_is_ten_lines(reader: Path) -> None:
 
     exec(compile(code.replace("max_steps=6000", "max_steps=2"), "README.md", "exec"), names)  # noqa: S102 -- our own
 
+    assert (reader / "runs" / "mine" / "run.json").is_file()
     assert names["images"].shape == (64, 1, 8, 8)
+
+
+@pytest.mark.parametrize(("file", "run"), [("train.py", "mine"), ("classifier.py", "classifier")])
+def test_the_runs_of_the_page_on_python_train_and_go_on(file: str, run: str, reader: Path, capsys: Any) -> None:
+    page = _HOW_TO / "python.md"
+    assert _write_files(page, reader) == ["train.py", "classifier.py"]
+    for said in ("lit-gan: finished", "lit-gan: finished 0 rounds in this script"):
+        exec(compile((reader / file).read_text(), file, "exec"), {"__name__": "page"})  # noqa: S102 -- the page's own code
+        assert said in capsys.readouterr().out
+    assert (reader / "runs" / run / "metrics.csv").is_file()
+    assert (reader / "runs" / run / "checkpoints" / "last.ckpt").is_file()
 
 
 def _own_data_run(data: str) -> list[str]:
