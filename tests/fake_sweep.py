@@ -82,7 +82,8 @@ class Command:
 
     def trials(self) -> list[int]:
         """The processes of its trials."""
-        return [pid for pid, parent, _ in processes() if parent == self.process.pid]
+        children = [(pid, words) for pid, parent, words in processes() if parent == self.process.pid]
+        return [pid for pid, words in children if str(_SCRIPT) in words]
 
     def cpu_seconds(self) -> float:
         """What it has computed so far, its trials apart."""
