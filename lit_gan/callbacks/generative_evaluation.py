@@ -49,10 +49,7 @@ class GenerativeEvaluation(SampleEvaluation):
         UserError: If a number is out of its range.
 
     Example:
-        >>> from torchmetrics.image.kid import KernelInceptionDistance
-        >>> features = torch.nn.Flatten()
-        >>> features.num_features = 64
-        >>> looks = GenerativeEvaluation([KernelInceptionDistance(features, normalize=True)], reference="val")
+        ``GenerativeEvaluation([FrechetInceptionDistance(normalize=True)], num_samples=50_000)`` logs FID as published.
 
     Reference:
         Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium*.

@@ -372,7 +372,9 @@ class RunCheckpoint(Checkpoint):
 
 def _absolute(path: Any) -> str | None:
     """As a whole path of this machine; an address stays as it is."""
-    return str(path) if path is None or "://" in str(path) else os.path.realpath(Path(path).expanduser())
+    if path is None or "://" in str(path):
+        return path if path is None else str(path)
+    return os.path.realpath(Path(path).expanduser())
 
 
 def _is_inside(path: str, folder: str) -> bool:

@@ -5,18 +5,20 @@ from pathlib import Path
 import pytest
 from command_line import fit, lit_gan, metrics, the_run
 
-_FID = "parzen: {metrics: [{class_path: torchmetrics.image.fid.FrechetInceptionDistance}]}\n"
+_FID = "{}: {{metrics: [{{class_path: torchmetrics.image.fid.FrechetInceptionDistance}}]}}\n"
 
 
-@pytest.mark.parametrize("verb", ["fit", "baselines"])
-def test_a_metric_whose_package_is_missing_is_one_line_with_what_to_install(verb: str, tmp_path: Path) -> None:
-    (tmp_path / "fid.yaml").write_text(_FID)
+@pytest.mark.parametrize(("verb", "section"), [("fit", "evaluation"), ("fit", "parzen"), ("baselines", "parzen")])
+def test_a_metric_whose_package_is_missing_is_one_line_with_what_to_install(
+    verb: str, section: str, tmp_path: Path
+) -> None:
+    (tmp_path / "fid.yaml").write_text(_FID.format(section))
     more = f"--config={tmp_path / 'fid.yaml'}"
     ending = fit(more) if verb == "fit" else lit_gan("baselines", "--config=quickstart", more)
     assert ending.line.startswith(
         "torchmetrics.image.fid.FrechetInceptionDistance cannot be built: FrechetInceptionDistance metric requires that"
     )
-    assert "pip install torch-fidelity" in ending.line
+    assert ending.line.endswith("or `pip install torch-fidelity`.")
     assert not Path("runs").exists()
 
 
