@@ -49,7 +49,11 @@ def test_what_is_made_again_is_described_as_before(make: Any) -> None:
         (OwnModule(width=2), OwnModule(width=3), "init_args.width: got 2, expected 3"),
         (Noise(batch_size=4), Noise(batch_size=5), "init_args.batch_size: got 4, expected 5"),
         (_loader(8, batch_size=2), _loader(9, batch_size=2), 'got ["Tensor (8, 1) torch.float32"]'),
-        (linear_gan(optimizer_g=sgd(0.1)), linear_gan(optimizer_g=sgd(0.2)), '"lr": 0.1'),
+        (
+            linear_gan(optimizer_g=sgd(0.1)),
+            linear_gan(optimizer_g=sgd(0.2)),
+            "generator.groups.0.lr: got 0.1, expected 0.2",
+        ),
         (linear_gan(clip_d=1.0), linear_gan(), "players.discriminator.clip: got 1.0, expected null"),
         (linear_gan(penalties=[R1(1.0)]), linear_gan(penalties=[R1(2.0)]), "init_args.penalties.0."),
         (nn.Sequential(nn.ReLU()), nn.Sequential(nn.Tanh()), 'layers.0: got "ReLU()", expected "Tanh()"'),
