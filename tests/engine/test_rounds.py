@@ -1,5 +1,6 @@
 """A module of the reader's own counts rounds, moves its players apart, clips, schedules and tells what does not fit."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from duel import Vocoder
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.precision import MixedPrecision
 from ranks import on_ranks
 from tiny_gan import sgd, trainer
@@ -146,22 +148,25 @@ def test_a_trainer_that_cannot_serve_players_is_refused_in_their_words() -> None
 def test_resumed_it_goes_on_to_the_same_bits_with_what_is_asked_now(tmp_path: Path) -> None:
     """Dropout, momentum and schedules: stopped after four rounds of eight, one epoch of torch's own loader."""
 
+    def training(rounds: int) -> Trainer:
+        keeper = RunCheckpoint(tmp_path, save_top_k=0, save_last=True, enable_version_counter=False)
+        return trainer(max_steps=rounds, callbacks=[keeper], enable_checkpointing=True)
+
     def fit(rounds: int, **kwargs: Any) -> Vocoder:
         module = Vocoder(schedules=(Schedule(partial(StepLR, step_size=2, gamma=0.5)),), clip=1.0)
-        keeper = RunCheckpoint(tmp_path, save_top_k=0, save_last=True, enable_version_counter=False)
-        run = trainer(max_steps=rounds, callbacks=[keeper], enable_checkpointing=True)
-        run.fit(module, _data(), **kwargs)
+        training(rounds).fit(module, _data(), **kwargs)
         return module
 
     whole = fit(8).state_dict()
     (tmp_path / "last.ckpt").unlink()
     fit(4)
     last = tmp_path / "last.ckpt"
-    gone_on = fit(8, ckpt_path=last, weights_only=True).state_dict()
+    stopped = Path(shutil.copy(last, tmp_path / "stopped.ckpt"))
+    gone_on = fit(8, ckpt_path=stopped, weights_only=True).state_dict()
     assert all(torch.equal(gone_on[name], whole[name]) for name in whole)
     slower = Vocoder(lambda lr, momentum: sgd(lr / 2, momentum))
-    run = trainer(max_steps=9)
-    run.fit(slower, _data(), ckpt_path=last, weights_only=True)
+    run = training(9)
+    run.fit(slower, _data(), ckpt_path=stopped, weights_only=True)
     assert [optimizer.param_groups[0]["lr"] for optimizer in run.optimizers] == [0.05, 0.025, 0.01]
 
 
