@@ -134,6 +134,15 @@ def test_the_runs_of_the_page_on_python_train_and_go_on(file: str, run: str, rea
     assert (reader / "runs" / run / "checkpoints" / "last.ckpt").is_file()
 
 
+@pytest.mark.parametrize("file", ["vocoder.py", "inversion.py"])
+def test_modules_of_the_readers_own_count_rounds(file: str, reader: Path, capsys: Any) -> None:
+    assert _write_files(_HOW_TO / "own-module.md", reader) == ["vocoder.py", "inversion.py"]
+    exec(compile((reader / file).read_text(), file, "exec"), {"__name__": "page"})  # noqa: S102 -- the page's own code
+    assert "12 rounds" in capsys.readouterr().out
+    [metrics] = (reader / "runs").glob("*/metrics.csv")
+    assert "train/loss" in metrics.read_text()
+
+
 def _own_data_run(data: str) -> list[str]:
     [run] = [run for run in _runs_of(_HOW_TO / "own-data.md") if data in run]
     return run
