@@ -28,11 +28,7 @@ class LossProgressBar(RichProgressBar):
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def show_evaluation(self, trainer: Trainer) -> None:
-        """Says on the bar of the validation, which has come to its end, that samples are being evaluated.
-
-        Args:
-            trainer: In training; in a command that only evaluates the bar is the evaluation's anyway.
-        """
+        """Says on the bar of the validation, which has come to its end, that samples are being evaluated."""
         shown = self.val_progress_bar_id
         if self.is_enabled and self.progress and shown is not None and trainer.state.fn == TrainerFn.FITTING:
             self.progress.update(shown, description="Evaluating samples", visible=True)

@@ -27,15 +27,7 @@ class RankAgreement:
         self._since = time.monotonic()
 
     def read(self, trainer: Trainer, flags: Sequence[float]) -> list[float] | None:
-        """The largest value that each flag has on any rank.
-
-        Args:
-            trainer: Whose ranks they are; all of them call this after every round.
-            flags: This rank's.
-
-        Returns:
-            The agreed flags; ``None`` in the rounds between.
-        """
+        """The largest value that each flag has on any rank."""
         if trainer.world_size == 1:
             return list(flags)
         self._rounds_left -= 1

@@ -15,15 +15,7 @@ _GAP = 4  # pixels beside a name
 
 
 def class_labels(module: GenerativeModule, condition: Tensor | None) -> list[str] | None:
-    """What each sample is conditioned on, in words.
-
-    Args:
-        module: Which may know the names of the classes.
-        condition: One per sample.
-
-    Returns:
-        A name, or a number where there is no name, for each; ``None`` for conditions that are no classes.
-    """
+    """What each sample is conditioned on, in words."""
     if condition is None or condition.ndim != 1 or condition.is_floating_point():
         return None
     names = dict(enumerate(module.class_names))
@@ -32,13 +24,6 @@ def class_labels(module: GenerativeModule, condition: Tensor | None) -> list[str
 
 def row_names(labels: Sequence[str], columns: int) -> list[str]:
     """What the rows of a grid are of.
-
-    Args:
-        labels: Of each image.
-        columns: Images per row.
-
-    Returns:
-        For each row its one label, or the first and the last of several.
 
     Example:
         >>> row_names(["cat", "cat", "cat", "dog", "dog"], columns=2)
@@ -51,12 +36,6 @@ def row_names(labels: Sequence[str], columns: int) -> list[str]:
 def described(num: int, columns: int, labels: Sequence[str] | None, rounds: int | None = None) -> str:
     """What a PNG of samples says of itself.
 
-    Args:
-        num: How many there are.
-        columns: Images per row.
-        labels: Of each image, where they have any.
-        rounds: How long G was trained.
-
     Example:
         >>> described(4, 2, ["cat", "cat", "dog", "dog"], rounds=500)
         '4 samples, 2 in a row; the rows are of cat, dog; G after 500 rounds'
@@ -67,17 +46,7 @@ def described(num: int, columns: int, labels: Sequence[str] | None, rounds: int 
 
 
 def with_row_labels(grid: Tensor, labels: Sequence[str], columns: int, pitch: int) -> Tensor:
-    """A grid with the names of its rows before them, white on black.
-
-    Args:
-        grid: ``(3, height, width)`` in [0, 1].
-        labels: Of each image.
-        columns: Images per row.
-        pitch: Pixels from one row to the next.
-
-    Returns:
-        A wider picture; the grid itself where the rows are too low for letters.
-    """
+    """A grid with the names of its rows before them, white on black."""
     letters = min(_LARGEST_LETTERS, pitch - 2)
     if letters < _SMALLEST_LETTERS or not features.check("freetype2"):  # without it Pillow has no letters to scale
         return grid

@@ -16,11 +16,7 @@ _MAP_ROWS = 1_000  # each row of maps is many values of a channel
 
 
 def batch_norms(network: nn.Module) -> dict[str, BatchNorm]:
-    """The batch norms of a network that keep statistics, by plain name.
-
-    Args:
-        network: Any network, or a part of it compiled.
-    """
+    """The batch norms of a network that keep statistics, by plain name."""
     return {
         plain_name(name): module
         for name, module in network.named_modules()
@@ -39,13 +35,6 @@ def batch_statistics(norms: Mapping[str, BatchNorm], passes: Iterable[object]) -
 
     Each norm has the statistics of its batch, as in training, while all else is as the caller wants samples to be: in
     evaluation mode there is no dropout, no power iteration, and no message between ranks.
-
-    Args:
-        norms: By name, in evaluation mode. Their buffers are written over.
-        passes: To go through it is to run the network, once a batch.
-
-    Returns:
-        ``NAME.running_mean`` and ``NAME.running_var``, the means over the batches of their mean and unbiased variance.
     """
     sums: dict[str, Tensor] = {}
     calls = dict.fromkeys(norms, 0)

@@ -20,16 +20,6 @@ LABELS = ("label", "labels", "y", "target", "targets", "class", "classes", "clas
 def examples_of(batch: Any) -> Tensor:
     """The examples of a batch.
 
-    Args:
-        batch: A tensor; a sequence that starts with one, or with a mapping; or a mapping, a dataclass or another object
-            with named entries, of which one has a usual name such as ``image`` or ``pixel_values``.
-
-    Returns:
-        The examples, ``(N, C, H, W)`` where they are images.
-
-    Raises:
-        UserError: If nothing, or more than one thing, could be the examples.
-
     Example:
         >>> import torch
         >>> examples_of({"pixel_values": torch.zeros(2, 3, 8, 8), "label": torch.zeros(2)}).shape
@@ -52,18 +42,7 @@ def examples_of(batch: Any) -> Tensor:
 
 
 def labels_of(batch: Any) -> Tensor:
-    """The labels of a batch.
-
-    Args:
-        batch: A sequence whose second entry they are, or holds them by name; or something with named entries, of which
-            one has a usual name such as ``label`` or ``target``.
-
-    Returns:
-        Whole numbers ``(N,)``.
-
-    Raises:
-        UserError: If nothing, or more than one thing, could be the labels, or they are no class numbers.
-    """
+    """The labels of a batch."""
     name, found = "the batch", batch
     if isinstance(batch, (list, tuple)) and _named(batch) is None:
         name, found = ("the batch's second entry", batch[1]) if len(batch) > 1 else (name, batch[0] if batch else None)
@@ -89,14 +68,7 @@ def _class_numbers(name: str, found: Any) -> Tensor:
 
 
 def num_rows(batch: Any) -> int:
-    """How many examples a batch has, whatever it holds of them.
-
-    Args:
-        batch: As for :func:`examples_of`, with any names.
-
-    Raises:
-        UserError: If there is no tensor in it.
-    """
+    """How many examples a batch has, whatever it holds of them."""
     for entry in _entries(batch):
         return len(entry)
     raise UserError(f"the batch is {described(batch)}: expected tensors, whose rows are counted.")
@@ -104,9 +76,6 @@ def num_rows(batch: Any) -> int:
 
 def described(value: Any) -> str:
     """What something is, in words.
-
-    Args:
-        value: Anything.
 
     Example:
         >>> import torch

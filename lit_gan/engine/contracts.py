@@ -52,21 +52,13 @@ class Contracts:
     # -- When -------------------------------------------------------------------------------------------------------
 
     def begin(self, data: Any) -> None:
-        """A training or an evaluation begins: everything is looked at anew.
-
-        Args:
-            data: The data module, or ``None``.
-        """
+        """A training or an evaluation begins: everything is looked at anew."""
         self._look.data = data
         self._look.output_range = output_range(self._generator)
         self._passed = set()
 
     def look_at(self, split: str) -> None:
-        """What comes is of this split.
-
-        Args:
-            split: ``training``, ``validation`` or ``test``.
-        """
+        """What comes is of this split."""
         self._look.split = split
         self._look.closely = split not in self._passed
 
@@ -77,14 +69,7 @@ class Contracts:
 
     @contextmanager
     def round(self, strategy: Strategy) -> Iterator[None]:
-        """A round of training; what is wrong on one rank in the first one is told on all.
-
-        Args:
-            strategy: The trainer's.
-
-        Raises:
-            UserError: This rank's fault.
-        """
+        """A round of training; what is wrong on one rank in the first one is told on all."""
         self.look_at("training")
         try:
             yield
@@ -94,14 +79,7 @@ class Contracts:
         self.passed()
 
     def agree(self, strategy: Strategy) -> None:
-        """Before gradients travel: where another rank has left the first round by a fault, nobody waits for it.
-
-        Args:
-            strategy: The trainer's; all its ranks that have no fault come here together.
-
-        Raises:
-            UserError: The first other rank's fault.
-        """
+        """Before gradients travel: where another rank has left the first round by a fault, nobody waits for it."""
         self._agree(strategy, None)
 
     def _agree(self, strategy: Strategy, fault: UserError | None) -> None:
@@ -121,18 +99,7 @@ class Contracts:
         dtype: torch.dtype,
         num_classes: int | None,
     ) -> Minibatch:
-        """The examples of a batch, and what they are conditioned on.
-
-        Args:
-            split_batch: Takes it apart.
-            batch: What the loader gives.
-            whose: The class that ``split_batch`` is a method of.
-            dtype: What the networks compute in.
-            num_classes: How many classes the GAN knows, if it knows any.
-
-        Raises:
-            UserError: If they are not what the networks take.
-        """
+        """The examples of a batch, and what they are conditioned on."""
         with told(f"{whose}.split_batch", lambda: described(batch), closely=self._look.closely):
             parts = split_batch(batch)
         x, condition = self._examples.check_parts(parts, whose)
@@ -147,17 +114,7 @@ class Contracts:
         condition: Tensor | None,
         x: Tensor | None = None,
     ) -> Tensor:
-        """Samples that D can see beside examples.
-
-        Args:
-            generate: Makes them.
-            z: Latents, ``(N, latent_size)``.
-            condition: What the samples are generated under, or ``None``.
-            x: The examples; ``None`` where samples are only shown: there, what G raises is always told in one line.
-
-        Raises:
-            UserError: If they are none.
-        """
+        """Samples that D can see beside examples."""
         contract, closely = self._samples, self._look.closely or x is None
         with told(contract.name, lambda: f"latents {tuple(z.shape)}", hint=contract.hint, closely=closely):
             generated = generate(z, condition)
@@ -171,17 +128,7 @@ class Contracts:
         condition: Tensor | None,
         objective: Objective,
     ) -> Tensor:
-        """What D says of examples and samples.
-
-        Args:
-            discriminate: Says it.
-            x: Examples and samples.
-            condition: What they are conditioned on, or ``None``.
-            objective: What the logits are for.
-
-        Raises:
-            UserError: If it is no row of logits for each.
-        """
+        """What D says of examples and samples."""
         contract, closely = self._logits, self._look.closely
         with told(contract.name, lambda: f"images {tuple(x.shape)}", hint=contract.hint, closely=closely):
             logits = discriminate(x, condition)
@@ -193,16 +140,7 @@ class Contracts:
     def augmented(
         self, augment: Callable[[Tensor, torch.Generator], Tensor], rng: torch.Generator, x: Tensor
     ) -> Tensor:
-        """Images as D sees them.
-
-        Args:
-            augment: Augments them.
-            rng: Where its draws come from.
-            x: They.
-
-        Raises:
-            UserError: If they are no such images any more.
-        """
+        """Images as D sees them."""
         whose = f"the augmentation ({name_of(augment)})"
         with told(whose, lambda: f"images {tuple(x.shape)}", closely=self._look.closely):
             augmented = augment(x, rng)
@@ -210,15 +148,7 @@ class Contracts:
         return augmented
 
     def penalty(self, penalty: Penalty, turn: Turn) -> Tensor:
-        """A term of D's loss.
-
-        Args:
-            penalty: Gives it.
-            turn: From what.
-
-        Raises:
-            UserError: If it is no scalar through which gradients flow.
-        """
+        """A term of D's loss."""
         whose = f"the penalty ({name_of(penalty)})"
         with told(whose, lambda: f"images {tuple(turn.x.shape)}", closely=self._look.closely):
             term = penalty(turn)
@@ -227,26 +157,13 @@ class Contracts:
 
     @contextmanager
     def differentiated_twice(self) -> Iterator[None]:
-        """A backward pass through D's gradients; torch knows the second derivative of most operations, and not of all.
-
-        Raises:
-            UserError: If D has one of the others.
-        """
+        """A backward pass through D's gradients; torch knows the second derivative of most operations, not of all."""
         whose, closely = "a penalty: the backward pass", self._look.closely
         with told(whose, lambda: "the gradients of D", RuntimeError, hint=_no_second, closely=closely):
             yield
 
     def loss(self, objective: Objective, name: Literal["loss_d", "loss_g"], *logits: Tensor) -> Tensor:
-        """A player's loss.
-
-        Args:
-            objective: What gives it.
-            name: By which of its methods.
-            *logits: From what.
-
-        Raises:
-            UserError: If it is no scalar.
-        """
+        """A player's loss."""
         whose = f"the objective's {name} ({name_of(objective)})"
         shapes = (str(tuple(x.shape)) for x in logits)
         with told(whose, lambda: f"logits {', '.join(shapes)}", _BY_FORM, closely=self._look.closely):

@@ -32,15 +32,7 @@ class ExampleContract:
         self._look = look
 
     def check_parts(self, parts: Any, whose: str) -> tuple[Tensor, Tensor | None]:
-        """What ``split_batch`` has given: the examples, and what they are conditioned on.
-
-        Args:
-            parts: That.
-            whose: The class that it is a method of.
-
-        Raises:
-            UserError: If it is no such pair.
-        """
+        """What ``split_batch`` has given: the examples, and what they are conditioned on."""
         pair = isinstance(parts, (tuple, list)) and len(parts) == 2
         if not (pair and isinstance(parts[0], Tensor) and isinstance(parts[1], Tensor | None)):
             raise UserError(
@@ -56,15 +48,7 @@ class ExampleContract:
         return x, condition
 
     def check_classes(self, condition: Tensor | None, num_classes: int | None) -> None:
-        """What class numbers must be; a condition of another kind is the subclass's own.
-
-        Args:
-            condition: What the examples are conditioned on.
-            num_classes: How many classes the GAN knows, if it knows any.
-
-        Raises:
-            UserError: If a class is none of them.
-        """
+        """What class numbers must be; a condition of another kind is the subclass's own."""
         if condition is None or num_classes is None or not self._look.closely:
             return
         if condition.ndim != 1 or condition.is_floating_point() or not len(condition):
@@ -77,15 +61,7 @@ class ExampleContract:
             )
 
     def check(self, x: Tensor, dtype: torch.dtype) -> None:
-        """What a batch must be for the networks.
-
-        Args:
-            x: The examples.
-            dtype: What the networks compute in.
-
-        Raises:
-            UserError: If it is not that.
-        """
+        """What a batch must be for the networks."""
         if x.ndim < 2:
             raise UserError(
                 f"the examples of the {self._look.split} data are {described(x)}: expected rows of data, (N, C, H, W) "
@@ -177,14 +153,7 @@ class ExampleContract:
 
 
 def pixel_means_of(data: Any) -> Callable[[], Tensor]:
-    """What computes the mean of the data's images, for a network that begins its training with it.
-
-    Args:
-        data: A data module with or without such a method, or ``None``.
-
-    Returns:
-        A function of nothing; without the method, one that raises a ``UserError``.
-    """
+    """What computes the mean of the data's images, for a network that begins its training with it."""
     means: Callable[[], Tensor] = getattr(data, "pixel_means", _no_pixel_means)
     return means
 

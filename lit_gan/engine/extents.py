@@ -12,9 +12,6 @@ FAR = 0.05
 def extent(x: Tensor) -> Range | None:
     """The least and the greatest value; ``None`` where one is not finite. The device is waited for.
 
-    Args:
-        x: Real numbers of any type; of none, both are 0.
-
     Example:
         >>> extent(torch.tensor([0.5, -2.0]))
         (-2.0, 0.5)
@@ -28,11 +25,6 @@ def extent(x: Tensor) -> Range | None:
 def lies_outside(seen: Range, bounds: Range, share: float = FAR) -> bool:
     """Whether values go beyond a range by more than a share of it.
 
-    Args:
-        seen: The least and the greatest value.
-        bounds: The range.
-        share: What they may go beyond it.
-
     Example:
         >>> lies_outside((-0.04, 1.0), (0.0, 1.0)), lies_outside((-0.06, 1.0), (0.0, 1.0))
         (False, True)
@@ -44,9 +36,6 @@ def lies_outside(seen: Range, bounds: Range, share: float = FAR) -> bool:
 
 def in_words(seen: Range) -> str:
     """The values that were seen, for a message.
-
-    Args:
-        seen: The least and the greatest value.
 
     Example:
         >>> in_words((-2.0, 1 / 3))

@@ -58,23 +58,12 @@ class Naming:
     called: bool = True
 
     def refuse(self, reason: str) -> NoReturn:
-        """Tells the user that nothing comes of it.
-
-        Args:
-            reason: Why.
-
-        Raises:
-            UserError: Always.
-        """
+        """Tells the user that nothing comes of it."""
         name = self.name if len(self.name) <= _LONGEST else f"{self.name[:_LONGEST]}..."
         raise UserError(f"{self.source} names {name} as its {self.place}, {reason}.")
 
     def refuse_no_part(self) -> NoReturn:
-        """Tells the user that it is none of what a GAN is made of; what is of nobody's own is not even offered.
-
-        Raises:
-            UserError: Always.
-        """
+        """Tells the user that it is none of what a GAN is made of; what is of nobody's own is not even offered."""
         head = head_of(self.name)
         trusted = head not in sys.stdlib_module_names and head not in _LIBRARIES
         way_out = f"add --allow {head} (allow=({head!r},) in Python) if you trust the file"
@@ -97,15 +86,7 @@ class ImportPolicy:
 
     @classmethod
     def allowing(cls, allow: str | Collection[str], typed: Collection[str] = ()) -> "ImportPolicy":
-        """The policy for what a user gives.
-
-        Args:
-            allow: One module, or several.
-            typed: Import paths in what the user has typed.
-
-        Raises:
-            UserError: If a module's name cannot be one.
-        """
+        """The policy for what a user gives."""
         allowed = (allow,) if isinstance(allow, str) else tuple(allow)
         for module in allowed:
             if not all(part.isidentifier() for part in str(module).split(".")):
@@ -113,18 +94,7 @@ class ImportPolicy:
         return cls(allowed, frozenset(typed))
 
     def part(self, naming: Naming) -> Any:
-        """What an import path leads to, its module imported if that is allowed.
-
-        Args:
-            naming: The path, and where it stands.
-
-        Returns:
-            A class or a function that may be used; what cannot be called is returned as it is. None if the path leads
-            nowhere.
-
-        Raises:
-            UserError: If nothing may be imported from there, or what is found is no part of a GAN or of its training.
-        """
+        """What an import path leads to, its module imported if that is allowed."""
         if not self._lets_in(naming.name):
             self._refuse_module(naming)
         try:
@@ -199,19 +169,12 @@ class ImportPolicy:
 
 
 def head_of(path: str) -> str:
-    """The top-level package of an import path.
-
-    Args:
-        path: The path.
-    """
+    """The top-level package of an import path."""
     return path.partition(".")[0]
 
 
 def is_import_path(text: str) -> bool:
     """Whether a text could be the import path of something in a module.
-
-    Args:
-        text: Any text.
 
     Example:
         >>> is_import_path("my_gan.Upsampler"), is_import_path("relu"), is_import_path("runs/a.ckpt")
@@ -222,11 +185,7 @@ def is_import_path(text: str) -> bool:
 
 
 def leads_anywhere(path: str) -> bool:
-    """Whether there is a module of an import path's first name; nothing is imported to find out.
-
-    Args:
-        path: The path.
-    """
+    """Whether there is a module of an import path's first name; nothing is imported to find out."""
     head = head_of(path)
     return head in sys.modules or find_spec(head) is not None
 

@@ -48,12 +48,7 @@ def set_log_interval(trainer: Trainer, interval: int) -> None:
 
 
 def round_is_logged(trainer: Trainer, number: int) -> bool:
-    """Whether a round's numbers are wanted: where a logger writes, at the end of an epoch, and in the last round.
-
-    Args:
-        trainer: In that round.
-        number: The round's number, from 1 on.
-    """
+    """Whether a round's numbers are wanted: where a logger writes, at the end of an epoch, and in the last round."""
     return trainer.is_last_batch or number == trainer.max_steps or row_is_written(trainer, number)
 
 
@@ -102,9 +97,6 @@ def round_is_settled(trainer: Trainer) -> bool:
 
     From the last round of an epoch, or one that a validation follows, they would go on behind the validation, whose
     numbers would be lost.
-
-    Args:
-        trainer: In its hooks at the end of a round.
     """
     if epoch_ends(trainer) or 0 <= trainer.max_steps <= trainer.global_step:
         return False
@@ -116,9 +108,6 @@ def validation_is_due(trainer: Trainer) -> bool:
 
     Lightning tells in no other way what comes next. The class is asked: `validate_after_the_last_round` adds to the
     loop's own answer. ``tests/callbacks/test_graceful_stop.py::test_stopped_after_any_round``
-
-    Args:
-        trainer: In its hooks at the end of a round.
     """
     loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher  # noqa: SLF001
     return fetcher is None or type(loop)._should_check_val_fx(loop, fetcher)  # noqa: SLF001
@@ -158,9 +147,6 @@ def epoch_ends(trainer: Trainer) -> bool:
     """Whether this is the last round of its epoch: ``is_last_batch`` says so of the loader's batches alone.
 
     ``tests/callbacks/test_run_checkpoint.py::test_it_is_written_at_the_end_whenever_it_was_due_before``
-
-    Args:
-        trainer: In its hooks at the end of a round, or of a validation behind it.
     """
     return trainer.fit_loop.epoch_loop._num_ready_batches_reached()  # noqa: SLF001
 

@@ -42,15 +42,7 @@ class LogitContract(NetworkContract):
         return ""
 
     def check(self, logits: Any, rows: int) -> None:
-        """What D must say.
-
-        Args:
-            logits: That.
-            rows: How many examples and samples it was shown.
-
-        Raises:
-            UserError: If it is not that.
-        """
+        """What D must say."""
         self._check_form(logits, rows)
         if self._look.closely:
             self._check_gradient(logits)
@@ -59,14 +51,6 @@ class LogitContract(NetworkContract):
 
 
 def check_loss(loss: Any, whose: str) -> None:
-    """What an objective must give.
-
-    Args:
-        loss: That.
-        whose: Which of its methods gave it.
-
-    Raises:
-        UserError: If it is no scalar.
-    """
+    """What an objective must give."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         raise UserError(f"{whose} gives {described(loss)}: expected a scalar, as by .mean().")

@@ -37,12 +37,7 @@ class Piece(NamedTuple):
         return len(self.x) / self.rows_in_all
 
     def changed(self, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-        """Images after a random change that acts on the whole minibatch: a row's draws do not depend on the pieces.
-
-        Args:
-            images: A row for each of the piece's.
-            change: Of any number of images, row by row.
-        """
+        """Images after a random change that acts on the whole minibatch: a row's draws do not depend on the pieces."""
         if len(self.x) == self.rows_in_all or len(images) != len(self.x):
             return change(images)
         others = images.new_zeros(self.rows_in_all, *images.shape[1:])
@@ -50,15 +45,7 @@ class Piece(NamedTuple):
 
 
 def cut_into_pieces(x: Tensor, z: Tensor, condition: Tensor | None, count: int, turn: int) -> Iterator[Piece]:
-    """A minibatch in pieces of about equal size, in their order.
-
-    Args:
-        x: The examples.
-        z: Their latents.
-        condition: What they are conditioned on, or ``None``.
-        count: How many pieces; no more than there are rows.
-        turn: Which turn of the round it is.
-    """
+    """A minibatch in pieces of about equal size, in their order."""
     conditions = [None] * count if condition is None else condition.tensor_split(count)
     start = 0
     for x_part, z_part, condition_part in zip(x.tensor_split(count), z.tensor_split(count), conditions, strict=True):
@@ -69,14 +56,6 @@ def cut_into_pieces(x: Tensor, z: Tensor, condition: Tensor | None, count: int, 
 
 def cut_into_minibatches(batch: Minibatch, count: int, own: int = 0) -> list[Minibatch]:
     """Minibatches of equal size, in their order.
-
-    Args:
-        batch: All their examples, with what those are conditioned on.
-        count: How many minibatches.
-        own: How many of them are G's own.
-
-    Raises:
-        UserError: If the rows do not divide, or there are none.
 
     Example:
         >>> import torch

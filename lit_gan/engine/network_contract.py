@@ -34,11 +34,7 @@ class NetworkContract:
         self._look = look
 
     def hint(self, error: Exception) -> str:
-        """What may mend a network that fails, for the end of a message.
-
-        Args:
-            error: What it has raised.
-        """
+        """What may mend a network that fails, for the end of a message."""
         return ""
 
     def _check_form(self, output: Any, rows: int) -> None:

@@ -42,15 +42,7 @@ class Settings:
 
     @classmethod
     def of(cls, optimizer: Optimizer, schedules: Sequence[Schedule]) -> tuple["Settings", list[LRScheduler]]:
-        """Builds the schedulers on a fresh optimiser, and notes how both begin.
-
-        Args:
-            optimizer: A fresh one; the schedulers may change its groups.
-            schedules: What is built.
-
-        Returns:
-            The settings, and the schedulers.
-        """
+        """Builds the schedulers on a fresh optimiser, and notes how both begin."""
         groups = groups_of(optimizer)
         schedulers = [schedule.build(optimizer) for schedule in schedules]
         return cls(_name(optimizer), groups, _starts(schedules, schedulers)), schedulers
@@ -70,11 +62,7 @@ class Progress:
 
 
 def groups_of(optimizer: Optimizer) -> Groups:
-    """A copy of the optimiser's hyper-parameters, by group.
-
-    Args:
-        optimizer: Whose.
-    """
+    """A copy of the optimiser's hyper-parameters, by group."""
     return [{name: deepcopy(group[name]) for name in group if name not in _WEIGHTS} for group in optimizer.param_groups]
 
 
@@ -101,11 +89,7 @@ class Asked:
         self._argument = argument
 
     def on(self, groups: Groups) -> Settings:
-        """The settings with the hyper-parameters of another optimiser of this kind.
-
-        Args:
-            groups: What takes the place of what is asked for.
-        """
+        """The settings with the hyper-parameters of another optimiser of this kind."""
         return _Start(self._make, self._schedules, groups).settings
 
     def put_into(
@@ -115,18 +99,6 @@ class Asked:
 
         The moments stay. A rate that schedules move is that which it would be by now under what is asked for, times
         what a ``ReduceLROnPlateau`` has made of it so far. Where everything is as it was, nothing is touched.
-
-        Args:
-            optimizer_state: Of the checkpoint; its groups are changed in place.
-            scheduler_states: Of this player's schedulers, in the checkpoint.
-            recorded: What the checkpoint was trained with.
-            progress: How far the checkpoint is.
-
-        Returns:
-            The schedulers' states to be restored.
-
-        Raises:
-            UserError: If the optimiser is of another class, or of other groups.
         """
         asked = _Start(self._make, self._schedules).settings
         self._check_kind(asked, recorded)
@@ -236,10 +208,6 @@ def _merged_state(state: Mapping[str, Any], before: Mapping[str, Any], now: Mapp
 
 def same(one: Any, other: Any) -> bool:
     """Whether two settings are equal; what only one of two versions of torch knows counts for nothing.
-
-    Args:
-        one: Plain data and tensors.
-        other: The same.
 
     Example:
         >>> same({"betas": (0.5, 0.999)}, {"betas": [0.5, 0.999], "fused": None})

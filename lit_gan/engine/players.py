@@ -67,14 +67,7 @@ class Player:
         return [parameter for parameter in self.network.parameters() if parameter.requires_grad]
 
     def build_optimizer(self) -> Optimizer:
-        """A fresh optimiser over this player's parameters, and the schedulers on it.
-
-        Returns:
-            The optimiser, in one fused kernel where the optimiser knows one for the parameters' device.
-
-        Raises:
-            UserError: If the network has nothing to train or the optimiser refuses its arguments.
-        """
+        """A fresh optimiser over this player's parameters, and the schedulers on it."""
         optimizer = self._optimizer_as_asked()
         self.settings, self.schedulers = Settings.of(optimizer, self.schedules)
         _prefer_fused(optimizer)
@@ -112,15 +105,7 @@ class Player:
                 scheduler.step()
 
     def step_plateau_schedules(self, metrics: dict[str, Any], *, validated: bool) -> None:
-        """Steps the schedules that watch a logged metric.
-
-        Args:
-            metrics: What was logged last, by name.
-            validated: Whether ``val/...`` is of this epoch; if not, schedules that watch it wait for the next one.
-
-        Raises:
-            UserError: If the watched name was not logged.
-        """
+        """Steps the schedules that watch a logged metric."""
         for schedule, scheduler in zip(self.schedules, self.schedulers, strict=True):
             if isinstance(scheduler, ReduceLROnPlateau):
                 if str(schedule.monitor).startswith("val/") and not validated:

@@ -35,12 +35,7 @@ class ProbabilityWatch:
             warn(_expected_logits(self._name, type(last_layer(discriminator)).__name__))
 
     def look_at_graph(self, logits: Tensor, objective: Objective) -> None:
-        """Whether D's last operation makes probabilities: by the graph, at no cost and without a wait.
-
-        Args:
-            logits: What D has said.
-            objective: What they are for.
-        """
+        """Whether D's last operation makes probabilities: by the graph, at no cost and without a wait."""
         if isinstance(objective, _MAY_BE_BOUNDED):
             return
         operation = _last_operation(logits)
@@ -50,14 +45,7 @@ class ProbabilityWatch:
         self._told |= operation in _PROBABLE or operation in _UNBOUNDED
 
     def look_at_values(self, real_logits: Tensor, fake_logits: Tensor, objective: Objective, rounds: int) -> None:
-        """Whether all of D's logits lie in [0, 1]; in a round that is logged, for it reads them.
-
-        Args:
-            real_logits: On examples.
-            fake_logits: On samples.
-            objective: What they are for.
-            rounds: How many there have been. Small logits of an untrained D may all be positive: it is given some time.
-        """
+        """Whether all of D's logits lie in [0, 1]; in a round that is logged, for it reads them."""
         if self._told or rounds < _SETTLED or isinstance(objective, _MAY_BE_BOUNDED):
             return
         self._told = True
@@ -73,9 +61,6 @@ class ProbabilityWatch:
 
 def ends_in_probabilities(discriminator: nn.Module) -> bool:
     """Whether a network's last layer makes probabilities of logits, by the looks of it.
-
-    Args:
-        discriminator: Any module.
 
     Example:
         >>> ends_in_probabilities(nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()))

@@ -24,18 +24,7 @@ def told(
     hint: Callable[[Exception], str] | None = None,
     closely: bool,
 ) -> Iterator[None]:
-    """What a part of the user's raises in here is told in one line.
-
-    Args:
-        who: Which part.
-        given: What it was given.
-        kinds: What of it is told; the rest is passed on as it is.
-        hint: What may mend it, for the end of the line.
-        closely: Whether anything is told: without, all is passed on.
-
-    Raises:
-        UserError: From what was raised; not for what has told itself, nor for a full memory or a lost rank.
-    """
+    """What a part of the user's raises in here is told in one line."""
     try:
         yield
     except kinds as error:

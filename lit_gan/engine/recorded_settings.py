@@ -11,17 +11,7 @@ from lit_gan.runs.checkpoint_files import ended_epochs
 
 
 def go_on_as_asked(players: Mapping[Any, Player], checkpoint: dict[str, Any], built_from: Mapping[str, Any]) -> None:
-    """Puts into a checkpoint's optimisers and schedulers what is asked for, where that is not what it was trained with.
-
-    Args:
-        players: The players, in the order of their optimisers.
-        checkpoint: A whole one, about to be restored; changed in place. One without the states of as many optimisers
-            is left for Lightning to refuse.
-        built_from: What the module was built from, where it was built from plain data.
-
-    Raises:
-        UserError: If an optimiser is of another class than the checkpoint's, or of other groups.
-    """
+    """Puts into a checkpoint's optimisers and schedulers what is asked for, where it was trained with something else."""
     states = checkpoint.get("optimizer_states", ())
     if len(states) != len(players) or "lr_schedulers" not in checkpoint:
         return

@@ -16,12 +16,6 @@ def check_checkpoints(trainer: Trainer) -> None:
     Lightning 2.6 does not read ``train_time_interval`` under manual optimisation, and says nothing; and it asks each
     rank's own clock whether a ``val_check_interval`` of time has passed. Names of files become such, see
     :func:`name_files_not_folders`.
-
-    Args:
-        trainer: Its callbacks and its validation are looked at.
-
-    Raises:
-        UserError: If a ``ModelCheckpoint`` has a ``train_time_interval``, or several ranks validate by time.
     """
     if trainer.world_size > 1 and validates_by_time(trainer):
         raise UserError(
@@ -41,12 +35,7 @@ def check_checkpoints(trainer: Trainer) -> None:
 
 
 def keep_patience_as_asked(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
-    """Lets ``EarlyStopping`` go on with the patience that is asked for, and without the reason of an earlier ending.
-
-    Args:
-        trainer: Its callbacks are about to be restored.
-        checkpoint: From which; changed in place.
-    """
+    """Lets ``EarlyStopping`` go on with the patience that is asked for, and without the reason of an earlier ending."""
     states = checkpoint.get("callbacks") or {}
     for callback in callbacks_of(trainer):
         if isinstance(callback, EarlyStopping) and callback.state_key in states:
@@ -58,10 +47,6 @@ def name_files_not_folders(checkpoint: ModelCheckpoint) -> None:
     """Spells the metrics in a checkpoint's ``filename`` without their slash, which would make folders of it.
 
     Lightning writes the metric's name before its value: ``{epoch}-{val/loss_d:.3f}`` gives a folder ``epoch=3-val``.
-
-    Args:
-        checkpoint: Its ``filename`` becomes ``epoch={epoch}-val_loss_d={val/loss_d:.3f}``; one without such a name, or
-            that inserts no names, is left alone.
 
     Example:
         >>> checkpoint = ModelCheckpoint(filename="{epoch}-{val/loss_d:.3f}")

@@ -47,16 +47,7 @@ class SampleContract(NetworkContract):
         return ""
 
     def check(self, generated: Any, rows: int, x: Tensor | None = None) -> None:
-        """What G must have made of its latents.
-
-        Args:
-            generated: That.
-            rows: How many latents there were.
-            x: The examples that D will see beside the samples; ``None`` where samples are only shown.
-
-        Raises:
-            UserError: If it is not that.
-        """
+        """What G must have made of its latents."""
         self._check_form(generated, rows)
         if x is not None:
             self._compare_with_examples(generated, x)

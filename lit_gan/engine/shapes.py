@@ -2,15 +2,7 @@
 
 
 def how_to_turn(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """The way from one shape to the other, where it is a turn or an axis.
-
-    Args:
-        shape: Of an example, as it is.
-        wanted: As it should be.
-
-    Returns:
-        What to do, for the end of a message; nothing where it is something else.
-    """
+    """The way from one shape to the other, where it is a turn or an axis."""
     if len(shape) == len(wanted) == 3 and (shape[2], *shape[:2]) == wanted != shape:
         return "; channels come first: x.permute(0, 3, 1, 2) in the data set"
     if (1, *shape) == wanted:

@@ -68,18 +68,7 @@ class StoredConfiguration:
         self._looked_at = 0
 
     def check_module(self, stored: Mapping[str, Any], built: type | None = None) -> Any:
-        """Looks through what a LightningModule keeps in its checkpoint.
-
-        Args:
-            stored: Its arguments, with ``_class_path`` beside them.
-            built: The class of the module, where the checkpoint does not say.
-
-        Returns:
-            The class of the module; None where nobody says.
-
-        Raises:
-            UserError: At the first name that may not be imported.
-        """
+        """Looks through what a LightningModule keeps in its checkpoint."""
         instantiator, path = stored.get("_instantiator"), stored.get("_class_path")
         if instantiator not in _INSTANTIATORS:
             Naming(self._source, "_instantiator", str(instantiator)).refuse("which is not Lightning's own")
@@ -92,15 +81,7 @@ class StoredConfiguration:
         return built
 
     def check_sections(self, content: Mapping[str, Any], classes: Mapping[str, type]) -> None:
-        """Looks through a configuration file.
-
-        Args:
-            content: What is in it.
-            classes: Of the sections that are the arguments of a class, that class.
-
-        Raises:
-            UserError: At the first name that may not be imported.
-        """
+        """Looks through a configuration file."""
         for key, value in content.items():
             hints = _hints_of(classes[key]) if key in classes else {}
             self._check(value, _Place(str(key), hints=hints))
@@ -160,9 +141,6 @@ class StoredConfiguration:
 
 def import_paths_in(content: Any) -> Iterator[str]:
     """All texts in a configuration that could be import paths.
-
-    Args:
-        content: What was read from it.
 
     Example:
         >>> sorted(import_paths_in({"model": {"class_path": "my_gan.GAN"}, "data": ["my_data.Cats", "cats"]}))

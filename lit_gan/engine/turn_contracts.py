@@ -16,11 +16,7 @@ from lit_gan.objectives import Objective
 
 
 def check_objective(objective: Objective) -> None:
-    """Whether ``loss_g`` takes what its objective says that it needs.
-
-    Raises:
-        UserError: If it does not.
-    """
+    """Whether ``loss_g`` takes what its objective says that it needs."""
     given = ("fake_logits", "real_logits") if objective.pairs_examples else ("fake_logits",)
     try:
         inspect.signature(objective.loss_g).bind(*given)
@@ -33,11 +29,7 @@ def check_objective(objective: Objective) -> None:
 
 
 def check_steps(steps: Any, coordination: Coordination) -> int:
-    """How often D moves in a round.
-
-    Raises:
-        UserError: If that is no number of the loaded minibatches.
-    """
+    """How often D moves in a round."""
     most = coordination.max_discriminator_steps
     if not isinstance(steps, int) or not 0 <= steps <= most:
         raise UserError(
@@ -48,11 +40,7 @@ def check_steps(steps: Any, coordination: Coordination) -> int:
 
 
 def check_augmented(augmented: Any, images: Tensor, whose: str, *, closely: bool) -> None:
-    """What an augmentation must make of images.
-
-    Raises:
-        UserError: If it does not.
-    """
+    """What an augmentation must make of images."""
     if not isinstance(augmented, Tensor) or augmented.shape != images.shape or augmented.dtype != images.dtype:
         raise UserError(
             f"{whose} makes {described(augmented)} of {described(images)}: expected images of the same shape and type."
@@ -69,11 +57,7 @@ def check_augmented(augmented: Any, images: Tensor, whose: str, *, closely: bool
 
 
 def check_penalty(term: Any, whose: str, *, closely: bool) -> None:
-    """What a penalty must give.
-
-    Raises:
-        UserError: If it does not.
-    """
+    """What a penalty must give."""
     if not isinstance(term, Tensor) or term.numel() != 1 or not term.is_floating_point():
         raise UserError(f"{whose} gives {described(term)}: expected a scalar, as by .mean().")
     if not closely:
@@ -88,11 +72,7 @@ def check_penalty(term: Any, whose: str, *, closely: bool) -> None:
 
 
 def takes_turn(auxiliary_loss: Callable[..., Tensor | None]) -> bool:
-    """Whether a module's further task is written for a turn, and not for ``(player, x, condition)``, as it was once.
-
-    Args:
-        auxiliary_loss: The module's method.
-    """
+    """Whether a module's further task is written for a turn, and not for ``(player, x, condition)``, as it was once."""
     try:
         inspect.signature(auxiliary_loss).bind("turn")
     except TypeError:

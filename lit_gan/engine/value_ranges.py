@@ -30,19 +30,12 @@ class ContractWarning(UserWarning):
 
 
 def warn(message: str) -> None:
-    """Tells what looks wrong, on one rank.
-
-    Args:
-        message: One line with the way out.
-    """
+    """Tells what looks wrong, on one rank."""
     rank_zero_warn(message, category=ContractWarning)
 
 
 def name_of(part: object) -> str:
     """How the user calls the class of something.
-
-    Args:
-        part: Of any class.
 
     Example:
         >>> name_of(nn.Linear(1, 1))
@@ -55,9 +48,6 @@ def name_of(part: object) -> str:
 
 def last_layer(network: nn.Module) -> nn.Module | None:
     """The last layer that changes the numbers, in the order in which a network lists its layers.
-
-    Args:
-        network: Any module. A parametrisation of a weight is no layer, though torch keeps it among the modules.
 
     Example:
         >>> last_layer(nn.Sequential(nn.Linear(4, 1), nn.Sequential(nn.Sigmoid(), nn.Flatten())))
@@ -76,11 +66,7 @@ def _layers(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def range_of_last_layer(generator: nn.Module) -> Range | None:
-    """The range that a generator's last layer bounds it to, by the looks of it.
-
-    Args:
-        generator: Any module.
-    """
+    """The range that a generator's last layer bounds it to, by the looks of it."""
     layer = last_layer(generator)
     if isinstance(layer, nn.Hardtanh):  # with bounds of the user's own; ReLU6 is one of [0, 6]
         return float(layer.min_val), float(layer.max_val)
@@ -88,26 +74,12 @@ def range_of_last_layer(generator: nn.Module) -> Range | None:
 
 
 def declared_range(data: Any) -> Range | None:
-    """The range that a data module says its examples have.
-
-    Args:
-        data: A data module, or ``None``.
-
-    Raises:
-        UserError: If it is no pair of numbers, the lower one first.
-    """
+    """The range that a data module says its examples have."""
     return _pair(getattr(data, "value_range", None), f"{name_of(data)}.value_range")
 
 
 def output_range(generator: nn.Module) -> Range | None:
-    """The range that a generator says its samples have.
-
-    Args:
-        generator: Any module.
-
-    Raises:
-        UserError: As for :func:`declared_range`.
-    """
+    """The range that a generator says its samples have."""
     return _pair(getattr(generator, "output_range", None), f"{name_of(generator)}.output_range")
 
 
@@ -125,29 +97,12 @@ def _pair(value: Any, name: str) -> Range | None:
 
 
 def check_declared_ranges(generator: nn.Module, data: Any) -> None:
-    """Refuses a generator that says another range than the data do.
-
-    Args:
-        generator: G.
-        data: The data module, or ``None``.
-
-    Raises:
-        UserError: If the two ranges differ.
-    """
+    """Refuses a generator that says another range than the data do."""
     check_same_range(generator, declared_range(data), data)
 
 
 def check_same_range(generator: nn.Module, declared: Range | None, data: Any = None) -> None:
-    """As :func:`check_declared_ranges`, of a range that is known already.
-
-    Args:
-        generator: G.
-        declared: The range of the data; ``None`` where nobody knows it.
-        data: The data module, if there is one to be named.
-
-    Raises:
-        UserError: If the two ranges differ.
-    """
+    """As :func:`check_declared_ranges`, of a range that is known already."""
     given = output_range(generator)
     if given is not None and declared is not None and given != declared:
         whose = (
@@ -162,12 +117,7 @@ def check_same_range(generator: nn.Module, declared: Range | None, data: Any = N
 
 
 def warn_of_last_layer(generator: nn.Module, data: Any) -> None:
-    """Warns of a generator that says nothing of its range, but whose last layer has another one than the data.
-
-    Args:
-        generator: G.
-        data: The data module, or ``None``.
-    """
+    """Warns of a generator that says nothing of its range, but whose last layer has another one than the data."""
     declared, bounds = declared_range(data), range_of_last_layer(generator)
     if declared is not None and bounds not in (None, declared) and output_range(generator) is None:
         assert bounds is not None  # noqa: S101 -- seen above
@@ -179,14 +129,7 @@ def warn_of_last_layer(generator: nn.Module, data: Any) -> None:
 
 
 def ways_out(generator: nn.Module, data: Any, given: Range, declared: Range) -> str:
-    """What to type where the range of a generator is not that of the data.
-
-    Args:
-        generator: G.
-        data: The data module.
-        given: The range of G.
-        declared: The range of the data.
-    """
+    """What to type where the range of a generator is not that of the data."""
     if data is None:
         one = f"give data in {list(given)}"
     elif "value_range" in inspect.signature(type(data).__init__).parameters:

@@ -47,9 +47,6 @@ def work_per_image(module: GenerativeModule) -> tuple[Work, Tensor]:
 
     A pass backwards costs what two forwards do. So an update of D takes a sample and three times two passes of D, one
     of G three passes of G and three of D.
-
-    Args:
-        module: In evaluation mode.
     """
     found: list[Tensor] = []
     generated = work_of(lambda: found.append(module.sample_data(_PROBE, rng=0)))
@@ -82,15 +79,7 @@ class Cadence:
 
     @classmethod
     def of(cls, work: Work, sample: float, real: float, num: int, num_real: int) -> "Cadence":
-        """The cadence at which ``num`` samples cost their share.
-
-        Args:
-            work: Of an image.
-            sample: What the metrics do to a sample.
-            real: What they do to a real image.
-            num: How many samples.
-            num_real: How many real images, which are seen once.
-        """
+        """The cadence at which ``num`` samples cost their share."""
         image = SHARE * work.trained / _SLOWER  # what one that is trained on pays for
         each = num * (work.sampled + sample) / image
         return cls(each + num_real * real / image, each, image)
@@ -106,9 +95,6 @@ class Cadence:
 
     def in_words(self, trained: int) -> str:
         """How often that is.
-
-        Args:
-            trained: Images trained on between two validations.
 
         Example:
             >>> Cadence(next=2000, later=900).in_words(trained=300)

@@ -48,17 +48,7 @@ def share_of_rows(num: int, trainer: Trainer) -> slice:
 def draw(
     measurements: Sequence[Measurement], module: GenerativeModule, trainer: Trainer, tick: Callable[[], None]
 ) -> bool:
-    """Hands each measurement its samples, a batch at a time; those that want as many share them.
-
-    Args:
-        measurements: What takes them in.
-        module: What generates.
-        trainer: Whose rank.
-        tick: Called after each batch.
-
-    Returns:
-        Whether all of this rank's samples were finite; after one that is not, none is handed on.
-    """
+    """Hands each measurement its samples, a batch at a time; those that want as many share them."""
     num_values = module.sample_data(1, rng=0).numel()
     finite = True
     for num in sorted({measurement.num for measurement in measurements}):

@@ -64,20 +64,7 @@ class ImageMetrics:
         real: Callable[[], Iterable[Tensor]],
         kept: RealStates | None = None,
     ) -> "ImageMetrics":
-        """Begins an evaluation: no generated images yet, and the real ones are known to every metric.
-
-        Args:
-            num: How many samples there will be.
-            seed: Of the run, for metrics that draw.
-            value_range: The values of black and white, in real and generated images.
-            device: Where the images are.
-            reference: A name for the real images: under another name they are others.
-            real: Gives them in batches.
-            kept: Where states are found that an earlier run has left.
-
-        Raises:
-            UserError: If a metric cannot take them.
-        """
+        """Begins an evaluation: no generated images yet, and the real ones are known to every metric."""
         self.num, self._seed, self._value_range = num, seed, value_range
         if reference != self._reference:
             self._reference, self._real = reference, {}
@@ -107,12 +94,7 @@ class ImageMetrics:
         return self._identities[place]
 
     def work_per_image(self, images: Tensor, value_range: tuple[float, float]) -> tuple[float, float]:
-        """What all metrics do to a sample and to a real image, in operations; they have seen none afterwards.
-
-        Args:
-            images: Some to count on.
-            value_range: The values of black and white.
-        """
+        """What all metrics do to a sample and to a real image, in operations; they have seen none afterwards."""
         self._value_range = value_range
         places = range(len(self._metrics))
         for place in places:
@@ -127,22 +109,11 @@ class ImageMetrics:
         return sample / len(images), real / len(images)
 
     def take(self, samples: Tensor) -> None:
-        """Takes in a batch of samples.
-
-        Args:
-            samples: In the range of the data.
-
-        Raises:
-            UserError: If a metric cannot take them.
-        """
+        """Takes in a batch of samples."""
         self._update(range(len(self._metrics)), samples, real=False)
 
     def results(self) -> dict[str, Tensor]:
-        """The values by name; the generated images are forgotten.
-
-        Raises:
-            UserError: If a metric has no value, or none that can be logged.
-        """
+        """The values by name; the generated images are forgotten."""
         values: dict[str, Tensor] = {}
         for name, metric in self._metrics:
             # KID draws subsets from the global generator: here from a stream of its own, which is then put back.

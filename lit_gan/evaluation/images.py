@@ -53,14 +53,7 @@ class EvaluationImages:
         )
 
     def in_units(self, images: Tensor) -> Tensor:
-        """Images in the units of the density: black is 0 and white is 1 where the data are pixel levels.
-
-        Args:
-            images: In the range of the data.
-
-        Returns:
-            The images, on [0, 1] or as they were.
-        """
+        """Images in the units of the density: black is 0 and white is 1 where the data are pixel levels."""
         if self.value_range in (None, (0.0, 1.0)):
             return images
         low, high = self.value_range
@@ -70,20 +63,7 @@ class EvaluationImages:
 def evaluation_images(
     trainer: Trainer, module: LightningModule, split: Split, *, needs_sigma: bool
 ) -> list[EvaluationImages]:
-    """The images of an evaluation, of each fold where the data have folds and this is a test.
-
-    Args:
-        trainer: Whose data module, or else whose data loaders, have the images.
-        module: Takes loaders' batches apart.
-        split: ``val`` or ``test``.
-        needs_sigma: Whether sigma is chosen, so that validation images are needed.
-
-    Returns:
-        One entry, or one per fold.
-
-    Raises:
-        UserError: If sigma is to be chosen and there are no validation images.
-    """
+    """The images of an evaluation, of each fold where the data have folds and this is a test."""
     data: Any = getattr(trainer, "datamodule", None)
     ours = isinstance(data, InMemoryDataModule)  # not by its methods: a reader's own may have others of these names
     if split == "test" and ours:
@@ -106,14 +86,7 @@ def evaluation_images(
 
 
 def folds_of(data: Any) -> list[EvaluationImages]:
-    """What a test is made on, by a data module of lit_gan.data: sigma on validation images, the report on test images.
-
-    Args:
-        data: The data module.
-
-    Returns:
-        One entry, or one per fold.
-    """
+    """A test with a data module of lit_gan.data: sigma on validation images, the report on test images."""
     return [
         EvaluationImages(val[: _num_for_sigma(len(val), data.num_sigma_images)], test, *_pixel_range(data))
         for val, test in data.evaluation_folds()

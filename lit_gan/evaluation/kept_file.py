@@ -13,12 +13,7 @@ KEPT = Path("runs") / "baselines"
 
 
 def write_kept(path: Path, value: Any) -> None:
-    """Writes a file at once; its folder is made.
-
-    Args:
-        path: The file, ``.pt``.
-        value: Tensors and plain data.
-    """
+    """Writes a file at once; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")  # other runs may be writing the same
     try:
@@ -29,14 +24,7 @@ def write_kept(path: Path, value: Any) -> None:
 
 
 def read_kept(path: Path) -> Any:
-    """What :func:`write_kept` wrote, ``None`` where there is no such file.
-
-    Args:
-        path: The file.
-
-    Raises:
-        UserError: If it is something else.
-    """
+    """What :func:`write_kept` wrote, ``None`` where there is no such file."""
     if not path.is_file():
         return None
     try:

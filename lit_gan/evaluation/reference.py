@@ -36,20 +36,7 @@ def batches_of(images: Tensor, trainer: Trainer) -> Iterator[Tensor]:
 def reference_batches(
     trainer: Trainer, module: LightningModule, split: Reference, *, option: str = "evaluation"
 ) -> Iterator[Tensor]:
-    """This rank's part of a whole split of the data.
-
-    Args:
-        trainer: Whose data module has it.
-        module: Takes loaders' batches apart.
-        split: Which.
-        option: The section of the configuration that asks for it.
-
-    Yields:
-        Batches ``(n, C, H, W)`` in the range of the data; over all ranks each image once.
-
-    Raises:
-        UserError: If there is no data module, or it has no such loader.
-    """
+    """This rank's part of a whole split of the data."""
     data: Any = getattr(trainer, "datamodule", None)
     if data is None:
         raise UserError(

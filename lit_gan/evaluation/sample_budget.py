@@ -30,15 +30,6 @@ class SampleBudget:
 def budget_of_validation(held_out: int, trained: int, each: float = PER_TRAINED_IMAGE) -> SampleBudget:
     """What each validation of a run draws: a function of the data and of the rounds, and of no clock.
 
-    Args:
-        held_out: Images that the samples are compared with.
-        trained: Images trained on between two validations; 0 where that is not known.
-        each: Samples that one of them pays for.
-
-    Returns:
-        At most the paper's 10,000, ten for each held-out image, and so many that they take about a tenth of the time
-        of the training between two validations.
-
     Example:
         >>> budget_of_validation(held_out=60, trained=480)
         SampleBudget(num=300, reason='5 for each of 60 held-out images')
@@ -60,9 +51,6 @@ def budget_of_validation(held_out: int, trained: int, each: float = PER_TRAINED_
 
 def budget_of_test(num_values: int) -> SampleBudget:
     """What a test draws, which is made once: as many as the paper, as far as they have room.
-
-    Args:
-        num_values: Of one image.
 
     Example:
         >>> budget_of_test(28 * 28).num, budget_of_test(3 * 256 * 256).num

@@ -81,9 +81,6 @@ def run_dir_required() -> UserError:
 def wandb_id(environ: Mapping[str, str]) -> str | None:
     """The run's name at W&B, where an agent or the user gave one by WANDB_RUN_ID.
 
-    Raises:
-        UserError: When it cannot name a folder.
-
     Example:
         >>> wandb_id({"WANDB_RUN_ID": "3fa9x2"})
         '3fa9x2'

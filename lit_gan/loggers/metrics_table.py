@@ -52,15 +52,7 @@ class MetricsTable:
         self._must_rewrite = False
 
     def log(self, step: int | None, values: Mapping[str, Any]) -> None:
-        """Put values into the row of a step; they reach the disk with the next :meth:`flush`.
-
-        Args:
-            step: The round; None means the newest row.
-            values: Numbers, or tensors and arrays of one element, by name. Floats keep all their digits.
-
-        Raises:
-            UserError: When the file on disk is not a table of metrics.
-        """
+        """Put values into the row of a step; they reach the disk with the next :meth:`flush`."""
         self._open()
         newest = max(self._rows, default=None)
         step = (newest or 0) if step is None else step
@@ -73,12 +65,7 @@ class MetricsTable:
         self._dirty = True
 
     def flush(self) -> None:
-        """Bring everything logged to the disk.
-
-        Raises:
-            OSError: With the path, when it cannot be written, on a full disk say. The rows that were on disk
-                are there as before, and the others are kept for the next attempt.
-        """
+        """Bring everything logged to the disk."""
         if not self._dirty:
             return
         if self._must_rewrite or self._size() != self._end:
@@ -88,14 +75,7 @@ class MetricsTable:
         self._dirty = False
 
     def truncate_after(self, step: int) -> None:
-        """Drop the rows after a step, and the columns that only they had: the table as it was at that step.
-
-        Args:
-            step: The last round to keep.
-
-        Raises:
-            OSError: With the path, when it cannot be written; the table stays as it was.
-        """
+        """Drop the rows after a step, and the columns that only they had: the table as it was at that step."""
         self._open()
         merged = self._merged()
         kept = {at: row for at, row in merged.items() if at <= step}

@@ -13,11 +13,7 @@ class RunBoard(TensorBoardLogger):
 
     @rank_zero_only
     def goes_on_after(self, rounds: int) -> None:
-        """Hides what is logged of later rounds, which are about to be logged again.
-
-        Args:
-            rounds: How many there were at the checkpoint; nothing must have been logged by this logger yet.
-        """
+        """Hides what is logged of later rounds, which are about to be logged again."""
         if rounds:
             from tensorboard.compat.proto.event_pb2 import (  # type: ignore[import-untyped]  # noqa: PLC0415 -- optional
                 Event,
@@ -30,14 +26,7 @@ class RunBoard(TensorBoardLogger):
 
 
 def tensorboard_logger(folder: Path) -> RunBoard:
-    """The logger of a run, whose files go to ``tensorboard/`` in its folder.
-
-    Args:
-        folder: The run folder.
-
-    Raises:
-        UserError: If TensorBoard is not installed.
-    """
+    """The logger of a run, whose files go to ``tensorboard/`` in its folder."""
     try:
         # Without a hyper-parameter metric, which would be a number that no run has logged.
         return RunBoard(folder / "tensorboard", name="", version="", default_hp_metric=False)

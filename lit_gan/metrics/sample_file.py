@@ -23,10 +23,6 @@ _SHARD_BYTES = 2**26  # of samples in float32; what searches them takes three ti
 def shard_rows(depth: int, most: int) -> int:
     """How many samples are in memory at a time.
 
-    Args:
-        depth: Values of each.
-        most: As many at the most.
-
     Example:
         >>> shard_rows(28 * 28, SHARD), shard_rows(3 * 128 * 128, SHARD)
         (16384, 341)
@@ -70,11 +66,7 @@ class SampleFile:
         return self._rows
 
     def append(self, rows: Tensor) -> None:
-        """Writes rows at the end.
-
-        Args:
-            rows: ``(n, D)`` float32.
-        """
+        """Writes rows at the end."""
         if self._file is None:
             self._file = self._open()
         self._file.write(rows.cpu().contiguous().numpy().tobytes())
@@ -82,14 +74,7 @@ class SampleFile:
         self._depth = rows.shape[1]
 
     def shards(self, size: int) -> Iterator[Tensor]:
-        """Reads the rows from the beginning.
-
-        Args:
-            size: Rows per shard.
-
-        Yields:
-            ``(size, D)`` float32, the last one with what is left.
-        """
+        """Reads the rows from the beginning."""
         for start in range(0, self._rows, size):
             if self._file is None:
                 return

@@ -24,14 +24,6 @@ def describe_environment(seed: int | None = None) -> dict[str, Any]:
 
     Nothing is imported for it; GPUs are listed only if torch has been imported already.
 
-    Args:
-        seed: The seed of the run.
-
-    Returns:
-        JSON types: ``seed``, ``python``, ``platform``, ``versions`` (by package; None: not installed),
-        ``commit``, ``dirty`` (whether tracked files differ from it) and ``commit_of`` (all None outside a git
-        checkout), ``hardware``, ``argv``, ``hostname``, ``started`` (ISO 8601, UTC).
-
     Example:
         >>> described = describe_environment(seed=7)
         >>> described["seed"], described["versions"]["torch"] is not None
@@ -51,11 +43,7 @@ def describe_environment(seed: int | None = None) -> dict[str, Any]:
 
 
 def write_environment(path: Path, seed: int | None = None) -> None:
-    """Write :func:`describe_environment` as JSON, atomically.
-
-    Raises:
-        OSError: With the path, when it cannot be written.
-    """
+    """Write :func:`describe_environment` as JSON, atomically."""
     write_atomically(path, json.dumps(describe_environment(seed), indent=2) + "\n")
 
 

@@ -64,11 +64,7 @@ class RunLayout:
 
 
 def check_foreign(folder: RunLayout) -> None:
-    """Refuse a folder without a run that holds files which a new run would write over.
-
-    Raises:
-        UserError: When there are such files.
-    """
+    """Refuse a folder without a run that holds files which a new run would write over."""
     # A rank that came first has made the folder of the checkpoints, and nothing in it.
     checkpoints = folder.path / "checkpoints"
     found = [name for name in ("config.yaml", "metrics.csv") if (folder.path / name).exists()]

@@ -40,14 +40,7 @@ class RunLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock without waiting for another run to end.
-
-        Returns:
-            Whether it is ours. True as well, with a warning, where the file system keeps no locks.
-
-        Raises:
-            OSError: When the file cannot be written.
-        """
+        """Take the lock without waiting for another run to end."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             taken = _flock_patiently(descriptor)

@@ -35,23 +35,7 @@ def train(
     begin: Callable[[], None] | None = None,
     started: float | None = None,
 ) -> None:
-    """Trains in the run folder, from its newest checkpoint on, and leaves it marked with how the run ended.
-
-    Args:
-        trainer: With the loggers and callbacks of the run.
-        module: What it trains.
-        recording: Of the folder.
-        signals: What stops it.
-        fit: Trains, from a checkpoint on.
-        checkpoint: Where a run starts that has none of its own yet.
-        begin: Called where a run starts from no checkpoint at all.
-        started: When the command was, on the monotonic clock; now if ``None``.
-
-    Raises:
-        RunStopped: When it was asked to stop.
-        RunError: When it cannot go on.
-        UserError: When something does not fit; a folder that was made for it is gone.
-    """
+    """Trains in the run folder, from its newest checkpoint on, and leaves it marked with how the run ended."""
     started = time.monotonic() if started is None else started
     run, strategy = recording.run, trainer.strategy
     signals.listen()
@@ -83,17 +67,7 @@ def train(
 def evaluate(
     trainer: Trainer, evaluation: Callable[[], _Result], checkpoint: Path | str | None, recording: Recording | None
 ) -> _Result:
-    """Evaluates where the numbers belong: at the round of the checkpoint.
-
-    Args:
-        trainer: With the loggers of the run.
-        evaluation: Evaluates, with the checkpoint's weights.
-        checkpoint: The checkpoint; ``None`` for the weights that the trainer has trained.
-        recording: Of an evaluation that has a folder of its own.
-
-    Returns:
-        What the evaluation returns.
-    """
+    """Evaluates where the numbers belong: at the round of the checkpoint."""
     content = {"global_step": trainer.global_step, "epoch": trainer.current_epoch}
     if checkpoint is not None:
         content = load_checkpoint(checkpoint)

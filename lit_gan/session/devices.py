@@ -15,13 +15,6 @@ def allocated_devices(trainer: Mapping[str, Any], environ: Mapping[str, str]) ->
 
     So that one command, that of a sweep say, serves one device, all of a machine, and several nodes.
 
-    Args:
-        trainer: The options of the Trainer.
-        environ: The environment of the process.
-
-    Returns:
-        ``devices`` and ``num_nodes`` of the allocation; empty where it does not say, or was not asked.
-
     Example:
         >>> step = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NNODES": "2", "SLURM_NTASKS": "8"}
         >>> allocated_devices({"devices": "auto"}, step), allocated_devices({"devices": 4}, step)
@@ -37,9 +30,6 @@ def allocated_devices(trainer: Mapping[str, Any], environ: Mapping[str, str]) ->
 def chosen_strategy(trainer: Mapping[str, Any]) -> Any:
     """The strategy that a run trains with: ``ddp_gan`` on several devices, unless another one was asked for.
 
-    Args:
-        trainer: The options of the Trainer.
-
     Example:
         >>> chosen_strategy({"strategy": "auto", "devices": 2}), chosen_strategy({"strategy": "auto", "devices": 1})
         ('ddp_gan', 'auto')
@@ -50,15 +40,6 @@ def chosen_strategy(trainer: Mapping[str, Any]) -> Any:
 
 def number_of_devices(devices: Any) -> int | None:
     """How many devices on each machine ``--trainer.devices`` means, in any of Lightning's forms.
-
-    Args:
-        devices: A number, indices as a list or as ``"0,1"``, or ``"auto"`` or -1.
-
-    Returns:
-        The number; None for as many as there are.
-
-    Raises:
-        UserError: If it is none of these.
 
     Example:
         >>> number_of_devices("0,1"), number_of_devices("3,"), number_of_devices(4), number_of_devices("auto")

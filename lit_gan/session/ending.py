@@ -28,12 +28,7 @@ class Ending:
 
     @classmethod
     def of(cls, trainer: Trainer, before: int) -> "Ending":
-        """The ending of a trainer that came back by itself.
-
-        Args:
-            trainer: Which has trained.
-            before: How many rounds there had been.
-        """
+        """The ending of a trainer that came back by itself."""
         rounds = trainer.global_step
         stopper = _who_stopped(trainer)
         if stopper is not None:
@@ -42,11 +37,7 @@ class Ending:
 
 
 def planned_rounds(trainer: Trainer) -> int | None:
-    """How many rounds a whole training has; ``None`` where nothing bounds it.
-
-    Args:
-        trainer: Which has begun to train.
-    """
+    """How many rounds a whole training has; ``None`` where nothing bounds it."""
     epochs, steps, per_epoch = trainer.max_epochs, trainer.max_steps, trainer.num_training_batches
     limits = [steps] if steps >= 0 else []
     if epochs is not None and epochs >= 0 and per_epoch != float("inf"):
@@ -80,13 +71,6 @@ def time_limit(max_time: Any, callbacks: list[Callback]) -> tuple[timedelta | No
 
     Lightning's `Timer` ends the epoch with the round, from where no run goes on exactly, and its clock goes on with the
     run: one that was continued would end at once.
-
-    Args:
-        max_time: The Trainer's: ``DD:HH:MM:SS``, a duration, or ``None``.
-        callbacks: The user's; a `Timer` with a duration asks for a limit, too.
-
-    Raises:
-        MisconfigurationException: For a time that cannot be read.
     """
     timers = [callback for callback in callbacks if isinstance(callback, Timer)]
     limits = [timer.time_remaining() for timer in (*timers, Timer(max_time))]

@@ -19,17 +19,7 @@ _OTHER_OPTIMIZERS = "its optimisers are of another kind; give optimizer_g and op
 
 @contextmanager
 def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
-    """Within this context what Lightning refuses, and a checkpoint that does not fit, are the user's errors.
-
-    Args:
-        checkpoint: What is loaded, if anything.
-
-    Raises:
-        UserError: For a ``MisconfigurationException``, for what else Lightning itself refuses (a loader that is none,
-            a metric that no callback can find, a package that is not installed), and for weights or optimisers that
-            the checkpoint lacks.
-        RunError: When a disk is full; what reports that of a checkpoint itself is passed on.
-    """
+    """Within this context what Lightning refuses, and a checkpoint that does not fit, are the user's errors."""
     try:
         yield
     except MisconfigurationException as error:
@@ -54,11 +44,7 @@ def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
 
 @contextmanager
 def told_of_the_trainer() -> Iterator[None]:
-    """Within this context only arguments of the Trainer are checked: whatever it refuses is the user's to mend.
-
-    Raises:
-        UserError: For anything that the Trainer's constructor raises.
-    """
+    """Within this context only arguments of the Trainer are checked: whatever it refuses is the user's to mend."""
     try:
         yield
     except UserError:

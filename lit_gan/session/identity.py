@@ -43,9 +43,6 @@ _LONGEST = 100
 def result_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved configuration that a run's numbers follow from.
 
-    Args:
-        config: The resolved configuration.
-
     Example:
         >>> result_of({"seed_everything": 0, "wandb": "off"})
         {'seed_everything': 0}
@@ -62,11 +59,6 @@ def asked_in_python(trainer: Mapping[str, Any], module: LightningModule, data: M
 
     It is what can be seen from outside: the arguments of the Trainer, of the module and of the data, as their objects
     keep them; hyper-parameters; layers; each player's optimiser. What stands in the code of a method cannot be seen.
-
-    Args:
-        trainer: The arguments of the Trainer, as they were given.
-        module: What is trained, before it is.
-        data: What it is trained on, a data module or loaders, by the names of the arguments.
     """
     seed = os.environ.get("PL_GLOBAL_SEED")
     return {
@@ -87,10 +79,6 @@ def described(value: Any, depth: int = 0) -> Any:
 
     An object is its class and the arguments of its constructor, as far as it keeps them under their names; a module
     its layers, too.
-
-    Args:
-        value: Anything.
-        depth: How deep within another one it lies.
 
     Example:
         >>> described(nn.Sequential(nn.Linear(2, 1)))["layers"]

@@ -41,20 +41,7 @@ def trainer_arguments(
     checkpoint: RunCheckpoint | None = None,
     signals: StopSignals | None = None,
 ) -> dict[str, Any]:
-    """The arguments of a Trainer, with what makes a run of it beside what is asked for.
-
-    Args:
-        given: As they are asked for.
-        folder: The run folder, if there is one.
-        loggers: All of them; none without a run folder.
-        watching: Further callbacks.
-        checkpoint: What keeps the checkpoints of a training, unless they are switched off.
-        signals: What stops a training; ``None`` where nothing is trained.
-
-    Raises:
-        UserError: If the number of devices is none.
-        MisconfigurationException: If ``max_time`` cannot be read.
-    """
+    """The arguments of a Trainer, with what makes a run of it beside what is asked for."""
     given = {**given, **allocated_devices(given, os.environ)}
     callbacks = given_callbacks(given)
     has_bar = given.get("enable_progress_bar") is False or _has(callbacks, ProgressBar)
@@ -94,17 +81,7 @@ def run_loggers(
     tensorboard: bool = False,
     wandb_checkpoints: bool = False,
 ) -> list[Logger]:
-    """The loggers of a run: ``metrics.csv``, W&B's unless it is off, the user's own, TensorBoard's where it is wanted.
-
-    Args:
-        given: The ``logger`` that the Trainer is asked to have.
-        folder: The run folder.
-        config: What is told to W&B of the run.
-        signals: What a stop from W&B's page raises.
-        wandb: See :func:`lit_gan.loggers.wandb.mode.wandb_mode`.
-        tensorboard: Whether TensorBoard gets the same.
-        wandb_checkpoints: Whether the last and the best checkpoint go to W&B at the end.
-    """
+    """The loggers of a run: ``metrics.csv``, W&B's unless it is off, the user's own, TensorBoard's where wanted."""
     csv, stop = CSVMetrics(folder), signals.stop_by_tracker
     own = with_wandb(_loggers(given), folder, wandb, config, stop, csv=csv, checkpoints=wandb_checkpoints)
     return [csv, *own, *([tensorboard_logger(folder)] if tensorboard else [])]

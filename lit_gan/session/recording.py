@@ -76,13 +76,7 @@ class Recording:
         self.run.release()
 
     def end_by(self, ending: BaseException, rounds: int, planned: int | None = None) -> None:
-        """Marks how training ended before its time, says how it goes on, and queues a preempted job again.
-
-        Args:
-            ending: What ended it.
-            rounds: How many there had been; a folder that nothing was trained in is removed after a user's error.
-            planned: How many there were to be, where that is known.
-        """
+        """Marks how training ended before its time, says how it goes on, and queues a preempted job again."""
         if isinstance(ending, UserError) and (self.resumed or rounds in (0, self.first_round)):
             self.take_back()
             return

@@ -24,13 +24,6 @@ def check_options(sweep: Sweep, file: str) -> None:
     """Parses commands of trials in which every value occurs; those that run another program are left to that.
 
     Of a parameter with more than eight values the first eight are parsed, of a range both ends.
-
-    Args:
-        sweep: What the sweep's file says.
-        file: The file as the user named it.
-
-    Raises:
-        UserError: If there is no such option, or it does not take one of the values.
     """
     for point in points_to_check(search_space(sweep.parameters)):
         words = trial_command(sweep.command, sweep.program, point, Path("arguments.json"))

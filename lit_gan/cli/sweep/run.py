@@ -29,11 +29,7 @@ from lit_gan.tuning.trial_environment import shares_of_devices
 
 
 def run(options: argparse.Namespace) -> int:
-    """Checks everything, and then works.
-
-    Raises:
-        UserError: Whatever is wrong with the sweep file, its parameters or the journal.
-    """
+    """Checks everything, and then works."""
     logging.set_verbosity(logging.ERROR)
     _print_what_cannot_be_encoded()
     sweep = load_sweep(find(options.file, "sweeps"))

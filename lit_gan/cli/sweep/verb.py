@@ -13,12 +13,7 @@ _MOST_WORKERS = 1024
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Runs a sweep to its end (0), or until it is preempted (75) or interrupted (130): the same command goes on.
-
-    Raises:
-        UserError: When the sweep's file, its command or its journal cannot be used, or Optuna is not installed.
-        RunError: When no trial ran to its end.
-    """
+    """Runs a sweep to its end (0), or until it is preempted (75) or interrupted (130): the same command goes on."""
     try:
         options = _parser(verb).parse_args(arguments)
     except SystemExit as ending:  # --help

@@ -58,11 +58,7 @@ class Command:
         return self._parsed[self.verb]
 
     def build(self) -> None:
-        """Seeds this process, and builds the model, the data and everything else that is named.
-
-        Raises:
-            UserError: What a class says of its arguments.
-        """
+        """Seeds this process, and builds the model, the data and everything else that is named."""
         if self.options.seed_everything is not False:
             seed = None if self.options.seed_everything is True else self.options.seed_everything
             self.options.seed_everything = seed_everything(seed, workers=True)
@@ -110,11 +106,7 @@ class Command:
 
 
 def parser_of(verb: str) -> tuple[Parser, list[str]]:
-    """The parser of a verb, and which of its options the method of the Trainer takes.
-
-    Args:
-        verb: ``fit``, ``validate``, ``test`` or ``predict``.
-    """
+    """The parser of a verb, and which of its options the method of the Trainer takes."""
     parser = _parser()
     parser.add_argument(
         "--seed_everything",

@@ -16,14 +16,6 @@ def load_initial_weights(model: LightningModule, path: str | Path, part: Part | 
     """Gives a model that is about to be trained the weights of a checkpoint: those as trained, of both players.
 
     An average of the generator's weights that the checkpoint keeps is left there: a new run keeps its own.
-
-    Args:
-        model: As configured.
-        path: A checkpoint, or a run folder.
-        part: Whose weights alone; ``None`` for all.
-
-    Raises:
-        UserError: If there is no such checkpoint or part, or if the weights do not fit.
     """
     state: dict[str, Tensor] = load_checkpoint(path)["state_dict"]
     module: nn.Module = model

@@ -30,15 +30,7 @@ from lit_gan.session.recording import Recording, say_where_the_profile_is
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Runs one of the four verbs.
-
-    Args:
-        verb: Which.
-        arguments: What follows it on the command line.
-
-    Returns:
-        The exit code.
-    """
+    """Runs one of the four verbs."""
     started = time.monotonic()
     silence_what_users_cannot_mend()
     try:

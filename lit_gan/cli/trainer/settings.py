@@ -36,15 +36,7 @@ class TrainerSettings:
 
 
 def trainer_settings(verb: str, arguments: list[str]) -> TrainerSettings:
-    """Parses a command as it will be parsed when it runs.
-
-    Args:
-        verb: ``fit``, ``validate``, ``test`` or ``predict``.
-        arguments: What follows it.
-
-    Raises:
-        UserError: Whatever is wrong with its options.
-    """
+    """Parses a command as it will be parsed when it runs."""
     silence_what_users_cannot_mend()
     with completed_arguments(verb, arguments) as complete:
         command = Command(verb, complete, _NOT_GIVEN)

@@ -13,15 +13,7 @@ _LIGHTNINGS_EPOCHS = 1000  # where nothing else is said
 
 
 def check_start(options: Any, arguments: list[str]) -> None:
-    """Decides between going on from a checkpoint and beginning with its weights: what is typed beats a configuration.
-
-    Args:
-        options: The parsed options of ``fit``; what does not count is taken out.
-        arguments: What was typed behind the verb.
-
-    Raises:
-        UserError: If both are asked for in one place, or a part of no weights, or if not one round would be trained.
-    """
+    """Goes on from a checkpoint or begins with its weights; what is typed beats a configuration."""
     if options.get(_GOES_ON) is not None and options.get(_BEGINS) is not None:
         typed = [name for name in (_GOES_ON, _BEGINS) if is_typed(f"--{name}", arguments)]
         if len(typed) != 1:

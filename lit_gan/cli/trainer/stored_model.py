@@ -28,20 +28,7 @@ def configurations(
     allowed: list[str],
     folder: Path,
 ) -> list[str]:
-    """The configurations of a command that starts from a checkpoint, the first one first.
-
-    Args:
-        verb: Which.
-        checkpoint: The checkpoint.
-        run: The run folder that it lies in, if it does.
-        configs: The configurations that are given.
-        flags: All other arguments.
-        allowed: The modules that ``--allow`` names.
-        folder: Where what the checkpoint says may be written as a file.
-
-    Raises:
-        UserError: If the checkpoint, or the configuration of its run, names what may not be imported.
-    """
+    """The configurations of a command that starts from a checkpoint, the first one first."""
     policy = ImportPolicy.allowing(allowed, typed=[*_typed_in_files(configs), *_typed_in_flags(flags)])
     of_the_run = [] if configs or run is None else [str(run / "config.yaml")]
     for name in of_the_run:

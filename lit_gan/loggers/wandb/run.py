@@ -175,11 +175,7 @@ class RunAtWandb(Logger):
 
     @rank_zero_only
     def begin(self) -> None:
-        """Begins the run; offline it waits, unless it is to be live, or a module that was imported may use W&B itself.
-
-        Raises:
-            UserError: If the server is asked for, and does not accept the API key, or there is none.
-        """
+        """Begins the run. Offline it waits, unless it is to be live, or an imported module may use W&B itself."""
         self._live |= "wandb" in sys.modules
         if not self._waits:
             self.begun()
@@ -201,12 +197,7 @@ class RunAtWandb(Logger):
 
     @rank_zero_only
     def close(self, *, exit_code: int) -> None:
-        """Ends the run; afterwards everything is at the server, or told how it gets there.
-
-        Args:
-            exit_code: 0 is well, ``PREEMPTED`` (75) that it will be gone on with (W&B gives a trial of a sweep to the
-                next agent that asks), any other a failure.
-        """
+        """Ends the run; afterwards everything is at the server, or told how it gets there."""
         if self._run is None and not self._held:  # nothing was logged
             return
         if self.begun().disabled:

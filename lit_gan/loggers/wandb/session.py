@@ -31,9 +31,6 @@ def session_settings() -> dict[str, Any]:
     """W&B's settings for a run that must not wait for its server, nor talk over its progress bar.
 
     WANDB_INIT_TIMEOUT and WANDB_FINISH_TIMEOUT, in seconds, change how long the server is waited for.
-
-    Raises:
-        UserError: If one of them is no number of seconds.
     """
     return {
         "silent": True,
@@ -63,12 +60,7 @@ def run_settings(given: Any, on_stop: Callable[[], None] | None) -> Any:
 
 
 def begin_run(arguments: dict[str, Any], *, offline: bool, stage: Path) -> "Run":
-    """Begins a run at the server, or else in a folder; one that keeps nothing where not even that can be written.
-
-    Raises:
-        UserError: If the server, or W&B's client, does not accept the API key, or there is none, and no agent of W&B
-            started this process.
-    """
+    """Begins a run at the server, or else in a folder; one that keeps nothing where not even that can be written."""
     import wandb  # two seconds of imports that a run without W&B need not pay  # noqa: PLC0415
 
     if not os.environ.get("WANDB_MODE", "online"):
