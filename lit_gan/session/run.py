@@ -56,7 +56,8 @@ class Run(RunLayout):
         >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
         >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(8,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     trainer = Run(folder, wandb="off").trainer(max_steps=2, accelerator="cpu", enable_progress_bar=False)
+        ...     quiet = {"enable_progress_bar": False, "enable_model_summary": False}
+        ...     trainer = Run(folder, wandb="off").trainer(max_steps=2, accelerator="cpu", **quiet)
         ...     trainer.fit(gan, DigitsDataModule())  # doctest: +ELLIPSIS
         lit-gan: finished 2 rounds in 0:... min (max_steps=2):
         ...
