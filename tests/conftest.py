@@ -8,18 +8,21 @@ from contextlib import nullcontext
 # Before torch is imported: one thread, so that sums are formed in the same order on every machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["WANDB_MODE"] = "disabled"
+os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # as the command sets it
 
 import distribution
 import pytest
 import torch
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
-from nursery import nursery
+from nursery import nursery, start_afresh
 from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
 from started import queue, start_python  # noqa: F401 -- fixtures
 from wandb_server import server  # noqa: F401 -- a fixture
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):  # a process of pytest-xdist
+        start_afresh()
     # A shell starts what it puts into the background deaf to Ctrl-C, and all processes of the tests would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # True of the untrained generators that most tests draw from; the tests of these warnings expect them by name. Here,

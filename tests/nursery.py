@@ -62,7 +62,6 @@ _LIBRARIES = (
     "torch.distributed.launcher.api",
     "torch.utils.tensorboard",
     "torchvision",
-    "wandb",
 )
 _COMMAND = "lit_gan.cli.main"  # and where its verbs stand
 _LIGHT = "fake_trial.py"  # imports next to nothing: as itself it starts, and above all ends, sooner than as a fork
@@ -108,6 +107,11 @@ def nursery(command: bool = True) -> Iterator[None]:
         yield
     finally:
         subprocess.Popen._execute_child = before  # type: ignore[attr-defined]
+
+
+def start_afresh() -> None:
+    """From here on this process, a fork itself, starts others as Python does, but within `nursery`."""
+    subprocess.Popen._execute_child = _real  # type: ignore[attr-defined]
 
 
 def _found() -> None:

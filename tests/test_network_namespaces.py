@@ -78,6 +78,6 @@ def test_what_cannot_be_made_is_told_and_leaves_nothing(
         broken.__enter__()
     listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
     assert not any(name in listed for name in broken.names)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
     with pytest.raises(NoNamespacesError, match="there is no ip"):
         broken.__enter__()

@@ -163,6 +163,9 @@ def _dispatch(arguments: list[str]) -> int:
         if code is not None:
             return code
     _add_the_working_directory()
+    # A rank may ask a store that has just gone with its host: torch would print a page of C++ frames beside our line.
+    if "torch" not in sys.modules:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     run: Callable[[str, list[str]], int] = import_module(_VERBS[verb][0]).main
     return run(verb, arguments[1:])
 

@@ -11,7 +11,14 @@ _SHOWN = 4  # differing keys named in a message
 _ABSENT = "nothing"
 # What later versions write into a configuration that says no more than an earlier one's without it: a run of theirs
 # goes on. Options that were added, by their neutral value; and defaults that once were null, and now name their class.
-_ADDED: dict[str, Any] = {"penalties": [], "augment": None}
+_ADDED: dict[str, Any] = {
+    "penalties": [],
+    "augment": None,
+    "batch_norm": False,
+    "pixel_mean_clip": 1e-7,
+    "half_life": None,
+    "horizon": None,
+}
 _NAMED: dict[str, Any] = {
     "latent": {
         "class_path": "lit_gan.latents.Uniform",

@@ -22,6 +22,7 @@ from lit_gan.runs.heartbeat import Heartbeat
 from lit_gan.runs.resume import choose_run_folder
 from lit_gan.runs.shown_path import shown
 from lit_gan.session.ending import Ending
+from lit_gan.session.errors import told_to_the_user
 
 #: Where the runs are.
 RUNS = "runs"
@@ -55,7 +56,8 @@ class Recording:
         starter: Starter = "command",
     ) -> None:
         self._unused = UnusedRun(Path(run_dir or Path(RUNS, name)))
-        self.run, self.resumed = choose_run_folder(RUNS, name, config, resume=resume, run_dir=run_dir)
+        with told_to_the_user():  # of a full disk
+            self.run, self.resumed = choose_run_folder(RUNS, name, config, resume=resume, run_dir=run_dir)
         self._config, self._seed = config, seed
         self._starter = starter
         self._anew = resume == "never"

@@ -39,7 +39,7 @@ def _check_same(one: Path, other: Path) -> None:
 
 def _files(run: Path) -> dict[str, bytes]:
     """Everything of a run that a refused command must not touch."""
-    own = ("run.json", "environment.json")  # how it stands, and on what it was last started
+    own = ("run.json", "environment.json", "run.lock")  # how it stands, on what it was last started, who had it last
     return {str(path): path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name not in own}
 
 

@@ -16,7 +16,17 @@ _ALL = [(page, arguments) for page in PAGES for arguments in (*commands(page), *
 _RUNS = sorted({tuple(arguments) for page in PAGES for arguments in commands(page) if arguments[:1] == ["fit"]})
 _SAMPLES = sorted({tuple(arguments) for page in PAGES for arguments in commands(page) if arguments[:1] == ["sample"]})
 # Made by the reader on the page; run by test_how_to.py, and test_sweep.py of the command line.
-_OF_THE_READER = ("my_gan.yaml", "my_data.yaml", "pictures.yaml", "sevens.yaml", "mine.yaml", "runs/best.yaml")
+_OF_THE_READER = (
+    "my_gan.yaml",
+    "my_data.yaml",
+    "pictures.yaml",
+    "sevens.yaml",
+    "mine.yaml",
+    "runs/best.yaml",
+    "evaluation.yaml",
+    "paired.yaml",
+    "--model.init_args.penalties+=my_penalty.Offset",
+)
 
 
 @pytest.mark.parametrize(

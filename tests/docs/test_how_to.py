@@ -33,7 +33,7 @@ _SHORT = [
 def reader(tmp_path: Path, monkeypatch: Any) -> Path:
     """A reader's folder, where `lit-gan` finds the modules that are written there."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", [*sys.path])  # what the command adds goes with the test
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])  # what the command adds goes with the test
     return tmp_path
 
 

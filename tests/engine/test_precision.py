@@ -44,8 +44,8 @@ def test_an_overflow_of_one_player_leaves_the_other_alone() -> None:
 
     gan = linear_gan()
     before = {name: value.clone() for name, value in gan.state_dict().items()}
-    gan.auxiliary_loss = lambda player, x, condition: (  # type: ignore[method-assign]
-        Overflowing.apply(gan.discriminator.w) if player == "discriminator" else None
+    gan.auxiliary_loss = lambda turn: (  # type: ignore[method-assign]
+        Overflowing.apply(gan.discriminator.w) if turn.player == "discriminator" else None
     )
     plugin = _fit(gan, rounds=1)
     assert plugin.scalers["discriminator"].get_scale() == 4.0

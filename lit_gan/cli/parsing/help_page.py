@@ -22,7 +22,7 @@ _PAGES: dict[str, tuple[str, str, dict[str, str]]] = {
             "--data.init_args.root DIR": "where the data set lies",
             "--data.init_args.batch_size N": "examples in a minibatch",
             "--model.init_args.optimizer_g.init_args.lr X": "G's learning rate; optimizer_d: D's",
-            "--model.init_args.objective NAME": "Minimax, NonSaturating, LeastSquares, Hinge, Wasserstein, RelativisticPairing",  # noqa: E501
+            "--model.init_args.objective NAME": "NonSaturating, Minimax, LeastSquares, Hinge, Wasserstein, ...",
             "--trainer.max_epochs N": "passes over the data; --trainer.max_steps N: rounds",
             "--trainer.devices N": "how many devices, one process each",
             "--trainer.precision 16-mixed": "or bf16-mixed, 32-true",

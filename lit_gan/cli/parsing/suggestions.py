@@ -25,6 +25,8 @@ _BASES_OF_ROOTS = {
 }
 #: The class of each argument by its path, ``init_args`` left out: what the configurations and options name so far.
 Classes = Mapping[tuple[str, ...], str]
+# Public for readers who derive from it: with no training step of its own it is nothing to choose.
+_BASES = ("RoundModule",)
 
 
 def did_you_mean(names: Iterable[str], dashes: str = "--") -> str:
@@ -140,7 +142,7 @@ def offered_classes() -> list[str]:
         f"{module}.{name}"
         for module in OFFERED_IN
         for name, definition in classes_in(module).items()
-        if definition.module.startswith("lit_gan.") and not is_abstract(definition)
+        if definition.module.startswith("lit_gan.") and name not in _BASES and not is_abstract(definition)
     ]
 
 

@@ -58,9 +58,9 @@ def _raised(error: BaseException) -> UserError | None:
             text = " ".join(str(cause).split()).rstrip(".")
             kind = "" if text and isinstance(cause, (ValueError, ImportError)) else f"{type(cause).__name__}: "
             fault = f"{kind}{text}".removesuffix(": ")
-            place = (
-                "" if isinstance(cause, ImportError) else place_of(cause)
-            )  # a package to install: no code to look at
+            ours = type(own[0].f_locals["self"]).__module__.startswith("lit_gan.")
+            # Of a package to install, a reader of ours need not look at code.
+            place = "" if ours and isinstance(cause, ImportError) else place_of(cause)
             return UserError(f"{_name(type(own[0].f_locals['self']))} cannot be built: {fault}{place}.")
     return None
 

@@ -225,7 +225,7 @@ def test_the_journal_of_a_sweep_is_looked_at_before_its_workers_are_queued(sbatc
     for number in range(2):
         assert lit_gan("submit", *options).code == 0
         sbatch.unlink()
-        study.take("me", 2, lambda _: True)
+        study.take("me", 2)
         study.complete(number, 0.5)
     over = "--storage here/mine.journal: all 2 trials are over; give a larger --count, or another file."
     assert _refused(*options) == over
