@@ -15,6 +15,7 @@ from lit_gan.errors import UserError
 
 # jsonargparse's report of what a constructor raised, a package that is not installed among it.
 _PROBLEM = re.compile(r"Problem with given class_path '([^']*)': (.*?)(?= - Expected a <class 'NoneType'>|$)")
+_LIBRARIES = ("lit_gan", "lightning", "torch", "torchmetrics", "torchvision")
 _BUILDERS = ("jsonargparse.", "lightning.pytorch.cli", "lit_gan.cli.")
 
 
@@ -58,9 +59,9 @@ def _raised(error: BaseException) -> UserError | None:
             text = " ".join(str(cause).split()).rstrip(".")
             kind = "" if text and isinstance(cause, (ValueError, ImportError)) else f"{type(cause).__name__}: "
             fault = f"{kind}{text}".removesuffix(": ")
-            ours = type(own[0].f_locals["self"]).__module__.startswith("lit_gan.")
-            # Of a package to install, a reader of ours need not look at code.
-            place = "" if ours and isinstance(cause, ImportError) else place_of(cause)
+            package = type(own[0].f_locals["self"]).__module__.partition(".")[0]
+            # For a package to install nobody need look at a library's code.
+            place = "" if isinstance(cause, ImportError) and package in _LIBRARIES else place_of(cause)
             return UserError(f"{_name(type(own[0].f_locals['self']))} cannot be built: {fault}{place}.")
     return None
 
