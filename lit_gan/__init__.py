@@ -11,6 +11,7 @@ from lit_gan import earlier_import_paths
 if TYPE_CHECKING:
     from lit_gan.engine.rounds import RoundModule as RoundModule
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
+    from lit_gan.extensions.inference import InferenceNetwork as InferenceNetwork
     from lit_gan.gan import GAN as GAN
     from lit_gan.session.run import Run as Run
 
@@ -19,13 +20,14 @@ __version__ = "0.1.0"
 _DEFINED_IN = {
     "GAN": "lit_gan.gan",
     "ConditionalGAN": "lit_gan.extensions.conditional",
+    "InferenceNetwork": "lit_gan.extensions.inference",
     "RoundModule": "lit_gan.engine.rounds",
     "Run": "lit_gan.session.run",
 }
 
 earlier_import_paths.install()
 
-__all__ = ["GAN", "ConditionalGAN", "RoundModule", "Run", "__version__"]
+__all__ = ["GAN", "ConditionalGAN", "InferenceNetwork", "RoundModule", "Run", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -44,6 +44,7 @@ class GenerativeModule(LoadableModule):
 
     # What TorchScript would compile although it is not called.
     __jit_unused_properties__ = [*LoadableModule.__jit_unused_properties__, "_float_dtype"]  # noqa: RUF012
+    known_as = "GAN"
 
     def __init__(self, generator: nn.Module, latent: Latent | None = None) -> None:
         super().__init__()

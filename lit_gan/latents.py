@@ -104,6 +104,23 @@ class Latent(ABC):
         """
         return torch.lerp(start, end, fractions[:, None])
 
+    def onto_support(self, values: Tensor) -> Tensor:
+        """Any numbers as latents that could be drawn, differentiably: what an encoder ends in.
+
+        Args:
+            values: ``(N, size)``, of any size of number.
+
+        Returns:
+            A tensor ``(N, size)`` within the distribution's own range.
+
+        Raises:
+            UserError: If the distribution has not said how: a subclass overrides this.
+        """
+        raise UserError(
+            f"the latent {type(self).__name__} has no inverse: nothing says which range an encoder's output must have: "
+            "expected Uniform, Normal or Spherical, or a method onto_support(values) of its class."
+        )
+
 
 def _device_of(generator: torch.Generator | None) -> torch.device:
     return torch.device("cpu") if generator is None else generator.device
@@ -140,6 +157,10 @@ class Uniform(Latent):
         unit = torch.rand(shape, generator=generator, device=_device_of(generator), dtype=dtype)
         return unit.mul_(self.high - self.low).add_(self.low)
 
+    def onto_support(self, values: Tensor) -> Tensor:
+        """A sigmoid, stretched onto [low, high]."""
+        return self.low + (self.high - self.low) * values.sigmoid()
+
 
 class Normal(Latent):
     """Independent normal coordinates.
@@ -172,6 +193,10 @@ class Normal(Latent):
         standard = torch.randn(shape, generator=generator, device=_device_of(generator), dtype=dtype)
         return standard.mul_(self.std).add_(self.mean)
 
+    def onto_support(self, values: Tensor) -> Tensor:
+        """The numbers themselves: all can be drawn."""
+        return values
+
 
 class Spherical(Latent):
     r"""Uniform on the sphere of radius :math:`\sqrt{size}`, where a standard normal concentrates in many dimensions.
@@ -191,6 +216,10 @@ class Spherical(Latent):
         """See :meth:`Latent.draw`."""
         direction = torch.randn(shape, generator=generator, device=_device_of(generator), dtype=dtype)
         return torch.nn.functional.normalize(direction, dim=1).mul_(math.sqrt(self.size))
+
+    def onto_support(self, values: Tensor) -> Tensor:
+        """The nearest points of the sphere."""
+        return torch.nn.functional.normalize(values, dim=1) * math.sqrt(self.size)
 
     def between(self, start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
         r"""The latents on the great circle, at an even pace: the straight line would leave the sphere.

@@ -137,3 +137,19 @@ def test_a_pass_in_order_draws_each_block_once() -> None:
     for start in range(0, 3000, 60):
         one.rows(range(start, start + 60))
     assert latent.draws == 3
+
+
+@pytest.mark.parametrize("latent", [Uniform(3, low=-1, high=2), Normal(3, mean=5, std=2), Spherical(3)])
+def test_what_could_be_drawn_is_onto_its_support(latent: Latent) -> None:
+    values = (50 * torch.randn(200, 3, dtype=torch.float64)).requires_grad_()
+    latents = latent.onto_support(values)
+    latents.sum().backward()
+    assert values.grad is not None
+    assert latents.shape == values.shape
+    if isinstance(latent, Uniform):
+        assert torch.equal(latent.onto_support(torch.zeros(1, 3)), torch.full((1, 3), 0.5))
+        assert -1 <= latents.min() < latents.max() <= 2
+    elif isinstance(latent, Spherical):
+        assert torch.allclose(latents.norm(dim=1), torch.tensor(3.0, dtype=torch.float64).sqrt())
+    else:
+        assert torch.equal(latents, values)

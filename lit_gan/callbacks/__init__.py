@@ -3,6 +3,7 @@
 from lit_gan.callbacks.ema import GeneratorEMA as GeneratorEMA
 from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation as GenerativeEvaluation
 from lit_gan.callbacks.graceful_stop import GracefulStop as GracefulStop
+from lit_gan.callbacks.inference_evaluation import InferenceEvaluation as InferenceEvaluation
 from lit_gan.callbacks.interpolation import Interpolation as Interpolation
 from lit_gan.callbacks.numeric_guard import NumericGuard as NumericGuard
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation as ParzenEvaluation

@@ -11,7 +11,7 @@ from lit_gan.cli.parsing.run_arguments import run_folder_of
 from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
-from lit_gan.gan import GAN
+from lit_gan.generative import GenerativeModule
 from lit_gan.runs.checkpoint_files import resolve_checkpoint
 
 
@@ -19,7 +19,7 @@ def draw(options: argparse.Namespace) -> str:
     """Draws samples and writes them."""
     if options.out is not None:
         check_target(Path(options.out), (*PICTURES, *TENSORS))
-    gan = GAN.load_from_checkpoint(options.checkpoint, map_location="cpu", allow=options.allow)
+    gan = GenerativeModule.load_from_checkpoint(options.checkpoint, map_location="cpu", allow=options.allow)
     condition = _condition(gan, options.condition, options.num)
     if condition is None and options.num > 0:
         condition = gan.sample_condition(options.num)
@@ -37,7 +37,7 @@ def draw(options: argparse.Namespace) -> str:
     return write_beside((run or Path()) / "samples.png", samples, grid)
 
 
-def _condition(gan: GAN, given: str | None, num: int) -> torch.Tensor | None:
+def _condition(gan: GenerativeModule, given: str | None, num: int) -> torch.Tensor | None:
     if given is None:
         return None
     if not isinstance(gan, ConditionalGAN):

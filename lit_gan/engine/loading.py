@@ -5,7 +5,7 @@ import os
 from argparse import ArgumentError
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from lightning.pytorch import LightningModule
@@ -30,6 +30,7 @@ class LoadableModule(LightningModule):
 
     # What TorchScript would compile although it is not called.
     __jit_unused_properties__ = [*LightningModule.__jit_unused_properties__, "seed"]  # noqa: RUF012
+    known_as: ClassVar[str] = ""  # what the user calls this kind of module, where it is not the name of the class
 
     def __init__(self) -> None:
         super().__init__()
@@ -154,8 +155,8 @@ class LoadableModule(LightningModule):
         if not (isinstance(found, type) and issubclass(found, cls)):
             class_path = content[cls.CHECKPOINT_HYPER_PARAMS_KEY]["_class_path"]
             raise UserError(
-                f"checkpoint {path} holds a {class_path}, which is no {cls.__name__}: load it with the class that it "
-                "was saved from."
+                f"checkpoint {path} holds a {class_path}, which is no {cls.known_as or cls.__name__}: load it with the "
+                "class that it was saved from."
             )
         return found
 

@@ -34,3 +34,24 @@ def neighbour_distance(x: Tensor, num: int | None = None) -> float:
     sums = DenseSums(x[:rows], ())
     sums.add(x[rows:num], torch.ones(num - rows, dtype=torch.int64, device=x.device))
     return float(sums.nearest.median())
+
+
+def nearest_rows(x: Tensor, among: Tensor, rows_at_once: int = 1000) -> Tensor:
+    """For each row the number of the nearest other one, by Euclidean distance; of equals the first.
+
+    Args:
+        x: ``(N, D)``.
+        among: ``(M, D)``.
+        rows_at_once: How many rows of ``x`` are compared at once: bounds the memory.
+
+    Returns:
+        A tensor ``(N,)`` of whole numbers in [0, M).
+
+    Example:
+        >>> nearest_rows(torch.tensor([[0.0], [4.0]]), torch.tensor([[3.0], [1.0]])).tolist()
+        [1, 0]
+    """
+    squares = among.square().sum(dim=1)
+    starts = range(0, len(x), rows_at_once)
+    # But for |x|^2, which is the same in a row.
+    return torch.cat([(squares - 2 * x[i : i + rows_at_once] @ among.T).argmin(dim=1) for i in starts])

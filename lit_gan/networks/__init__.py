@@ -1,7 +1,8 @@
-"""Generators and discriminators: plain ``nn.Module``s, tensors in and tensors out, and how their weights are drawn."""
+"""Generators, discriminators and encoders: plain ``nn.Module``s, tensors in and out; how their weights are drawn."""
 
 from lit_gan.networks.conv import ConvGenerator as ConvGenerator
 from lit_gan.networks.conv import MaxoutConvDiscriminator as MaxoutConvDiscriminator
+from lit_gan.networks.encoder import MLPEncoder as MLPEncoder
 from lit_gan.networks.initialization import KaimingWeights as KaimingWeights
 from lit_gan.networks.initialization import NormalWeights as NormalWeights
 from lit_gan.networks.initialization import SparseWeights as SparseWeights

@@ -39,7 +39,7 @@ SECTIONS: dict[str, type] = {
 # What the data tell the model: source -> targets.
 _FROM_DATA = {
     "data.image_shape": tuple(
-        f"model.init_args.{network}.init_args.image_shape" for network in ("generator", "discriminator")
+        f"model.init_args.{network}.init_args.image_shape" for network in ("generator", "discriminator", "encoder")
     ),
     "data.num_classes": ("model.init_args.num_classes",),
 }
