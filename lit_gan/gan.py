@@ -1,7 +1,7 @@
 """Algorithm 1 of *Generative Adversarial Nets* as a LightningModule."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Self
 
@@ -120,6 +120,7 @@ class GAN(GenerativeModule, RoundModule):
         self.add_player("generator", generator, optimizer_g, schedule_g, clip_g, short="g")
         self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
         self._passes: dict[tuple[str, int], HeldOut] = {}  # over the held-out loaders, by split and number
+        self._passing: HeldOut | None = None  # the one whose batch is being taken apart
         # What looks across a batch must not mix examples with samples: such a D sees the two apart.
         whole_batch = any(isinstance(module, BatchNorm) for module in discriminator.modules())
         self._joint_forward = not (whole_batch or getattr(discriminator, "sees_whole_batch", False))
@@ -231,7 +232,8 @@ class GAN(GenerativeModule, RoundModule):
     def _evaluate(self, split: str, batch: Any, batch_idx: int, dataloader_idx: int) -> None:
         held_out = self._held_out(split, batch_idx, dataloader_idx)
         self._contracts.look_at("validation" if split == "val" else split)
-        x, z, condition = held_out.take(*self._taken_apart(batch))
+        with self._of_held_out(held_out):
+            x, z, condition = held_out.take(*self._taken_apart(batch))
         if len(x):
             with torch.autocast(self.device.type, enabled=False):
                 with self.averaged():
@@ -251,6 +253,15 @@ class GAN(GenerativeModule, RoundModule):
             share = share_of(loader, self.global_rank, self.trainer.world_size)
             self._passes[key] = HeldOut(share, self.latent_table(*key), self.objective, self.device)
         return self._passes[key]
+
+    @contextmanager
+    def _of_held_out(self, held_out: HeldOut) -> Iterator[None]:
+        """Within this context a batch is taken apart that comes from this pass."""
+        self._passing = held_out
+        try:
+            yield
+        finally:
+            self._passing = None
 
     # -- The run ----------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ A new one is one subclass of :class:`Latent` with a ``draw``; YAML names it by i
 import math
 from abc import ABC, abstractmethod
 from copy import copy
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -243,6 +243,17 @@ class Spherical(Latent):
         return (((1 - t) * angle).sin() * start + (t * angle).sin() * end) / angle.sin()
 
 
+class Drawn(Protocol):
+    """What rows can be drawn from: a latent, say."""
+
+    @property
+    def size(self) -> int:
+        """Numbers in a row."""
+
+    def sample(self, num: int, *, generator: torch.Generator | None, dtype: torch.dtype | None) -> Tensor:
+        """Rows ``(num, size)``."""
+
+
 class LatentTable:
     """An endless table of latents whose row ``i`` is a function of the seed, the position and ``i``.
 
@@ -250,7 +261,7 @@ class LatentTable:
     the table in order draws each block once.
 
     Args:
-        latent: :math:`p_z`.
+        latent: :math:`p_z`, or what else rows are drawn from.
         dtype: Type of the numbers.
         seed: The seed of the run.
         *position: What the latents are for.
@@ -261,7 +272,7 @@ class LatentTable:
         True
     """
 
-    def __init__(self, latent: Latent, dtype: torch.dtype, seed: int, *position: int | str) -> None:
+    def __init__(self, latent: Drawn, dtype: torch.dtype, seed: int, *position: int | str) -> None:
         self._latent = latent
         self._dtype = dtype
         self._seed = seed

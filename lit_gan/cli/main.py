@@ -31,6 +31,7 @@ _VERBS = {
     "baselines": ("lit_gan.cli.baselines", "score real images, k-means centres and noise on a data set's protocol"),
     "sweep": ("lit_gan.cli.sweep.verb", "run a W&B sweep file on one's own machines, without a server"),
     "sample": ("lit_gan.cli.sample", "draw a grid of samples from a checkpoint, no data needed"),
+    "complete": ("lit_gan.cli.complete", "fill in what is hidden of a picture, by the checkpoint of an InpaintingGAN"),
     "submit": ("lit_gan.cli.submit.verb", "queue a command on a Slurm cluster, or run the same job here"),
 }
 
@@ -40,6 +41,7 @@ _CALLED_ELSEWHERE = {
     **dict.fromkeys(("train", "run", "resume"), "fit"),
     **dict.fromkeys(("eval", "evaluate", "valid", "score"), "validate"),
     **dict.fromkeys(("generate", "infer", "inference"), "sample"),
+    **dict.fromkeys(("inpaint", "fill"), "complete"),
     **dict.fromkeys(("tune", "search", "agent"), "sweep"),
     **dict.fromkeys(("sbatch", "slurm", "launch"), "submit"),
 }

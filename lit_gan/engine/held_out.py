@@ -67,6 +67,10 @@ class HeldOut:
         own = slice(len(places))
         return x[own], self._latents.rows(places).to(x.device), None if condition is None else condition[own]
 
+    def next_places(self, rows: int) -> range:
+        """Where the rows of the next batch stand, of repeats as if the list went on."""
+        return Share(self._share.rank, self._share.world_size).places(self._rows, rows)
+
     def update(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         """Adds what D says of a batch.
 

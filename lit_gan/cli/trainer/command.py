@@ -13,6 +13,7 @@ from torch import nn
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.extensions.inference
+import lit_gan.extensions.inpainting
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
 from lit_gan.cli.parsing.as_typed import told_as_typed
 from lit_gan.cli.parsing.explanation import ArgumentError
