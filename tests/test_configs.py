@@ -21,7 +21,8 @@ from lit_gan.networks.layers import DenseLayer
 
 _NAMES = shipped_names("configs")
 _INFERENCE = {"digits_inference": "quickstart", "mnist_inference": "mnist"}  # and the GAN that each stands on
-_MNIST = ("mnist", "mnist_conditional", "mnist_inference")
+_INPAINTING = ("digits_inpainting", "mnist_inpainting")
+_MNIST = ("mnist", "mnist_conditional", "mnist_inference", "mnist_inpainting")
 _TFD = ("tfd_pretrain", "tfd")
 _CIFAR10 = ("cifar10_fc", "cifar10_conv")
 _PAPER = ("mnist", *_TFD, *_CIFAR10)
@@ -252,7 +253,8 @@ def _check_optimizers(gan: Any, rate: float) -> None:
 def test_every_configuration_is_trained_here() -> None:
     folder = Path(__file__).parents[1] / "configs"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == _NAMES
-    assert set(_NAMES) == {*_PAPER, *_INFERENCE, "mnist_conditional", "quickstart", "quickstart_conditional"}
+    conditional = ("mnist_conditional", "quickstart_conditional", *_INPAINTING)
+    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *conditional, "quickstart"}
 
 
 @pytest.mark.usefixtures("_data")

@@ -27,7 +27,8 @@ class InpaintingGAN(GAN):
 
     so what is visible stays exactly; D tells :math:`(\hat x, m)` from :math:`(x, m)`. In training each example has a
     mask of its own, drawn from a mixture of families; afterwards any mask will do, and each z gives another completion.
-    Without anything visible it is a GAN as any other: that is what ``sample`` draws.
+    Without anything visible it is a GAN as any other: that is what ``sample`` draws. An ``augment`` changes images, not
+    masks: one that moves pixels about, as ``DiffAugment`` does, would put them beside their masks.
 
     Args:
         generator: G with ``condition_size = (C + 1) * H * W``, the visible pixels and the mask in a row:

@@ -20,6 +20,7 @@ _OF_THE_READER = (
     "my_gan.yaml",
     "my_data.yaml",
     "pictures.yaml",
+    "halves.yaml",
     "sevens.yaml",
     "mine.yaml",
     "runs/best.yaml",

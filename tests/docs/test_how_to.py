@@ -226,3 +226,16 @@ def test_fine_tuning_begins_with_the_weights_of_the_first_run(reader: Path) -> N
 
     assert (reader / "runs" / "sevens" / "metrics.csv").is_file()
     assert names["gan"].sample(2).shape == (2, 1, 8, 8)
+
+
+@pytest.mark.slow
+def test_an_inference_network_without_data_and_an_inpainting_gan_of_halves_train(reader: Path) -> None:
+    assert _write_files(_HOW_TO / "inference.md", reader) == ["from_g_alone.yaml"]
+    assert _write_files(_HOW_TO / "inpainting.md", reader) == ["halves.yaml"]
+    off = ["--parzen.num_samples", "0", "--wandb", "off"]
+
+    for configs in (["quickstart"], ["from_g_alone.yaml"], ["digits_inpainting", "halves.yaml"]):
+        given = [word for config in configs for word in ("--config", config)]
+        assert main(["fit", *given, *_SHORT, *off]) == 0, configs
+    inpainting = GAN.load_from_checkpoint(next((reader / "runs" / "digits_inpainting").iterdir()))
+    assert inpainting.masks.weights == {"pixels": 0, "boxes": 1, "halves": 3, "stripes": 0, "nothing": 1}

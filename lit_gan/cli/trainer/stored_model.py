@@ -16,7 +16,7 @@ from lit_gan.runs.checkpoint_files import load_checkpoint
 from lit_gan.runs.shown_path import shown
 from lit_gan.session.identity import FROM_PYTHON
 
-_OF_THE_WEIGHTS = ("generator", "discriminator", "latent")
+_OF_THE_WEIGHTS = ("generator", "discriminator", "encoder", "latent")
 
 
 def configurations(
