@@ -80,9 +80,5 @@ class ReducingStrategy(DDPStrategy):
             self._launcher = self.script_launcher(self.cluster_environment)
 
     def script_launcher(self, cluster_environment: ClusterEnvironment) -> ScriptLauncher:
-        """What starts the processes where the script is started once for each.
-
-        Args:
-            cluster_environment: Lightning's.
-        """
+        """What starts the processes where the script is started once for each."""
         return ScriptLauncher(cluster_environment, self.num_processes, self.num_nodes)

@@ -18,11 +18,7 @@ from lit_gan.tuning.sweep_file import Sweep
 
 
 def write_results(study: SweepStudy, best: FrozenTrial, names: Mapping[str, str]) -> dict[str, Path]:
-    """Writes them beside the journal; the files and the best run's folder, by what they are.
-
-    Raises:
-        UserError: When the disk is full.
-    """
+    """Writes them beside the journal; the files and the best run's folder, by what they are."""
     sweep, layout, trials = study.sweep, study.layout, study.trials()
     plots = {kind: layout.plot(kind) for kind in ("history", "parallel", "importances")}
     with os_errors_as_user_errors(layout.journal.parent):

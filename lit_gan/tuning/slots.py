@@ -77,10 +77,7 @@ class Slots:
     def turn(self) -> bool:
         """Looks at every trial, fills the free slots, and waits a moment; False when there is nothing left to do.
 
-        Raises:
-            UserError: When the sweep cannot go on: its first trial is refused, its metric is never logged, its
-                first trials all fail, or the disk is full. What has ended is kept, and what has not is left to be gone
-                on with.
+        When the sweep cannot go on (``UserError``), what has ended is kept, and what has not can be gone on with.
         """
         self._beat()
         for running in list(self._running):

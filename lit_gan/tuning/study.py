@@ -70,11 +70,7 @@ class SweepStudy:
 
     @classmethod
     def begin(cls, sweep: Sweep, layout: SweepLayout) -> "SweepStudy":
-        """Opens the journal of a sweep, or begins one.
-
-        Raises:
-            UserError: When the journal is that of another sweep, is none, or cannot be written.
-        """
+        """Opens the journal of a sweep, or begins one."""
         storage = open_journal(layout.journal)
         with os_errors_as_user_errors(layout.workers):
             layout.workers.mkdir(exist_ok=True)

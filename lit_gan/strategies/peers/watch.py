@@ -82,12 +82,7 @@ class PeerWatch:
         return None if self._loss is None else self._loss.message
 
     def start(self) -> None:
-        """Begins to beat and to watch; all ranks of the default process group do, in any order.
-
-        Raises:
-            ValueError: Without a process group.
-            RunError: If the job's store is gone already.
-        """
+        """Begins to beat and to watch; all ranks of the default process group do, in any order."""
         if self._world == 1:
             return
         # An agent of torchrun may keep its store when it starts the ranks anew.
