@@ -34,7 +34,7 @@ from lit_gan.penalties import Penalty, due_in, twice_differentiable
 from lit_gan.randomness import stream
 from lit_gan.schedules import Schedule
 from lit_gan.sharding import evaluation_loaders, share_of
-from lit_gan.strategies.ddp_gan import unsent
+from lit_gan.strategies.ddp_gan import without_gradient_sync
 
 # Defaults that the command line knows the arguments of; each GAN has its own instance.
 _UNIFORM: Latent = lazy_instance(Uniform)
@@ -321,7 +321,7 @@ class GAN(GenerativeModule, RoundModule):
         """The minibatch in pieces, each with its share of the rows; gradients travel with the last one, summed."""
         pieces = min(self.coordination.micro_batches, len(x))
         for index, piece in enumerate(cut_into_pieces(x, z, condition, pieces, turn), start=1):
-            with unsent(self.trainer.strategy) if index < pieces else nullcontext():
+            with without_gradient_sync(self.trainer.strategy) if index < pieces else nullcontext():
                 yield piece
 
     def _judge(self, x: Tensor, generated: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import ended_epochs
 
 
-def go_on_as_asked(players: Mapping[Any, Player], checkpoint: dict[str, Any], built_from: Mapping[str, Any]) -> None:
+def apply_settings(players: Mapping[Any, Player], checkpoint: dict[str, Any], built_from: Mapping[str, Any]) -> None:
     """Puts into a checkpoint's optimisers and schedulers what is asked for, where it was trained with others."""
     states = checkpoint.get("optimizer_states", ())
     if len(states) != len(players) or "lr_schedulers" not in checkpoint:

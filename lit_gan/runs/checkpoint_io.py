@@ -55,7 +55,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             remove_leftovers(target.parent, "*.ckpt")
             replace_atomically(target, partial(_write, checkpoint), kept_as=self._kept_as(target))
         except OSError as error:
-            raise RunError(_told(target, error)) from error
+            raise RunError(_write_failure(target, error)) from error
         self._whole.add(target)
 
     def load_checkpoint(
@@ -148,7 +148,7 @@ def _checksums() -> Iterator[None]:
         torch.serialization.set_crc32_options(before)
 
 
-def _told(target: Path, error: OSError) -> str:
+def _write_failure(target: Path, error: OSError) -> str:
     newest = newest_checkpoint(target.parent)
     left = "there is none before it" if newest is None else f"the earlier ones are intact, the newest is {newest.name}"
     goes_on = "starts again" if newest is None else "goes on from there"

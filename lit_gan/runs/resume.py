@@ -17,7 +17,7 @@ from lit_gan.runs.folder import FolderInUse, RunFolder
 from lit_gan.runs.layout import check_foreign
 from lit_gan.runs.ownership import Claims, owner_of
 from lit_gan.runs.record import RunRecord, read_record
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.shown_path import relative_to_cwd
 
 # How long the other ranks of an srun wait for rank 0's choice: network file systems show a new folder after
 # up to 60 s.
@@ -121,7 +121,7 @@ def _check_unfinished(folder: RunFolder) -> None:
     found = folder.read_record()
     if found.status == "finished":
         why = f" ({found.reason})" if found.reason else ""
-        path = shlex.quote(shown(folder.path))
+        path = shlex.quote(relative_to_cwd(folder.path))
         raise UserError(
             f"--resume {path}: the run has finished{why}, and nothing is left to train: for a longer one begin a new "
             f"run from its checkpoint (--ckpt_path {path} --trainer.max_epochs N), or anew with its weights "

@@ -20,9 +20,9 @@ from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.folder import RunFolder
 from lit_gan.runs.heartbeat import Heartbeat
 from lit_gan.runs.resume import choose_run_folder
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.shown_path import relative_to_cwd
 from lit_gan.session.ending import Ending
-from lit_gan.session.errors import told_to_the_user
+from lit_gan.session.errors import user_errors
 
 #: Where the runs are.
 RUNS = "runs"
@@ -56,7 +56,7 @@ class Recording:
         starter: Starter = "command",
     ) -> None:
         self._unused = UnusedRun(Path(run_dir or Path(RUNS, name)))
-        with told_to_the_user():  # of a full disk
+        with user_errors():  # of a full disk
             self.run, self.resumed = choose_run_folder(RUNS, name, config, resume=resume, run_dir=run_dir)
         self._config, self._seed = config, seed
         self._starter = starter
@@ -134,12 +134,12 @@ class Recording:
         """Tells the user that no new run is begun."""
         if self.resumed and self._speaks:
             anew = "--resume never starts anew" if self._starter == "command" else "another folder begins anew"
-            print(f"lit-gan: continuing {shown(self.run.path)} after round {self.first_round} ({anew}).")
+            print(f"lit-gan: continuing {relative_to_cwd(self.run.path)} after round {self.first_round} ({anew}).")
 
     def _say_how_to_go_on(self, ended: str) -> None:
         checkpoint = newest_checkpoint(self.run.checkpoints)
         start = "from the start" if checkpoint is None else f"after round {load_checkpoint(checkpoint)['global_step']}"
-        place = shown(self.run.path)
+        place = relative_to_cwd(self.run.path)
         way = f"--resume {place} in place of --resume never" if self._anew else f"the same {self._starter}"
         print(f"\nlit-gan: {ended} in {place}; {way} continues it {start}.")
 
@@ -155,7 +155,7 @@ class Recording:
         found = {"samples": newest, "metrics": metrics, "checkpoint": newest_checkpoint(self.run.checkpoints)}
         print(f"lit-gan: finished {own}{in_all} in {minutes}:{rest:02d} min ({ending.reason}):")
         for name, path in found.items():
-            print(f"  {name:<10} {'none' if path is None else shown(path)}")
+            print(f"  {name:<10} {'none' if path is None else relative_to_cwd(path)}")
         say_where_the_profile_is(self.run, "fit")
 
 
@@ -193,7 +193,7 @@ class UnusedRun:
 def say_where_the_profile_is(run: RunFolder, stage: str) -> None:
     """Prints where a profiler left its files of a stage, if it wrote any; a table it shows by itself."""
     for path in sorted(run.path.glob(f"{stage}-*")):
-        print(f"  {'profile':<10} {shown(path)}")
+        print(f"  {'profile':<10} {relative_to_cwd(path)}")
 
 
 def queue_again() -> None:

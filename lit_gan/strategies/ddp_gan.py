@@ -223,7 +223,7 @@ class DDPGANStrategy(ReducingStrategy):
         return super().lightning_module_state_dict()
 
 
-def unsent(strategy: Strategy) -> AbstractContextManager[None]:
+def without_gradient_sync(strategy: Strategy) -> AbstractContextManager[None]:
     """Within this context a player's gradients wait on their rank for those of a later backward pass."""
     return strategy.block_backward_sync() if isinstance(strategy, DDPGANStrategy) else nullcontext()
 

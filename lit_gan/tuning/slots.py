@@ -16,7 +16,7 @@ from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.heartbeat import BEAT_SECONDS
 from lit_gan.runs.record import RunRecord
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.shown_path import relative_to_cwd
 from lit_gan.tuning.command import json_of, trial_command
 from lit_gan.tuning.journal import os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
@@ -233,7 +233,7 @@ class Slots:
             )
 
     def _where(self, trial: Trial) -> str:
-        return f"what it printed is in {shown(self._study.layout.errors(trial.number))}"
+        return f"what it printed is in {relative_to_cwd(self._study.layout.errors(trial.number))}"
 
 
 def _error_line(process: TrialProcess) -> str:
@@ -248,4 +248,4 @@ def _logged(run: TrialRun) -> str:
     if run.folder is None:
         return "it left no run folder under runs/ with the name in WANDB_RUN_ID"
     names = run.names()
-    return f"it logs {', '.join(names)}" if names else f"there is nothing in {shown(run.folder)}/metrics.csv"
+    return f"it logs {', '.join(names)}" if names else f"there is nothing in {relative_to_cwd(run.folder)}/metrics.csv"

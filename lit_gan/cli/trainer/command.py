@@ -13,16 +13,16 @@ from torch import nn
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
-from lit_gan.cli.parsing.as_typed import told_as_typed
+from lit_gan.cli.parsing.as_typed import errors_as_typed
 from lit_gan.cli.parsing.explanation import ArgumentError
 from lit_gan.cli.parsing.interpolation import interpolated
 from lit_gan.cli.parsing.module_builder import ModuleBuilder
 from lit_gan.cli.parsing.options import FILLED_BY_DATA, add_run_options, keep_what_was_given, link_data_to_model
 from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
 from lit_gan.cli.parsing.run_arguments import run_folder_of
-from lit_gan.cli.parsing.unbuilt import built_network, told_of_what_is_built
+from lit_gan.cli.parsing.unbuilt import built_network, construction_errors
 from lit_gan.evaluation.kept_file import KEPT
-from lit_gan.session.errors import told_to_the_user
+from lit_gan.session.errors import user_errors
 
 _DEFAULT_SEED = 0  # the same command again is the same run
 
@@ -47,7 +47,7 @@ class Command:
         of_verb, self._of_the_method = parser_of(verb)
         self._parser.add_subcommands().add_subcommand(verb, of_verb)
         found = interpolated(self._parser, arguments, verb=verb, filled_later=FILLED_BY_DATA)
-        with told_as_typed(verb, arguments), found as values:
+        with errors_as_typed(verb, arguments), found as values:
             of_verb.set_defaults(defaults or {})  # not before each ${trainer.devices} has found its value
             self._parsed = self._parser.parse_args([verb, *values])
             _check_groups(of_verb, self.options)
@@ -69,7 +69,7 @@ class Command:
         for key, kind in (("model", LightningModule), ("data", LightningDataModule)):
             self._parser.add_instantiator(ModuleBuilder(key, self.options, self.config), kind)
         self._parser.add_instantiator(built_network, nn.Module)
-        with told_of_what_is_built(), told_to_the_user():
+        with construction_errors(), user_errors():
             self.built = self._parser.instantiate_classes(self._parsed)[self.verb]
 
     @property

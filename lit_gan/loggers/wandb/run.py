@@ -22,7 +22,7 @@ from lit_gan.loggers.wandb.history import picture_file, rows_of
 from lit_gan.loggers.wandb.identity import keep_run_id
 from lit_gan.loggers.wandb.pieces import STEP, Pieces
 from lit_gan.loggers.wandb.session import begin_run, finish_run, run_settings, shut_down
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.shown_path import relative_to_cwd
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -240,7 +240,7 @@ class RunAtWandb(Logger):
         if fault is not None:
             warnings.warn(
                 f"W&B has not got all of this run ({fault}); everything is in its folder, and is uploaded by: "
-                f"wandb sync --include-online {shlex.quote(shown(piece))}",
+                f"wandb sync --include-online {shlex.quote(relative_to_cwd(piece))}",
                 stacklevel=3,
             )
         elif not run.offline:
@@ -272,8 +272,8 @@ class RunAtWandb(Logger):
         if known < 0 or self._pieces.earlier or rows_of(self._folder):
             return known
         warnings.warn(
-            f"W&B has a run {run.id} already, and nothing of it is in {shown(self._folder)}: what is logged here is "
-            "added to it.",
+            f"W&B has a run {run.id} already, and nothing of it is in {relative_to_cwd(self._folder)}: what is logged "
+            "here is added to it.",
             stacklevel=2,
         )
         return -1
