@@ -13,7 +13,7 @@ from torch import Tensor
 from lit_gan.callbacks.pictures import grid_image, save_picture
 from lit_gan.errors import UserError
 from lit_gan.runs.atomic_write import replace_atomically
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 TENSORS = (".pt",)

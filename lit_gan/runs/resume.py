@@ -17,7 +17,7 @@ from lit_gan.runs.folder import FolderInUse, RunFolder
 from lit_gan.runs.layout import check_foreign
 from lit_gan.runs.ownership import Claims, owner_of
 from lit_gan.runs.record import RunRecord, read_record
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 
 # How long the other ranks of an srun wait for rank 0's choice: network file systems show a new folder after
 # up to 60 s.

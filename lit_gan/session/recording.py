@@ -19,8 +19,8 @@ from lit_gan.launch.sweep_trial import is_local_trial
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.folder import RunFolder
 from lit_gan.runs.heartbeat import Heartbeat
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.runs.resume import choose_run_folder
-from lit_gan.runs.shown_path import relative_to_cwd
 from lit_gan.session.ending import Ending
 from lit_gan.session.errors import user_errors
 

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from lit_gan.reporting.search_plots import draw_history, draw_importances, draw_parallel
 from lit_gan.runs.atomic_write import write_atomically
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
 from lit_gan.tuning.journal import os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun

@@ -16,7 +16,7 @@ from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.heartbeat import BEAT_SECONDS
 from lit_gan.runs.record import RunRecord
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import json_of, trial_command
 from lit_gan.tuning.journal import os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun

@@ -18,7 +18,7 @@ from lit_gan.errors import UserError
 from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.lock import RunLock
 from lit_gan.runs.record import read_record
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.journal import open_journal, os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.sampling import pruner_for, sampler_for

@@ -17,7 +17,7 @@ from rich.console import Console
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.cli.sweep.display import live_trials
 from lit_gan.errors import DONE, RunError, UserError
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.sampling import number_of_trials
 from lit_gan.tuning.slots import Slots

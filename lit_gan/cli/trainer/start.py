@@ -6,7 +6,7 @@ from typing import Any
 from lit_gan.cli.parsing.run_arguments import is_typed
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import ended_epochs, load_checkpoint
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 
 _GOES_ON, _BEGINS = "ckpt_path", "init_from"
 _LIGHTNINGS_EPOCHS = 1000  # where nothing else is said

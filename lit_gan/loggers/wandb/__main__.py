@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lit_gan.errors import DONE, USER_ERROR, UserError
 from lit_gan.loggers.wandb.choice import wandb_logger
 from lit_gan.runs.folder import RunFolder
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 
 
 def main(arguments: Sequence[str]) -> int:

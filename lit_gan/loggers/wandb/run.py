@@ -22,7 +22,7 @@ from lit_gan.loggers.wandb.history import picture_file, rows_of
 from lit_gan.loggers.wandb.identity import keep_run_id
 from lit_gan.loggers.wandb.pieces import STEP, Pieces
 from lit_gan.loggers.wandb.session import begin_run, finish_run, run_settings, shut_down
-from lit_gan.runs.shown_path import relative_to_cwd
+from lit_gan.runs.relative_path import relative_to_cwd
 
 if TYPE_CHECKING:
     from wandb import Run
