@@ -18,7 +18,7 @@ from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
 from lit_gan.engine.held_out import HeldOut
-from lit_gan.engine.lightning_seam import callbacks_of, round_is_logged
+from lit_gan.engine.lightning_seam import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
 from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
@@ -291,8 +291,9 @@ class GAN(GenerativeModule, RoundModule):
         if begin_training is not None and not self.has_begun:
             begin_training(pixel_means_of(data))
         self.has_begun = True
-        if not any(getattr(callback, "averages_generator", False) for callback in callbacks_of(self.trainer)):
+        if not self.keeps_average:
             self.generator_average = None  # an earlier training's: these weights will leave it behind
+        self.keeps_average = False
 
     @property
     def minibatches_per_round(self) -> int:
