@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,8 +13,7 @@ import yaml
 from lit_gan.engine.stored_configuration import escaped
 from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero, rank_in_job
-from lit_gan.launch.slurm import requeue, slurm_job
-from lit_gan.launch.sweep_trial import is_local_trial
+from lit_gan.launch.slurm import queue_again
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.folder import RunFolder
 from lit_gan.runs.heartbeat import Heartbeat
@@ -194,25 +192,6 @@ def say_where_the_profile_is(run: RunFolder, stage: str) -> None:
     """Prints where a profiler left its files of a stage, if it wrote any; a table it shows by itself."""
     for path in sorted(run.path.glob(f"{stage}-*")):
         print(f"  {'profile':<10} {relative_to_cwd(path)}")
-
-
-def queue_again() -> None:
-    """Tells Slurm to start this job again, and the user that it did; outside Slurm nothing happens.
-
-    The last thing that a process does: Slurm ends the job's present life with it. In a trial of `lit-gan sweep` it is
-    the worker's to do, which has the journal to put in order first.
-    """
-    job = slurm_job()
-    if job is None or is_local_trial():
-        return
-    if shutil.which("scontrol") is None:  # in an image, say, whose job script asks Slurm
-        print(f"lit-gan: exit code 75 asks whoever started this to queue job {job} again.", flush=True)
-        return
-    fault = requeue(job)
-    if fault is None:
-        print(f"lit-gan: job {job} is queued again.", flush=True)
-    else:
-        print(f"lit-gan: warning: job {job} is not queued again: {fault}", file=sys.stderr, flush=True)
 
 
 def _keep_traceback(error: BaseException, folder: Path) -> None:

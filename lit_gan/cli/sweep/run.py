@@ -17,6 +17,7 @@ from rich.console import Console
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.cli.sweep.display import live_trials
 from lit_gan.errors import DONE, RunError, UserError
+from lit_gan.launch.slurm import queue_again
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.sampling import number_of_trials
@@ -65,7 +66,7 @@ class _Search:
         code, requeue = (DONE, False) if self._study.is_over(self._total) else self._work()
         self._print_results(code)
         if requeue:
-            import_module("lit_gan.session.recording").queue_again()  # imports torch
+            queue_again()
         return code
 
     def _ended(self) -> int:
