@@ -33,10 +33,6 @@ class Contracts:
     Forms (types, shapes, numbers of rows) are looked at always: that is free. Values are read from the device, which is
     a wait, so only in the first round of each training and on the first batch of each held-out split. Nothing is
     computed for it that the round does not compute anyway: no network is called a further time.
-
-    Args:
-        generator: G.
-        discriminator: D, where there is one.
     """
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module | None = None) -> None:

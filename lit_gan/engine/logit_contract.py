@@ -13,12 +13,7 @@ from lit_gan.errors import UserError
 
 
 class LogitContract(NetworkContract):
-    """Holds what D says to what objectives take.
-
-    Args:
-        discriminator: D, where there is one.
-        look: What is looked at.
-    """
+    """Holds what D says to what objectives take."""
 
     kind = "logits"
     one_tensor = (

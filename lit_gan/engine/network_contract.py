@@ -11,12 +11,7 @@ from lit_gan.errors import UserError
 
 
 class NetworkContract:
-    """Holds what a network gives to rows of finite floating-point numbers, through which gradients flow.
-
-    Args:
-        name: What the network is called in messages.
-        look: What is looked at.
-    """
+    """Holds what a network gives to rows of finite floating-point numbers, through which gradients flow."""
 
     #: What the network gives.
     kind: str

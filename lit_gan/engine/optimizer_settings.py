@@ -50,12 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
-
-    Args:
-        rounds: How many rounds there have been.
-        epochs: How many epochs have ended.
-    """
+    """How far a training is."""
 
     rounds: int
     epochs: int

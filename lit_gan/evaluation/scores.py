@@ -82,9 +82,6 @@ def over_folds(results: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 class BestScore:
     """The score of the best checkpoint so far: a better one lies above it by more than the error of the difference.
 
-    Args:
-        score: Of the best checkpoint, where there is one.
-
     Example:
         >>> def score(*rows):
         ...     values = torch.tensor(rows)

@@ -158,11 +158,7 @@ class Recording:
 
 
 class UnusedRun:
-    """Knows what was there before a run folder was made, and removes the rest.
-
-    Args:
-        place: The run folder itself where the user named it, else the folder that it will be made in.
-    """
+    """Knows what was there before a run folder was made, or what it is to be made in, and removes the rest."""
 
     def __init__(self, place: Path) -> None:
         place = place.absolute()

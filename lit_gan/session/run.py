@@ -268,11 +268,7 @@ class RunTrainer(Trainer):
 
 
 class ScriptStopped(RunStopped, SystemExit):
-    """What ends a script whose training was stopped, without a traceback and with the exit code of `lit-gan fit`.
-
-    Args:
-        stop: What stopped it.
-    """
+    """What ends a script whose training was stopped, without a traceback and with the exit code of `lit-gan fit`."""
 
     def __init__(self, stop: RunStopped) -> None:
         super().__init__(stop.reason, requeue=stop.requeue)

@@ -13,11 +13,6 @@ class ModuleBuilder:
 
     Lightning 2.6 notes every linked value among the hyper-parameters, and fails where a network without
     ``image_shape`` has no place for it.
-
-    Args:
-        key: ``"model"`` or ``"data"``.
-        options: The parsed options of the verb.
-        config: The same as plain data, in which linked values of networks are noted, too.
     """
 
     def __init__(self, key: str, options: Any, config: dict[str, Any]) -> None:
