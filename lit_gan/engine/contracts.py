@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from lit_gan.engine.batches import described
 from lit_gan.engine.example_contract import ExampleContract
-from lit_gan.engine.logit_contract import LogitContract, check_loss
 from lit_gan.engine.look import Look
 from lit_gan.engine.minibatches import Minibatch
+from lit_gan.engine.network_contract import LogitContract, check_loss
 from lit_gan.engine.probabilities import ProbabilityWatch
 from lit_gan.engine.raised import one_line_errors
 from lit_gan.engine.sample_contract import SampleContract
