@@ -19,22 +19,9 @@ _FUSED_DEVICES = ("cpu", "cuda", "xpu", "mps")
 
 
 class Player:
-    """One side of the game, all but its loss.
+    """One side of the game, all but its loss; its arguments are those of :meth:`RoundModule.add_player`.
 
     Not a module: the network stays where it was in the module tree, so that checkpoint keys never depend on this class.
-
-    Args:
-        name: What the player is called, say ``"generator"``.
-        network: The player's network.
-        optimizer: Builds the optimiser from the network's parameters.
-        schedules: What changes the optimiser's rate and momentum.
-        clip: Largest L2 norm of the player's gradient, or ``None``.
-        short: What its logged numbers and the module's arguments for it end with, as in ``optimizer_g``; the name, and
-            no arguments of that form, if ``None``.
-
-    Raises:
-        UserError: If the network has nothing to train, the optimiser refuses its arguments, or ``clip`` is not
-            positive.
     """
 
     def __init__(

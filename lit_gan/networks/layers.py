@@ -200,3 +200,14 @@ class DenseStack(nn.Sequential):
             ]
             self.out_features = width
         super().__init__(*layers)
+
+
+def initial_values(
+    weight_init: float | WeightInit | Sequence[float | WeightInit],
+    bias_init: float | Sequence[float],
+    layers: int,
+    which: str,
+) -> tuple[tuple[float | WeightInit, ...], tuple[float, ...]]:
+    """How the weights and the biases of each layer begin, by the arguments ``weight_init`` and ``bias_init``."""
+    weights: tuple[float | WeightInit, ...] = per_layer("weight_init", weight_init, layers, which)
+    return weights, per_layer("bias_init", bias_init, layers, which)
