@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lit_gan.engine.optimizer_settings import Asked, Settings
+from lit_gan.engine.optimizer_settings import ConfiguredOptimizer, Settings
 from lit_gan.errors import UserError
 from lit_gan.schedules import Schedule
 
@@ -55,12 +55,12 @@ class Player:
 
     def build_optimizer(self) -> Optimizer:
         """A fresh optimiser over this player's parameters, and the schedulers on it."""
-        optimizer = self._optimizer_as_asked()
+        optimizer = self._configured_optimizer()
         self.settings, self.schedulers = Settings.of(optimizer, self.schedules)
         _prefer_fused(optimizer)
         return optimizer
 
-    def _optimizer_as_asked(self) -> Optimizer:
+    def _configured_optimizer(self) -> Optimizer:
         if not self.parameters:
             raise UserError(f"the {self.name} has no trainable parameters: expected a network that can learn.")
         try:
@@ -73,9 +73,9 @@ class Player:
         return name if self.short == self.name else f"{name}_{self.short}"
 
     @property
-    def asked(self) -> Asked:
+    def configured(self) -> ConfiguredOptimizer:
         """What the configuration asks of the optimiser and the schedules, whatever a checkpoint has."""
-        return Asked(self.name, self._optimizer_as_asked, self.schedules, self.argument("optimizer"))
+        return ConfiguredOptimizer(self.name, self._configured_optimizer, self.schedules, self.argument("optimizer"))
 
     @property
     def lightning_schedulers(self) -> list[dict[str, Any]]:

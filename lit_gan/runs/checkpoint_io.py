@@ -53,7 +53,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             remove_leftovers(target.parent, "*.ckpt")
-            replace_atomically(target, partial(_write, checkpoint), kept_as=self._kept_as(target))
+            replace_atomically(target, partial(_write, checkpoint), kept_as=self._previous_file(target))
         except OSError as error:
             raise RunError(_write_failure(target, error)) from error
         self._whole.add(target)
@@ -95,7 +95,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except OSError as error:
             warnings.warn(f"The checkpoint {path} was not removed ({error.strerror}).", stacklevel=2)
 
-    def _kept_as(self, target: Path) -> Path | None:
+    def _previous_file(self, target: Path) -> Path | None:
         """Where the file that is replaced goes on; a broken one must not take the place of the whole one before."""
         if target.name != LAST or (target not in self._whole and checkpoint_fault(target) is not None):
             return None

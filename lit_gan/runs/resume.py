@@ -72,7 +72,7 @@ def choose_run_folder(
     """
     environ = os.environ if environ is None else environ
     group = Path(runs_root) / config_name
-    asked = _folder_asked_for(resume, run_dir)
+    asked = _requested_folder(resume, run_dir)
     if not ranks.is_rank_zero(environ):
         return _join_rank_zero(group, resolved_config, asked, environ)
     if resume not in ("auto", "never"):
@@ -95,7 +95,7 @@ def choose_run_folder(
     return RunFolder.create(runs_root, config_name, resolved_config, environ=environ), False
 
 
-def _folder_asked_for(resume: str | Path, run_dir: Path | str | None) -> Path | None:
+def _requested_folder(resume: str | Path, run_dir: Path | str | None) -> Path | None:
     """The folder that the user named on the command line."""
     by_resume = None if resume in ("auto", "never") else Path(resume).absolute()
     by_run_dir = None if run_dir is None else Path(run_dir).absolute()

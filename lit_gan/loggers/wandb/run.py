@@ -323,17 +323,17 @@ class RunAtWandb(Logger):
             # Where somebody else has logged to the run, W&B's step is ahead of the rounds, and must not go back. The
             # public `run.step` asks W&B's service, which costs as much as the row itself.
             now = max(step, run._local_step)  # noqa: SLF001
-            run.log({**self._named(values), STEP: step, **when}, step=now, commit=True)
+            run.log({**self._prefixed(values), STEP: step, **when}, step=now, commit=True)
             self._sent = max(self._sent, step)
         else:
-            self._complete_summary(run, self._named(row))
+            self._complete_summary(run, self._prefixed(row))
         for name, better in _BEST.items():
             value = row.get(name)
             if isinstance(value, float) and math.isfinite(value):
                 self._best[name] = better(value, self._best.get(name, value))
-                run.summary.update(self._named({f"best/{name}": self._best[name]}))
+                run.summary.update(self._prefixed({f"best/{name}": self._best[name]}))
 
-    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _prefixed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values under their names at W&B: behind the prefix that the user's own logger was given."""
         before = f"{self.prefix}{self.LOGGER_JOIN_CHAR}" if self.prefix else ""
         return {f"{before}{name}": value for name, value in values.items()}
