@@ -53,7 +53,7 @@ class MaskMixture:
             A tensor ``(num, 1, height, width)`` of 0 and 1, on the generator's device.
         """
         device = torch.device("cpu") if generator is None else generator.device
-        weights = torch.tensor(list(self.weights.values()), device=device)
+        weights = torch.tensor(list(self.weights.values()), dtype=torch.float64, device=device)
         families = torch.multinomial(weights, num, replacement=True, generator=generator)
         # Of all families for each: what one draws does not depend on the weights of the others.
         masks = torch.stack([_FAMILIES[name](num, height, width, generator) for name in self.weights])
