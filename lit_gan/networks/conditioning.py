@@ -5,13 +5,16 @@ from torch import Tensor
 
 from lit_gan.errors import UserError
 
+_IMAGE_DIMS = 4
+
 
 def append_condition(features: Tensor, condition: Tensor | None, condition_size: int) -> Tensor:
     """``features`` with the condition's columns after its own.
 
     Args:
         features: ``(N, F)``.
-        condition: ``(N, condition_size)``, any real vectors (one-hot labels, say); None where ``condition_size`` is 0.
+        condition: ``(N, condition_size)``, any real vectors (one-hot labels, say), or images ``(N, C, H, W)`` of that
+            many values, whose pixels are the columns; None where ``condition_size`` is 0.
         condition_size: How many columns the network was built for.
 
     Returns:
@@ -31,14 +34,15 @@ def append_condition(features: Tensor, condition: Tensor | None, condition_size:
                 f"condition of shape ({features.shape[0]}, {condition_size})."
             )
         return features
+    columns = condition.flatten(1) if condition.ndim == _IMAGE_DIMS else condition
     if condition_size == 0:
         raise UserError(
             f"got a condition of shape {tuple(condition.shape)}, but the network has condition_size = 0: build it with "
-            f"condition_size = {condition.shape[-1] if condition.ndim else 1}, or give no condition."
+            f"condition_size = {columns.shape[-1] if columns.ndim else 1}, or give no condition."
         )
-    if condition.shape != (features.shape[0], condition_size):
+    if columns.shape != (features.shape[0], condition_size):
         raise UserError(
             f"got a condition of shape {tuple(condition.shape)}: expected (N, condition_size) = "
             f"({features.shape[0]}, {condition_size})."
         )
-    return torch.cat((features, condition.to(features.dtype)), dim=1)
+    return torch.cat((features, columns.to(features.dtype)), dim=1)
