@@ -41,7 +41,7 @@ class SampleClasses(Metric):
         >>> metric = SampleClasses(ReferenceClassifier().fit(data), by_class=False)
         >>> metric.update(data.images("test"), condition=data.dataset("test").labels)
         >>> result = metric.compute()
-        >>> bool(result["class_accuracy"] == result["classifier_accuracy"]), bool(result["class_kl"] < 0.05)  # (K - 1) / 2n of real images
+        >>> bool(result["class_accuracy"] == result["classifier_accuracy"]), bool(result["class_kl"] < 0.05)
         (True, True)
 
     Reference:
