@@ -1,4 +1,4 @@
-"""`lit-gan baselines`: what real images, k-means centres, the mean image and noise score on a data set's protocol."""
+"""`lit-gan baselines`: what no model scores on a data set's protocol, and the classifier that samples are read with."""
 
 import math
 from typing import Any
@@ -16,9 +16,11 @@ from lit_gan.cli.parsing.unbuilt import construction_errors
 from lit_gan.errors import UserError
 from lit_gan.evaluation.baselines import baseline_centres, score_of
 from lit_gan.evaluation.images import folds_of
+from lit_gan.evaluation.reference_classifiers import kept_in, reference_classifier
 from lit_gan.evaluation.sample_budget import budget_of_test
 from lit_gan.evaluation.score_table import ScoreTable
 
+_FEWEST_CLASSES = 2
 # Of a shipped configuration, what says nothing about the data or the protocol.
 _OTHER_KEYS = (
     *("model", "trainer", "num_threads", "seed_everything", "wandb", "tensorboard", "run_dir", "resume", "ckpt_path"),
@@ -27,7 +29,7 @@ _OTHER_KEYS = (
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Scores the baselines, shows them, and keeps them to be shown beside any model's score."""
+    """Scores the baselines, shows them, and keeps them beside any model's score; trains the reference classifier."""
     parser = _parser(verb)
     try:
         with errors_as_typed(verb, arguments), interpolated(parser, arguments) as values:
@@ -50,6 +52,10 @@ def main(verb: str, arguments: list[str]) -> int:
     table.keep(scores)
     table.show(list(scores))
     print(f"lit-gan: kept in {table.file}")
+    if data.num_classes >= _FEWEST_CLASSES:
+        classifier = reference_classifier(data, say=print)
+        accuracy = f"{classifier.test_accuracy:.2%} of {classifier.num_test:,} test images"
+        print(f"lit-gan: the reference classifier reads {accuracy} rightly, kept in {kept_in(data)}")
     return 0
 
 

@@ -45,6 +45,11 @@ def _condition(gan: GAN, given: str | None, num: int) -> torch.Tensor | None:
         return None
     if not isinstance(gan, ConditionalGAN):
         raise UserError(f"--condition {given}: the checkpoint holds a {type(gan).__name__}, which takes none.")
+    if gan.num_classes is None:
+        raise UserError(
+            f"--condition {given}: this {type(gan).__name__} is conditioned on vectors or images, not on classes: "
+            "leave it out for conditions of its training, or draw in Python by gan.sample(num, condition=...)."
+        )
     return torch.full((max(num, 0),), class_number(given, gan.class_names, gan.num_classes))
 
 

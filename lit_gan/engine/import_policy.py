@@ -30,7 +30,7 @@ _PARTS: tuple[type, ...] = (
 # Where our own kinds of parts are that are none of these: a latent, an objective, a mixture of Gaussians, ...
 _HOMES = (
     *("networks", "latents", "objectives", "penalties", "augmentation", "coordination", "schedules"),
-    *("data", "metrics"),
+    *("data", "metrics", "features"),
 )
 _ALWAYS = ("lit_gan", "torch")
 _LIBRARIES = (*_ALWAYS, "lightning", "lightning_fabric", "pytorch_lightning", "torchmetrics", "torchvision")

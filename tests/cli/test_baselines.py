@@ -33,6 +33,9 @@ def test_they_are_scored_on_the_protocol_of_the_data_and_kept() -> None:
     assert scores["training images"].log_likelihood > scores["mean image"].log_likelihood
     assert scores["mean image"].log_likelihood > scores["uniform noise"].log_likelihood
     assert all(name in ending.out for name in scores)
+    [classifier] = Path("runs", "baselines", "classifiers").glob("*.pt")
+    [told] = [line for line in ending.out.splitlines() if "of 297 test images rightly" in line]
+    assert f"kept in {classifier}" in told
 
 
 def test_a_test_shows_them_beside_the_model() -> None:

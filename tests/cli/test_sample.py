@@ -9,6 +9,11 @@ import torch
 from command_line import SHORT, lit_gan, the_run
 from PIL import Image
 
+from lit_gan.cli.drawing import _condition
+from lit_gan.errors import UserError
+from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+
 
 @pytest.fixture
 def _conditional() -> None:
@@ -175,3 +180,13 @@ def test_a_class_whose_module_is_not_there_is_named(finished_run: Path) -> None:
     line = lit_gan("sample", path, "--allow=their_module").line
     assert "and their_module cannot be imported (ModuleNotFoundError: " in line
     assert "or to lie in the working directory" in line
+
+
+def test_a_gan_that_is_conditioned_on_vectors_has_no_class_to_choose() -> None:
+    networks = (MLPGenerator((1, 4, 4), condition_size=3), MaxoutDiscriminator((1, 4, 4), condition_size=3))
+    with pytest.raises(UserError) as told:
+        _condition(ConditionalGAN(*networks), "7", num=2)
+    assert str(told.value) == (
+        "--condition 7: this ConditionalGAN is conditioned on vectors or images, not on classes: leave it out for "
+        "conditions of its training, or draw in Python by gan.sample(num, condition=...)."
+    )

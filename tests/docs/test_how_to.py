@@ -1,6 +1,7 @@
 """The pages that ask the reader to write files: the files are written, and the commands run, for two rounds each."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import torch
 import yaml
 from documents import ROOT, blocks, commands
+from tiny_gan import trainer
 from torchvision.utils import save_image
 
 from lit_gan.cli.main import main
@@ -226,3 +228,36 @@ def test_fine_tuning_begins_with_the_weights_of_the_first_run(reader: Path) -> N
 
     assert (reader / "runs" / "sevens" / "metrics.csv").is_file()
     assert names["gan"].sample(2).shape == (2, 1, 8, 8)
+
+
+def _super_resolution(reader: Path) -> dict[str, Any]:
+    assert _write_files(_HOW_TO / "g-takes-a-batch.md", reader) == ["super_resolution.py"]
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(compile((reader / "super_resolution.py").read_text(), "page", "exec"), names)  # noqa: S102 -- the page's own code
+    return names
+
+
+def test_before_round_n_g_learns_to_reconstruct_and_d_stands_still(reader: Path) -> None:
+    page, weights = _super_resolution(reader), []
+    for start, rounds in ((5, 5), (5, 5), (5, 7), (0, 5)):
+        torch.manual_seed(0)
+        enlarger = page["Enlarger"]()
+        torch.manual_seed(len(weights))
+        gan = page["SuperResolution"](enlarger, page["Judge"](), latent=page["Normal"](), start=start)
+        begun = [each.detach().clone() for each in gan.discriminator.parameters()]
+        trainer(max_steps=rounds, precision="32-true").fit(gan, page["DigitsDataModule"]())
+        stood = all(map(torch.equal, begun, gan.discriminator.parameters()))
+        assert stood is (rounds <= start)
+        weights.append(torch.cat([each.detach().flatten() for each in gan.generator.parameters()]))
+    assert torch.equal(weights[0], weights[1])  # whatever D is
+    assert not torch.equal(weights[0], weights[3])
+
+
+@pytest.mark.slow
+def test_super_resolution_beats_interpolation(reader: Path, capsys: Any) -> None:
+    _write_files(_HOW_TO / "g-takes-a-batch.md", reader)
+    file = reader / "super_resolution.py"
+    code = file.read_text().replace("rounds = 1200", "rounds = 400")
+    exec(compile(code, file.name, "exec"), {"__name__": "__main__"})  # noqa: S102 -- the page's own code
+    errors = dict(re.findall(r"mean error of (\w+): (0\.\d+)", capsys.readouterr().out))
+    assert float(errors["G"]) < 0.9 * float(errors["bilinear"])

@@ -14,7 +14,7 @@ OFFERED_IN = tuple(
     f"lit_gan{module}"
     for module in (
         *("", ".networks", ".objectives", ".penalties", ".augmentation", ".latents", ".coordination", ".schedules"),
-        *(".data", ".callbacks"),
+        *(".data", ".callbacks", ".features"),
     )
 )
 _USED_WITH_THEM = ("torch.optim", "lightning.pytorch.callbacks", "torch.optim.lr_scheduler")
