@@ -262,6 +262,7 @@ def buffers(rank: int) -> dict[str, Any]:
     fit = trainer(precision="32-true", strategy="ddp_gan", devices=2, max_steps=3, use_distributed_sampler=False)
     fit.fit(module, data, data)
     seen["weights"] = dict(module.state_dict())
+    seen["calibration"] = module.calibration
     return seen
 
 

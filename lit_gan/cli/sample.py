@@ -47,4 +47,18 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--condition", help="the class by its name or number, for a conditional GAN (default: each in turn)"
     )
+    parser.add_argument(
+        "--method",
+        choices=("latent", "rejection", "langevin"),
+        default="latent",
+        help="latents as they are drawn; those that D lets pass; or moved to where D takes them for examples (default: "
+        "latent)",
+    )
+    parser.add_argument(
+        "--truncation",
+        type=float,
+        metavar="T",
+        help="latents from the middle of their distribution: within T standard deviations of a normal one, in a part T "
+        "of the range of a uniform one (default: all of it)",
+    )
     return parser
