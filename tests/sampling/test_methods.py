@@ -8,15 +8,16 @@ import torch
 from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor, nn
 
+from lit_gan.cli.sample import _METHODS
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
-from lit_gan.gan import GAN
 from lit_gan.functional.logistic import fit_logistic
+from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent, Mixture, Normal, Spherical, Truncated, Uniform
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.objectives import Wasserstein
-from lit_gan.sampling import Langevin, Rejection, calibrate, sample
+from lit_gan.sampling import METHODS, Langevin, Rejection, calibrate, sample
 from lit_gan.sampling.judge import Judge
 
 
@@ -184,6 +185,10 @@ def test_truncation_draws_from_the_middle() -> None:
         images = sample(gan, 400, method=method, truncation=0.5, rng=0) * 20 - 10
         assert 0.4 < float(images.abs().max()) <= 0.5 + 1e-6
     assert sample(gan, 400, rng=0).equal(gan.sample(400, rng=0))
+
+
+def test_the_command_offers_the_methods_that_there_are() -> None:
+    assert _METHODS == METHODS
 
 
 class Alone(GenerativeModule):
