@@ -2,3 +2,4 @@
 
 from lit_gan.metrics.parzen import ParzenNLL as ParzenNLL
 from lit_gan.metrics.parzen_warnings import ParzenWarning as ParzenWarning
+from lit_gan.metrics.precision_recall import PrecisionRecall as PrecisionRecall
