@@ -7,6 +7,5 @@ from lit_gan.functional.parzen import parzen_log_likelihood as parzen_log_likeli
 from lit_gan.functional.parzen import select_sigma as select_sigma
 from lit_gan.functional.parzen import standard_error as standard_error
 from lit_gan.functional.parzen_windows import ParzenWindows as ParzenWindows
-from lit_gan.functional.precision_recall import precision_recall as precision_recall
 from lit_gan.functional.theory import jsd_lower_bound as jsd_lower_bound
 from lit_gan.functional.theory import value_function as value_function
