@@ -40,22 +40,13 @@ class Adaptive:
 
 
 def adapted(parts: Mapping[str, Adaptive]) -> dict[str, Any]:
-    """What a checkpoint holds of parts that adapt.
-
-    Args:
-        parts: By what they are to the game.
-    """
+    """What a checkpoint holds of parts that adapt."""
     states = {name: {"class": type(part).__qualname__, "state": part.state_dict()} for name, part in parts.items()}
     return {name: state for name, state in states.items() if state["state"]}
 
 
 def adapt_again(parts: Mapping[str, Adaptive], saved: Mapping[str, Any]) -> None:
-    """Takes back what :func:`adapted` gave; a part of another class than the one that was saved begins anew.
-
-    Args:
-        parts: By what they are to the game.
-        saved: From a checkpoint.
-    """
+    """Takes back what :func:`adapted` gave; a part of another class than the one that was saved begins anew."""
     for name, part in parts.items():
         if name in saved and saved[name]["class"] == type(part).__qualname__:
             part.load_state_dict(saved[name]["state"])

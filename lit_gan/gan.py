@@ -18,7 +18,7 @@ from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
 from lit_gan.engine.held_out import HeldOut
-from lit_gan.engine.lightning_seam import callbacks_of, round_is_logged
+from lit_gan.engine.lightning_seam import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
 from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
@@ -34,7 +34,7 @@ from lit_gan.penalties import Penalty, due_in, twice_differentiable
 from lit_gan.randomness import stream
 from lit_gan.schedules import Schedule
 from lit_gan.sharding import evaluation_loaders, share_of
-from lit_gan.strategies.ddp_gan import unsent
+from lit_gan.strategies.ddp_gan import without_gradient_sync
 
 # Defaults that the command line knows the arguments of; each GAN has its own instance.
 _UNIFORM: Latent = lazy_instance(Uniform)
@@ -306,8 +306,9 @@ class GAN(GenerativeModule, RoundModule):
         if begin_training is not None and not self.has_begun:
             begin_training(pixel_means_of(data))
         self.has_begun = True
-        if not any(getattr(callback, "averages_generator", False) for callback in callbacks_of(self.trainer)):
+        if not self.keeps_average:
             self.generator_average = None  # an earlier training's: these weights will leave it behind
+        self.keeps_average = False
 
     @property
     def minibatches_per_round(self) -> int:
@@ -336,7 +337,7 @@ class GAN(GenerativeModule, RoundModule):
         """The minibatch in pieces, each with its share of the rows; gradients travel with the last one, summed."""
         pieces = min(self.coordination.micro_batches, len(x))
         for index, piece in enumerate(cut_into_pieces(x, z, condition, pieces, turn), start=1):
-            with unsent(self.trainer.strategy) if index < pieces else nullcontext():
+            with without_gradient_sync(self.trainer.strategy) if index < pieces else nullcontext():
                 yield piece
 
     def _judge(self, x: Tensor, generated: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:

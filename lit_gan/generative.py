@@ -61,6 +61,8 @@ class GenerativeModule(LoadableModule):
         self.average_statistics: dict[str, Tensor] = {}
         self.statistics_due: tuple[str, ...] = ()
         self._has_its_average = False  # within averaged()
+        #: Set by a callback's ``on_fit_start``: it keeps the average. One that no callback keeps is dropped there.
+        self.keeps_average = False
 
     def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
         """G's samples, in data space.

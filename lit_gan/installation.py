@@ -7,9 +7,6 @@ from importlib.metadata import PackageNotFoundError, distribution
 def install_command(extra: str) -> str:
     """What installs an extra beside what is there: from a checkout where that is what is in use, else by name.
 
-    Args:
-        extra: One of the package's extras.
-
     Example:
         >>> install_command("sweep") in ("pip install -e '.[sweep]'", "pip install 'lit-gan[sweep]'")
         True

@@ -187,10 +187,6 @@ def _squared_norms(gradient: Tensor) -> Tensor:
 def due_in(round_index: int, penalties: Sequence[Penalty]) -> dict[str, Penalty]:
     """The penalties that count in a round, by the names that they are logged by; a namesake is numbered.
 
-    Args:
-        round_index: Rounds completed so far.
-        penalties: All of them, in their order.
-
     Example:
         >>> list(due_in(0, [R1(), R2(), R1(0.1, every=4)])), list(due_in(2, [R1(every=4), R2()]))
         (['r1', 'r2', 'r1_2'], ['r2'])
@@ -206,11 +202,7 @@ def due_in(round_index: int, penalties: Sequence[Penalty]) -> dict[str, Penalty]
 
 @contextmanager
 def twice_differentiable(device: torch.device) -> Iterator[None]:
-    """Within this context D is passed in 32 bits and uncompiled: torch compiles no graph that is differentiated twice.
-
-    Args:
-        device: Where the networks are.
-    """
+    """D is passed in 32 bits and uncompiled here: torch compiles no graph that is differentiated twice."""
     # Nothing is compiled where dynamo was never imported, and importing it takes seconds.
     dynamo = sys.modules.get("torch._dynamo")
     stance = torch.compiler.set_stance("force_eager") if dynamo else nullcontext()

@@ -41,9 +41,12 @@ def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
         return (yield)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    distribution.arrange(items)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    distribution.group(items)
+    result = yield
+    distribution.put_in_order(items)
+    return result
 
 
 @pytest.fixture(autouse=True)

@@ -27,16 +27,24 @@ def number_of_processes(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + _WAITING
 
 
-def arrange(items: list[pytest.Item]) -> None:
-    """Marks the groups, and puts the slow tests in front.
+def group(items: list[pytest.Item]) -> None:
+    """Marks the groups; before `pytest-xdist` looks for marks, or there are none.
+
+    Args:
+        items: All tests.
+    """
+    for item in items:
+        name = _group(item)
+        if name is not None:
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
+def put_in_order(items: list[pytest.Item]) -> None:
+    """Puts the slow tests in front, of these the groups, and leaves together what belongs to one.
 
     Args:
         items: All tests; their order is changed.
     """
-    for item in items:
-        group = _group(item)
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(
         key=lambda item: (item.get_closest_marker("slow") is None, item.get_closest_marker("xdist_group") is None)
     )

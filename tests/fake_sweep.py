@@ -22,7 +22,7 @@ from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_layout import SweepLayout
 
 _SCRIPT = Path(__file__).with_name("fake_trial.py")
-_SECONDS = 60.0
+_SECONDS = 300.0
 
 
 def content(**changes: Any) -> dict[str, Any]:

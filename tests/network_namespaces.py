@@ -36,7 +36,7 @@ class Started:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def wait(self, seconds: float = 120.0) -> int:
+    def wait(self, seconds: float = 300.0) -> int:
         """Waits for the end, and returns the exit code.
 
         Args:

@@ -22,7 +22,7 @@ from requirements import require
 
 _COMMANDS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol", "setpriv")
 _POLL_SECONDS = 0.1
-_UP_SECONDS = 30.0
+_UP_SECONDS = 120.0
 _DOWN_SECONDS = 20.0  # after KillWait Slurm itself kills what does not end
 _OVER = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
 
@@ -159,7 +159,7 @@ class SlurmCluster:
 
     def _run(self, *command: str, check: bool = True, **options: object) -> str:
         done = subprocess.run(
-            command, env=self.environ, capture_output=True, text=True, timeout=60, check=False, **options
+            command, env=self.environ, capture_output=True, text=True, timeout=300, check=False, **options
         )
         assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
         return done.stdout
@@ -189,7 +189,7 @@ class SlurmCluster:
             input=script if script.startswith("#!") else f"#!/bin/bash\n{script}\n",
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -261,7 +261,7 @@ class Job:
         path = Path(self.shown("StdOut"))
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def wait_for(self, *states: str, seconds: float = 60.0) -> str:
+    def wait_for(self, *states: str, seconds: float = 300.0) -> str:
         """Waits until the job is in one of some states.
 
         Args:
@@ -280,7 +280,7 @@ class Job:
         assert _comes_true(arrived, seconds), self._story(self.state)
         return self.state
 
-    def wait_for_output(self, text: str, seconds: float = 60.0) -> None:
+    def wait_for_output(self, text: str, seconds: float = 300.0) -> None:
         """Waits until the job has printed something.
 
         Args:

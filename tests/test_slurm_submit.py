@@ -17,7 +17,7 @@ from lit_gan.cluster.template import SITE_VARIABLE
 pytestmark = pytest.mark.slow
 
 _SOON = 10  # rows: the training is well inside, and far from its end
-_SECONDS = 180.0
+_SECONDS = 300.0
 _IN_THE_QUEUE = ("PENDING", "CONFIGURING", "RUNNING")
 _FIT = ("--", *COMMAND[3:])
 

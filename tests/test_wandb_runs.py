@@ -80,7 +80,7 @@ def _offline_with_own_logs(client: Client, name: str, from_epoch: int) -> Path:
     """The folder of a run in a process in which nobody else has imported W&B."""
     options = ("--trainer.callbacks+=own_modules.UsesWandb", f"--trainer.callbacks.init_args.from_epoch={from_epoch}")
     process = client.start("--wandb=offline", f"--run_dir={name}", *options, epochs=2)
-    _, said = process.communicate(timeout=240)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return client.folder / name
 

@@ -57,7 +57,7 @@ def _swept(client: Client, sweep: dict[str, Any], agents: int = 2, afresh: bool 
             )
             for _ in range(agents)
         ]
-    return "".join(agent.communicate(timeout=240)[0] for agent in started)
+    return "".join(agent.communicate(timeout=300)[0] for agent in started)
 
 
 def _shortened(sweep: dict[str, Any], *options: str) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class Training:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             pytest.fail(f"not ended within {seconds} s; it said:\n{self.err}")
-        deadline = time.monotonic() + 60  # a rank that follows the first one out
+        deadline = time.monotonic() + 300  # a rank that follows the first one out
         while self.members():
             assert time.monotonic() < deadline, f"{self.members()} are left"
             time.sleep(0.05)
@@ -124,7 +124,7 @@ def wait_for_rows(folder: Path, number: int, alive: Callable[[], bool], said: Ca
         alive: Whether it runs, or may yet.
         said: What it printed, for the report of a test that fails.
     """
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while rows(folder) < number:
         assert alive(), said()
         assert time.monotonic() < deadline, said()

@@ -113,7 +113,7 @@ class Client:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=120,
+                timeout=300,
                 check=False,
             )
         assert done.returncode == 0, done.stderr

@@ -159,7 +159,7 @@ class WandbServer:
             self.mode = mode
             self.changed.notify_all()
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 300.0) -> None:
         """Waits until something is true of what the server holds."""
         with self.changed:
             assert self.changed.wait_for(condition, seconds), (

@@ -79,9 +79,6 @@ class GeneratorEMA(Callback):
         self.horizon = horizon
         self._norms: dict[str, BatchNorm] | None = None
 
-    averages_generator = True
-    """By this the GAN knows that its average is kept; one that no callback keeps is dropped when training starts."""
-
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """A GAN keeps one average."""
         callbacks = callbacks_of(trainer)
@@ -90,6 +87,10 @@ class GeneratorEMA(Callback):
                 f"{count} callbacks GeneratorEMA: a GAN keeps one average: expected one; the one that is there is "
                 "changed by --trainer.callbacks.decay, half_life or horizon, and --trainer.callbacks replaces it."
             )
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tells the module that its average, if it was loaded with one, is gone on with."""
+        _generative(pl_module).keeps_average = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the average at the weights that G begins with, or goes on with the checkpoint's."""

@@ -52,16 +52,16 @@ class StopBetweenRounds(Callback):
         flag, time_is_over = self._agreement.read(trainer, [self.signals.flag, self._is_over()]) or (0.0, False)
         self._flag = max(self._flag, flag)
         self._time_is_over |= bool(time_is_over)
-        if self._is_asked and round_is_settled(trainer):
+        if self._is_requested and round_is_settled(trainer):
             self._leave(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leaves after this epoch and its validation; not after the last one, which ends the run anyway."""
-        if self._is_asked and training_goes_on(trainer):
+        if self._is_requested and training_goes_on(trainer):
             self._leave(trainer)
 
     @property
-    def _is_asked(self) -> bool:
+    def _is_requested(self) -> bool:
         return bool(self._flag) or self._time_is_over
 
     def _is_over(self) -> bool:

@@ -105,14 +105,7 @@ class NumericGuard(Callback):
 
 
 def check_numbers(trainer: Trainer) -> None:
-    """Lets the trainer's guard look before something is kept.
-
-    Args:
-        trainer: Any trainer; without a guard nothing happens.
-
-    Raises:
-        RunError: If the guard finds something.
-    """
+    """Lets the trainer's guard look before something is kept."""
     for callback in callbacks_of(trainer):
         if isinstance(callback, NumericGuard):
             callback.check(trainer)

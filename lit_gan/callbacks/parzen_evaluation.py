@@ -156,7 +156,7 @@ class ParzenEvaluation(SampleEvaluation):
         further = (self.metrics_num_samples or num or chosen.num) if self.metrics else 0
         if self._chooses and split not in self._said and (split == "val" or chosen.num < PAPER_SAMPLES):
             self._said.add(split)
-            module.print(f"lit-gan: {_told(chosen, parzen=bool(num))}")
+            module.print(f"lit-gan: {_sample_count_message(chosen, parzen=bool(num))}")
         return num, further
 
     def _budget(self, trainer: Trainer, split: Split) -> SampleBudget:
@@ -183,7 +183,7 @@ class ParzenEvaluation(SampleEvaluation):
         return self.image_metrics.begin(num, module.seed, value_range, module.device, name, real)
 
 
-def _told(chosen: SampleBudget, *, parzen: bool) -> str:
+def _sample_count_message(chosen: SampleBudget, *, parzen: bool) -> str:
     """A number that was left to the data, in one line with the way to another one."""
     if parzen:
         ways = "--parzen.num_samples N for another number, 0 for none"

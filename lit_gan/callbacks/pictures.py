@@ -69,15 +69,7 @@ class PictureCallback(Callback, ABC):
             self.draw(trainer, module)
 
     def show(self, trainer: Trainer, name: str, grid: torch.Tensor, file: str, description: str = "") -> None:
-        """Writes a picture, and gives it to the loggers.
-
-        Args:
-            trainer: Whose loggers; the picture is of its present round.
-            name: What loggers call it.
-            grid: ``(3, height, width)`` in [0, 1].
-            file: What the PNG's name begins with; the number of rounds follows.
-            description: What the PNG says of itself.
-        """
+        """Writes a picture of the present round, and gives it to the loggers; the PNG says of itself what it shows."""
         folder = self._place or _folder_for(self.folder, trainer, None)
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"{file}-{trainer.global_step:06d}.png"
@@ -101,14 +93,7 @@ def _numbered(root: Path, number: int) -> Path:
 
 
 def save_picture(grid: torch.Tensor, file: Path | BinaryIO, suffix: str, description: str = "") -> None:
-    """Writes a picture, of the same bits as torchvision's ``save_image``.
-
-    Args:
-        grid: ``(3, height, width)`` in [0, 1].
-        file: A path, or a file that is open for writing.
-        suffix: Of the format, say ``".png"``.
-        description: What a PNG says of itself, under *Description*, as image viewers show it.
-    """
+    """Writes a picture, ``(3, height, width)`` in [0, 1], of the same bits as torchvision's ``save_image``."""
     levels = grid.mul(255).add_(0.5).clamp_(0, 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
     said = PngInfo()
     if description:
@@ -122,17 +107,6 @@ def grid_image(images: torch.Tensor, columns: int, labels: Sequence[str] | None 
 
     Small images are enlarged by a whole number, each pixel repeated, until the grid's longer side has 600 pixels and
     each image is 28 high.
-
-    Args:
-        images: ``(N, C, H, W)`` in [0, 1], with one or three channels.
-        columns: Images per row.
-        labels: What each image is of, say its class. The names of a row stand before it.
-
-    Returns:
-        One picture ``(3, height, width)`` in [0, 1].
-
-    Raises:
-        UserError: If the images have another number of channels.
 
     Example:
         >>> grid_image(torch.zeros(100, 1, 28, 28), columns=10).shape

@@ -16,9 +16,6 @@ class RankAgreement:
 
     One small reduction about every second, and at the least every ``log_every_n_steps`` rounds; on one rank the flags
     themselves, after every round.
-
-    Args:
-        seconds: How long a flag may wait.
     """
 
     def __init__(self, seconds: float = _AGREE_SECONDS) -> None:

@@ -85,9 +85,6 @@ def stopped_at_once() -> Iterator[None]:
     """Within this context SIGUSR1 ends the work where it stands: an evaluation has nothing to save.
 
     Otherwise Lightning would answer it in a Slurm job, by a checkpoint and a requeue of its own.
-
-    Raises:
-        RunStopped: When it comes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -104,10 +101,6 @@ def stopped_at_once() -> Iterator[None]:
 
 
 def stop_of(flag: float) -> RunStopped:
-    """What a raised flag asks for.
-
-    Args:
-        flag: At least 1.
-    """
+    """What a raised flag asks for."""
     stop = _STOPS[int(flag) - 1]
     return RunStopped(stop.reason, requeue=stop.requeue)

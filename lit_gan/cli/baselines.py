@@ -8,11 +8,11 @@ from rich.progress import track
 
 import lit_gan.data  # noqa: F401 -- short class names in YAML resolve among what is imported
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
-from lit_gan.cli.parsing.as_typed import told_as_typed
+from lit_gan.cli.parsing.as_typed import errors_as_typed
 from lit_gan.cli.parsing.interpolation import interpolated
 from lit_gan.cli.parsing.options import SECTIONS
 from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
-from lit_gan.cli.parsing.unbuilt import told_of_what_is_built
+from lit_gan.cli.parsing.unbuilt import construction_errors
 from lit_gan.errors import UserError
 from lit_gan.evaluation.baselines import baseline_centres, score_of
 from lit_gan.evaluation.images import folds_of
@@ -30,9 +30,9 @@ def main(verb: str, arguments: list[str]) -> int:
     """Scores the baselines, shows them, and keeps them to be shown beside any model's score."""
     parser = _parser(verb)
     try:
-        with told_as_typed(verb, arguments), interpolated(parser, arguments) as values:
+        with errors_as_typed(verb, arguments), interpolated(parser, arguments) as values:
             options = parser.parse_args(values)
-        with told_of_what_is_built():
+        with construction_errors():
             built = parser.instantiate_classes(options)
     except SystemExit as ending:  # --help
         return int(ending.code or 0)

@@ -1,12 +1,13 @@
 """What `lit-gan sample` does once its options are read: draws, and writes; torch is imported for it alone."""
 
 import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 
 from lit_gan.callbacks.row_labels import class_labels, described
-from lit_gan.cli.parsing.class_number import class_number
 from lit_gan.cli.parsing.run_arguments import run_folder_of
 from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
 from lit_gan.errors import UserError
@@ -14,6 +15,8 @@ from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
 from lit_gan.runs.checkpoint_files import resolve_checkpoint
 from lit_gan.sampling import sample
+
+_SHOWN = 20  # names, where there are more
 
 
 def draw(options: argparse.Namespace) -> str:
@@ -47,3 +50,29 @@ def _condition(gan: GAN, given: str | None, num: int) -> torch.Tensor | None:
     if not isinstance(gan, ConditionalGAN):
         raise UserError(f"--condition {given}: the checkpoint holds a {type(gan).__name__}, which takes none.")
     return torch.full((max(num, 0),), class_number(given, gan.class_names, gan.num_classes))
+
+
+def class_number(given: str, names: Sequence[str], num_classes: int) -> int:
+    """The number of a class; a name counts before a number, for the rows of grids have names.
+
+    Example:
+        >>> class_number("dog", ["cat", "dog"], 2), class_number("0", ["cat", "dog"], 2)
+        (1, 0)
+    """
+    if given in names:
+        return list(names).index(given)
+    if _is_number(given) and 0 <= int(given) < num_classes:
+        return int(given)
+    numbers = [str(number) for number in range(num_classes)]
+    if not names or list(names) == numbers:
+        unnamed = "" if names or _is_number(given) else " (the checkpoint holds no names of classes)"
+        raise UserError(f"--condition {given}: expected a class from 0 to {num_classes - 1}{unnamed}.")
+    shown = ", ".join(names[:_SHOWN]) + (f", ... ({len(names)} in all)" if len(names) > _SHOWN else "")
+    by_small_letters = {name.lower(): name for name in names}
+    close = get_close_matches(given.lower(), by_small_letters, n=1)
+    hint = f"; did you mean {by_small_letters[close[0]]}?" if close else "."
+    raise UserError(f"--condition {given}: expected one of {shown}, or its number from 0 to {num_classes - 1}{hint}")
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("+-").isdecimal()

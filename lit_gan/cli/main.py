@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A process of its own heeds no signal once training is over: a second SIGTERM must not change its exit code.
     if arguments is None:
         heed_no_reader()
-    with nullcontext() if arguments is None else _signals_kept():
+    with nullcontext() if arguments is None else _preserved_signals():
         code = _ending(list(sys.argv[1:] if arguments is None else arguments))
         if code != DONE:
             _keep_the_exit_code()
@@ -69,7 +69,7 @@ def _keep_the_exit_code() -> None:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def _preserved_signals() -> Iterator[None]:
     """Gives the signals back to whom they belong: Ctrl-C in a notebook is the notebook's again after a training."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -150,7 +150,7 @@ def _dispatch(arguments: list[str]) -> int:
     if verb not in _VERBS:
         raise UserError(_no_such_verb(verb))
     if verb in _LOOKED_AT:
-        topic = import_module("lit_gan.cli.parsing.help_page").asked_for(arguments[1:])
+        topic = import_module("lit_gan.cli.parsing.help_page").help_topic(arguments[1:])
         if topic is not None and topic != "all":
             _add_the_working_directory()
             _show(_help_on(verb, topic))

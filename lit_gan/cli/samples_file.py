@@ -13,7 +13,7 @@ from torch import Tensor
 from lit_gan.callbacks.pictures import grid_image, save_picture
 from lit_gan.errors import UserError
 from lit_gan.runs.atomic_write import replace_atomically
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 TENSORS = (".pt",)
@@ -57,8 +57,10 @@ def write_beside(target: Path, samples: Tensor, grid: Grid | None = None) -> str
             own.unlink(missing_ok=True)
             raise
     except (OSError, RuntimeError) as error:
-        raise UserError(f"{shown(target.absolute())}: cannot be written: {_reason(error)}; give --out FILE.") from error
-    return shown(own.absolute())
+        raise UserError(
+            f"{relative_to_cwd(target.absolute())}: cannot be written: {_reason(error)}; give --out FILE."
+        ) from error
+    return relative_to_cwd(own.absolute())
 
 
 def _reason(error: OSError | RuntimeError) -> str:

@@ -16,9 +16,6 @@ _ONE_AT_A_TIME = "%1"
 def first_task(array: str) -> int:
     """The number of the first task of an array, by what follows ``--array``.
 
-    Raises:
-        UserError: If Slurm would not understand it.
-
     Example:
         >>> first_task("0-15"), first_task("3,5-9:2%4")
         (0, 3)

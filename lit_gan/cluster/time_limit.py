@@ -19,9 +19,6 @@ _NO_LIMIT = ("infinite", "unlimited")
 def seconds_of(limit: str) -> int | None:
     """How many seconds a job may run, by what follows ``--time``; None for no limit.
 
-    Raises:
-        UserError: If Slurm would not understand it.
-
     Example:
         >>> seconds_of("90"), seconds_of("1:30:00"), seconds_of("2-12"), seconds_of("infinite")
         (5400, 5400, 216000, None)

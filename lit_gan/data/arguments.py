@@ -8,17 +8,6 @@ from lit_gan.errors import UserError
 def check_whole(name: str, value: int, least: int) -> int:
     """A whole number that is large enough, or an error that names it.
 
-    Args:
-        name: The argument's name, as the user typed it.
-        value: What was got.
-        least: The smallest value allowed.
-
-    Returns:
-        ``value``.
-
-    Raises:
-        UserError: ``value`` is not a whole number, or below ``least``.
-
     Example:
         >>> check_whole("batch_size", 100, least=1)
         100
@@ -31,15 +20,6 @@ def check_whole(name: str, value: int, least: int) -> int:
 def check_value_range(value_range: tuple[float, float]) -> tuple[float, float]:
     """A pair (low, high) of finite numbers with low below high, or an error.
 
-    Args:
-        value_range: What black and white shall become, say (0, 1) or (-1, 1).
-
-    Returns:
-        The pair as two floats.
-
-    Raises:
-        UserError: It is not such a pair.
-
     Example:
         >>> check_value_range((-1, 1))
         (-1.0, 1.0)
@@ -49,17 +29,6 @@ def check_value_range(value_range: tuple[float, float]) -> tuple[float, float]:
 
 def check_ascending(name: str, pair: tuple[float, float], example: str) -> tuple[float, float]:
     """A pair of finite numbers with the lower one first, or an error that names it.
-
-    Args:
-        name: The argument's name, as the user typed it.
-        pair: What was got.
-        example: A pair that would do, as it is typed.
-
-    Returns:
-        The pair as two floats.
-
-    Raises:
-        UserError: It is not such a pair.
 
     Example:
         >>> check_ascending("levels", (0, 4095), example="(0, 4095)")

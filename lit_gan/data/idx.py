@@ -18,17 +18,8 @@ def read_idx(path: Path, num_dims: int) -> Tensor:
     """Reads an IDX file of unsigned bytes.
 
     The file is two zero bytes, a type code, the number of dimensions, every dimension as a big-endian 32-bit
-    number, and then exactly as many bytes as these say.
-
-    Args:
-        path: The file; a name that ends in ``.gz`` is unzipped on the way (and its checksum verified).
-        num_dims: How many dimensions it must have: 3 for images, 1 for labels.
-
-    Returns:
-        uint8, of the shape that the file declares.
-
-    Raises:
-        UserError: The file cannot be read, is no such file, or has more or fewer bytes than it declares.
+    number, and then exactly as many bytes as these say. A name that ends in ``.gz`` is unzipped on the way, and its
+    checksum verified.
 
     Example:
         >>> from tempfile import TemporaryDirectory

@@ -39,13 +39,6 @@ class DeepLevels(NamedTuple):
 def scaled_to_bytes(values: NDArray[np.generic], levels: tuple[float, float]) -> NDArray[np.uint8]:
     """Levels as bytes, rounded.
 
-    Args:
-        values: Any shape; any numbers.
-        levels: Those that become 0 and 255; what lies outside is cut off.
-
-    Returns:
-        The same shape.
-
     Example:
         >>> scaled_to_bytes(np.array([0, 2048, 4095]), (0, 4095))
         array([  0, 128, 255], dtype=uint8)
@@ -56,15 +49,7 @@ def scaled_to_bytes(values: NDArray[np.generic], levels: tuple[float, float]) ->
 
 
 def levels_of(seen: DeepLevels, levels: tuple[float, float] | None) -> tuple[float, float]:
-    """The levels that are black and white in a picture: as given, else all of 16 bits, else what is in it.
-
-    Args:
-        seen: What is in it.
-        levels: What the user gave.
-
-    Returns:
-        Black and white, two different numbers.
-    """
+    """The levels that are black and white in a picture: as given, else all of 16 bits, else what is in it."""
     if levels is not None:
         return levels
     if seen.kind == "16-bit":
@@ -76,13 +61,6 @@ def check_levels(seen: Sequence[DeepLevels], levels: tuple[float, float] | None)
     """Checks that all pictures together leave no doubt about black and white.
 
     Sixteen bits are taken for the full range where some picture uses the highest of them.
-
-    Args:
-        seen: Every picture with more than eight bits.
-        levels: What the user gave.
-
-    Raises:
-        UserError: If black and white cannot be told, or the levels that were given do not fit; it names a picture.
     """
     for kind in _KINDS:
         group = sorted(picture for picture in seen if picture.kind == kind)

@@ -44,22 +44,14 @@ class EpochOrder:
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this at the start of every epoch.
-
-        Args:
-            epoch: The number of the epoch that begins, from 0.
-        """
+        """Lightning calls this at the start of every epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         return self.num_rows // self.world_size
 
     def rows(self) -> Tensor:
-        """This rank's rows of the epoch, in order.
-
-        Returns:
-            Shape (num_rows // world_size,), int64, no row twice.
-        """
+        """This rank's rows of the epoch, in order."""
         if self.shuffle:
             order = torch.randperm(self.num_rows, generator=stream(self.seed, "order", self.epoch))
         else:

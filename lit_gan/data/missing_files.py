@@ -13,15 +13,6 @@ DOWNLOAD_ERRORS = (RuntimeError, OSError, HTTPException)
 def missing_files_error(data_set: str, paths: Sequence[Path], advice: str, cause: Exception | None = None) -> UserError:
     """The error for files that are not there.
 
-    Args:
-        data_set: The data set's name.
-        paths: Where each missing file belongs.
-        advice: How the user gets them there, a clause without a full stop.
-        cause: Why a download failed, where one was tried.
-
-    Returns:
-        An error on one line, to be raised.
-
     Example:
         >>> str(missing_files_error("X", [Path("/data/x.mat")], "ask for it"))
         'X: not found: /data/x.mat. To go on, ask for it; `--config quickstart` needs no files.'

@@ -125,7 +125,7 @@ class MNISTDataModule(InMemoryDataModule):
         if missing := self._missing():
             advice = "put them there, gzipped (.gz) or plain, or set download=True where there is a network"
             raise missing_files_error(self._folder, missing, advice)
-        paths = self._found()
+        paths = self._paths()
         images, labels = _read_pair(paths[_TRAIN_IMAGES], paths[_TRAIN_LABELS])
         test_images, test_labels = _read_pair(paths[_TEST_IMAGES], paths[_TEST_LABELS])
         num_train = len(images) - self._num_validation
@@ -140,7 +140,7 @@ class MNISTDataModule(InMemoryDataModule):
             "test": ImageDataset(test_images, test_labels, self._scaling),
         }
 
-    def _found(self) -> dict[str, Path]:
+    def _paths(self) -> dict[str, Path]:
         """Where each file is, of those that are there; the last of several places counts."""
         places = [
             (name, folder / f"{name}{suffix}")
@@ -151,7 +151,7 @@ class MNISTDataModule(InMemoryDataModule):
         return {name: path for name, path in places if path.is_file()}
 
     def _missing(self) -> list[Path]:
-        found = self._found()
+        found = self._paths()
         return [self.root / self._folder / "raw" / f"{name}.gz" for name in _FILES if name not in found]
 
 

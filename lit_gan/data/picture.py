@@ -21,19 +21,6 @@ def decode_picture(
 
     The first frame of an animation is read. What is transparent becomes white.
 
-    Args:
-        path: A file of any format that Pillow reads.
-        size: Height and width.
-        grey: One channel in place of three.
-        levels: The levels of the file that are black and white, for grey pictures of more than eight bits.
-
-    Returns:
-        Shape (H, W, C), C being 1 or 3.
-
-    Raises:
-        UserError: The picture has levels of more than eight bits that leave black and white in doubt.
-        OSError: The file is no picture, or is damaged (Pillow has further exceptions for some damages).
-
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
@@ -50,21 +37,7 @@ def decode_picture(
 def read_picture(
     path: Path, size: tuple[int, int], *, grey: bool, levels: tuple[float, float] | None
 ) -> tuple[NDArray[np.uint8], DeepLevels | None]:
-    """As :func:`decode_picture`, for one of many, which are checked together by :func:`check_levels`.
-
-    Args:
-        path: As above.
-        size: As above.
-        grey: As above.
-        levels: As above.
-
-    Returns:
-        The pixels, and the levels of a picture with more than eight bits.
-
-    Raises:
-        UserError: If a level is no finite number.
-        OSError: As above.
-    """
+    """As :func:`decode_picture`, for one of many, which are checked together by :func:`check_levels`."""
     with Image.open(path, formats=readable_formats()) as opened:
         kind = _kind(opened)
         white_is_zero = getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
@@ -79,15 +52,7 @@ def read_picture(
 
 
 def in_colours(picture: Image.Image, *, grey: bool) -> Image.Image:
-    """A picture of eight bits in any of Pillow's modes as grey or as red, green and blue, on white.
-
-    Args:
-        picture: The picture.
-        grey: Grey in place of colours.
-
-    Returns:
-        Mode ``L`` or ``RGB``.
-    """
+    """A picture of eight bits in any of Pillow's modes as grey or as red, green and blue, on white."""
     if picture.mode == "La":  # Pillow knows one way out of each of these two
         picture = picture.convert("LA")
     elif picture.mode == "LAB":

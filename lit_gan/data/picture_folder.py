@@ -16,12 +16,6 @@ class PictureFolder:
     """The pictures in a folder and all its sub-folders, told by their suffixes.
 
     Hidden files and folders are passed over. Links are followed, but not in circles.
-
-    Args:
-        root: The folder.
-
-    Raises:
-        UserError: There is no picture in it, or a folder in it cannot be read.
     """
 
     def __init__(self, root: Path) -> None:

@@ -43,9 +43,6 @@ def readable_formats() -> list[str]:
 def looks_like_a_picture(suffix: str) -> bool:
     """Whether a suffix in small letters is that of pictures that are not read.
 
-    Args:
-        suffix: With its dot.
-
     Example:
         >>> looks_like_a_picture(".heic"), looks_like_a_picture(".csv")
         (True, False)

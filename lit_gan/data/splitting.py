@@ -10,12 +10,6 @@ def hashed_order(names: Sequence[str]) -> list[int]:
     Two names keep their order whatever else is added or taken away, so that a data set that grows by a file
     keeps nearly all of its splits.
 
-    Args:
-        names: What identifies each row; no name twice.
-
-    Returns:
-        A permutation of 0..len(names)-1.
-
     Example:
         >>> hashed_order(["a", "b", "c", "d"])
         [3, 0, 2, 1]

@@ -26,10 +26,10 @@ def examples_of(batch: Any) -> Tensor:
         torch.Size([2, 3, 8, 8])
     """
     name, found = "the batch", batch
-    named = _named(batch)
+    named = _named_parts(batch)
     if named is None and isinstance(batch, (list, tuple)) and batch:
         name, found = "the batch's first entry", batch[0]
-        named = _named(found)
+        named = _named_parts(found)
     if named is not None:
         key = _only(named, EXAMPLES, "the examples")
         name, found = f"the batch's entry {key!r}", named[key]
@@ -44,9 +44,9 @@ def examples_of(batch: Any) -> Tensor:
 def labels_of(batch: Any) -> Tensor:
     """The labels of a batch."""
     name, found = "the batch", batch
-    if isinstance(batch, (list, tuple)) and _named(batch) is None:
+    if isinstance(batch, (list, tuple)) and _named_parts(batch) is None:
         name, found = ("the batch's second entry", batch[1]) if len(batch) > 1 else (name, batch[0] if batch else None)
-    named = _named(found)
+    named = _named_parts(found)
     if named is not None:
         key = _only(named, LABELS, "the labels")
         name, found = f"the batch's entry {key!r}", named[key]
@@ -92,7 +92,7 @@ def described(value: Any) -> str:
         return f"{article} {kind} of {len(value)} {_kinds(value)}".rstrip()
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{article} {type(value).__module__.partition('.')[0]}.{kind} {tuple(value.shape)} of {value.dtype}"
-    named = _named(value)
+    named = _named_parts(value)
     return f"{article} {kind}" if named is None else f"{article} {kind} with {_listed(named)}"
 
 
@@ -101,7 +101,7 @@ def _kinds(entries: Sequence[Any]) -> str:
     return f"{kinds.pop()}s" if len(kinds) == 1 else "entries" if kinds else "entries: it is empty"
 
 
-def _named(batch: Any) -> dict[str, Any] | None:
+def _named_parts(batch: Any) -> dict[str, Any] | None:
     """The entries of a batch that are told by name; ``None`` where they are told by place, or it is none."""
     if isinstance(batch, Tensor) or hasattr(batch, "dtype"):  # numpy's arrays have attributes, too
         return None
@@ -155,7 +155,7 @@ def _entries(batch: Any) -> Iterator[Tensor]:
         if batch.ndim:
             yield batch
         return
-    named = _named(batch)
+    named = _named_parts(batch)
     parts = named.values() if named is not None else batch if isinstance(batch, (list, tuple)) else ()
     for part in parts:
         yield from _entries(part)

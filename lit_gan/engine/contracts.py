@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from lit_gan.engine.batches import described
 from lit_gan.engine.example_contract import ExampleContract
-from lit_gan.engine.logit_contract import LogitContract, check_loss
 from lit_gan.engine.look import Look
 from lit_gan.engine.minibatches import Minibatch
+from lit_gan.engine.network_contract import LogitContract, check_loss
 from lit_gan.engine.probabilities import ProbabilityWatch
-from lit_gan.engine.raised import told
+from lit_gan.engine.raised import one_line_errors
 from lit_gan.engine.sample_contract import SampleContract
 from lit_gan.engine.turn import Turn
 from lit_gan.engine.turn_contracts import check_augmented, check_penalty
@@ -33,10 +33,6 @@ class Contracts:
     Forms (types, shapes, numbers of rows) are looked at always: that is free. Values are read from the device, which is
     a wait, so only in the first round of each training and on the first batch of each held-out split. Nothing is
     computed for it that the round does not compute anyway: no network is called a further time.
-
-    Args:
-        generator: G.
-        discriminator: D, where there is one.
     """
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module | None = None) -> None:
@@ -85,7 +81,7 @@ class Contracts:
     def _agree(self, strategy: Strategy, fault: UserError | None) -> None:
         if self._look.closely and not strategy.reduce_boolean_decision(fault is None):
             self._look.closely = False  # agreed, once
-            first = _first_told(fault)
+            first = _first_message(fault)
             if fault is None or str(fault) != first:
                 raise UserError(first)
 
@@ -100,7 +96,7 @@ class Contracts:
         num_classes: int | None,
     ) -> Minibatch:
         """The examples of a batch, and what they are conditioned on."""
-        with told(f"{whose}.split_batch", lambda: described(batch), closely=self._look.closely):
+        with one_line_errors(f"{whose}.split_batch", lambda: described(batch), closely=self._look.closely):
             parts = split_batch(batch)
         x, condition = self._examples.check_parts(parts, whose)
         self._examples.check(x, dtype)
@@ -116,7 +112,7 @@ class Contracts:
     ) -> Tensor:
         """Samples that D can see beside examples."""
         contract, closely = self._samples, self._look.closely or x is None
-        with told(contract.name, lambda: f"latents {tuple(z.shape)}", hint=contract.hint, closely=closely):
+        with one_line_errors(contract.name, lambda: f"latents {tuple(z.shape)}", hint=contract.hint, closely=closely):
             generated = generate(z, condition)
         contract.check(generated, len(z), x)
         return generated
@@ -130,7 +126,7 @@ class Contracts:
     ) -> Tensor:
         """What D says of examples and samples."""
         contract, closely = self._logits, self._look.closely
-        with told(contract.name, lambda: f"images {tuple(x.shape)}", hint=contract.hint, closely=closely):
+        with one_line_errors(contract.name, lambda: f"images {tuple(x.shape)}", hint=contract.hint, closely=closely):
             logits = discriminate(x, condition)
         contract.check(logits, len(x))
         if closely:
@@ -142,7 +138,7 @@ class Contracts:
     ) -> Tensor:
         """Images as D sees them."""
         whose = f"the augmentation ({name_of(augment)})"
-        with told(whose, lambda: f"images {tuple(x.shape)}", closely=self._look.closely):
+        with one_line_errors(whose, lambda: f"images {tuple(x.shape)}", closely=self._look.closely):
             augmented = augment(x, rng)
         check_augmented(augmented, x, whose, closely=self._look.closely)
         return augmented
@@ -150,7 +146,7 @@ class Contracts:
     def penalty(self, penalty: Penalty, turn: Turn) -> Tensor:
         """A term of D's loss."""
         whose = f"the penalty ({name_of(penalty)})"
-        with told(whose, lambda: f"images {tuple(turn.x.shape)}", closely=self._look.closely):
+        with one_line_errors(whose, lambda: f"images {tuple(turn.x.shape)}", closely=self._look.closely):
             term = penalty(turn)
         check_penalty(term, whose, closely=self._look.closely)
         return term.reshape(())
@@ -159,14 +155,14 @@ class Contracts:
     def differentiated_twice(self) -> Iterator[None]:
         """A backward pass through D's gradients; torch knows the second derivative of most operations, not of all."""
         whose, closely = "a penalty: the backward pass", self._look.closely
-        with told(whose, lambda: "the gradients of D", RuntimeError, hint=_no_second, closely=closely):
+        with one_line_errors(whose, lambda: "the gradients of D", RuntimeError, hint=_no_second, closely=closely):
             yield
 
     def loss(self, objective: Objective, name: Literal["loss_d", "loss_g"], *logits: Tensor) -> Tensor:
         """A player's loss."""
         whose = f"the objective's {name} ({name_of(objective)})"
         shapes = (str(tuple(x.shape)) for x in logits)
-        with told(whose, lambda: f"logits {', '.join(shapes)}", _BY_FORM, closely=self._look.closely):
+        with one_line_errors(whose, lambda: f"logits {', '.join(shapes)}", _BY_FORM, closely=self._look.closely):
             loss: Tensor = getattr(objective, name)(*logits)
         check_loss(loss, whose)
         return loss
@@ -176,7 +172,7 @@ def _no_second(_: Exception) -> str:
     return "; expected operations in the discriminator that torch can differentiate twice"
 
 
-def _first_told(fault: UserError | None) -> str:
+def _first_message(fault: UserError | None) -> str:
     """What the first rank that has a fault says of it; all ranks call this together."""
     if not torch.distributed.is_initialized():
         return str(fault)

@@ -20,12 +20,7 @@ _ENOUGH = 100  # numbers in a batch from which on their range says something
 
 
 class ExampleContract:
-    """Holds a batch of examples to what the networks take.
-
-    Args:
-        generator: What G is called in messages.
-        look: What is looked at.
-    """
+    """Holds a batch of examples to what the networks take."""
 
     def __init__(self, generator: str, look: Look) -> None:
         self._generator = generator

@@ -50,12 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
-
-    Args:
-        rounds: How many rounds there have been.
-        epochs: How many epochs have ended.
-    """
+    """How far a training is."""
 
     rounds: int
     epochs: int
@@ -66,7 +61,7 @@ def groups_of(optimizer: Optimizer) -> Groups:
     return [{name: deepcopy(group[name]) for name in group if name not in _WEIGHTS} for group in optimizer.param_groups]
 
 
-class Asked:
+class ConfiguredOptimizer:
     """What a player's configuration asks for, and what it makes of the state in a checkpoint.
 
     Args:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lit_gan.engine.optimizer_settings import Asked, Settings
+from lit_gan.engine.optimizer_settings import ConfiguredOptimizer, Settings
 from lit_gan.errors import UserError
 from lit_gan.schedules import Schedule
 
@@ -19,22 +19,9 @@ _FUSED_DEVICES = ("cpu", "cuda", "xpu", "mps")
 
 
 class Player:
-    """One side of the game, all but its loss.
+    """One side of the game, all but its loss; its arguments are those of :meth:`RoundModule.add_player`.
 
     Not a module: the network stays where it was in the module tree, so that checkpoint keys never depend on this class.
-
-    Args:
-        name: What the player is called, say ``"generator"``.
-        network: The player's network.
-        optimizer: Builds the optimiser from the network's parameters.
-        schedules: What changes the optimiser's rate and momentum.
-        clip: Largest L2 norm of the player's gradient, or ``None``.
-        short: What its logged numbers and the module's arguments for it end with, as in ``optimizer_g``; the name, and
-            no arguments of that form, if ``None``.
-
-    Raises:
-        UserError: If the network has nothing to train, the optimiser refuses its arguments, or ``clip`` is not
-            positive.
     """
 
     def __init__(
@@ -68,12 +55,12 @@ class Player:
 
     def build_optimizer(self) -> Optimizer:
         """A fresh optimiser over this player's parameters, and the schedulers on it."""
-        optimizer = self._optimizer_as_asked()
+        optimizer = self._configured_optimizer()
         self.settings, self.schedulers = Settings.of(optimizer, self.schedules)
         _prefer_fused(optimizer)
         return optimizer
 
-    def _optimizer_as_asked(self) -> Optimizer:
+    def _configured_optimizer(self) -> Optimizer:
         if not self.parameters:
             raise UserError(f"the {self.name} has no trainable parameters: expected a network that can learn.")
         try:
@@ -86,9 +73,9 @@ class Player:
         return name if self.short == self.name else f"{name}_{self.short}"
 
     @property
-    def asked(self) -> Asked:
+    def configured(self) -> ConfiguredOptimizer:
         """What the configuration asks of the optimiser and the schedules, whatever a checkpoint has."""
-        return Asked(self.name, self._optimizer_as_asked, self.schedules, self.argument("optimizer"))
+        return ConfiguredOptimizer(self.name, self._configured_optimizer, self.schedules, self.argument("optimizer"))
 
     @property
     def lightning_schedulers(self) -> list[dict[str, Any]]:

@@ -68,24 +68,14 @@ class PlayerMixedPrecision(MixedPrecision):
 
 
 def scale_each_player(trainer: Trainer, players: Sequence[str]) -> None:
-    """Puts one scaler per player in place of Lightning's one, where 16-bit mixed precision was chosen.
-
-    Args:
-        trainer: Whose precision plugin is replaced; one that the user has derived is left alone.
-        players: Their names.
-    """
+    """Puts one scaler per player in place of Lightning's one, where 16-bit mixed precision was chosen."""
     plugin = trainer.precision_plugin
     if type(plugin) is MixedPrecision and plugin.scaler is not None:
         trainer.strategy.precision_plugin = PlayerMixedPrecision("16-mixed", plugin.device, plugin.scaler, players)
 
 
 def choose_scaler(trainer: Trainer, player: str) -> None:
-    """Lets a player's own scaler work, where there is one per player.
-
-    Args:
-        trainer: The trainer.
-        player: Who moves.
-    """
+    """Lets a player's own scaler work, where there is one per player."""
     plugin = trainer.precision_plugin
     if isinstance(plugin, PlayerMixedPrecision):
         plugin.let_move(player)

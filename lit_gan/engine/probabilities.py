@@ -22,11 +22,7 @@ _MAY_BE_BOUNDED = (LeastSquares, Wasserstein)  # what these objectives ask of D 
 
 
 class ProbabilityWatch:
-    """Warns of a D that gives probabilities, once: of its last layer at once, of what it gives by the objective.
-
-    Args:
-        discriminator: D, where there is one.
-    """
+    """Warns of a D that gives probabilities, once: of its last layer at once, of what it gives by the objective."""
 
     def __init__(self, discriminator: nn.Module | None) -> None:
         self._name = f"the discriminator ({name_of(discriminator)})"

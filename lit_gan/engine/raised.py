@@ -16,7 +16,7 @@ _OURS = ("torch", "lightning", "lightning_utilities", __name__.partition(".")[0]
 
 
 @contextmanager
-def told(
+def one_line_errors(
     who: str,
     given: Callable[[], str],
     kinds: type[Exception] | tuple[type[Exception], ...] = Exception,

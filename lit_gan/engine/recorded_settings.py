@@ -10,7 +10,7 @@ from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import ended_epochs
 
 
-def go_on_as_asked(players: Mapping[Any, Player], checkpoint: dict[str, Any], built_from: Mapping[str, Any]) -> None:
+def apply_settings(players: Mapping[Any, Player], checkpoint: dict[str, Any], built_from: Mapping[str, Any]) -> None:
     """Puts into a checkpoint's optimisers and schedulers what is asked for, where it was trained with others."""
     states = checkpoint.get("optimizer_states", ())
     if len(states) != len(players) or "lr_schedulers" not in checkpoint:
@@ -22,7 +22,7 @@ def go_on_as_asked(players: Mapping[Any, Player], checkpoint: dict[str, Any], bu
     schedulers, kept = list(checkpoint["lr_schedulers"]), []
     for (name, player), state in zip(players.items(), states, strict=True):
         own, schedulers = _cut(schedulers, len(recorded[name].schedules))
-        kept += player.asked.put_into(state, own, recorded[name], progress)
+        kept += player.configured.put_into(state, own, recorded[name], progress)
     checkpoint["lr_schedulers"] = kept
 
 
@@ -63,7 +63,7 @@ def _as_stored(player: Player, stored: Mapping[str, Any], built_from: Mapping[st
     if said["class_path"].rpartition(".")[2] != kind.__name__:
         return Settings(said["class_path"], [], [])
     groups = groups_of(kind(player.parameters, **said.get("init_args", {})))
-    asked = player.asked.on(groups)
+    asked = player.configured.on(groups)
     schedule = player.argument("schedule")
     before, now = stored[schedule], built_from.get(schedule, ())
     unchanged = same(_plain(before), _plain(now))

@@ -34,7 +34,7 @@ def check_checkpoints(trainer: Trainer) -> None:
             )
 
 
-def keep_patience_as_asked(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
+def keep_configured_patience(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
     """Lets ``EarlyStopping`` go on with the patience that is asked for, and without the reason of an earlier ending."""
     states = checkpoint.get("callbacks") or {}
     for callback in callbacks_of(trainer):

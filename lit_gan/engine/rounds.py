@@ -14,8 +14,8 @@ from lit_gan.engine.lightning_seam import count_round, resume_between_epochs
 from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.players import Player
 from lit_gan.engine.precision import choose_scaler, scale_each_player
-from lit_gan.engine.recorded_settings import go_on_as_asked
-from lit_gan.engine.resumption import check_checkpoints, keep_patience_as_asked
+from lit_gan.engine.recorded_settings import apply_settings
+from lit_gan.engine.resumption import check_checkpoints, keep_configured_patience
 from lit_gan.engine.unsupported import OF_ROUNDS, Advice, check_trainer
 from lit_gan.errors import UserError
 from lit_gan.randomness import seed_global_generators
@@ -172,9 +172,9 @@ class RoundModule(LoadableModule):
         super().on_load_checkpoint(checkpoint)
         if not is_fitted(self):
             return
-        keep_patience_as_asked(self.trainer, checkpoint)
+        keep_configured_patience(self.trainer, checkpoint)
         if type(self).configure_optimizers is RoundModule.configure_optimizers:
-            go_on_as_asked(self.players, checkpoint, self.hparams)
+            apply_settings(self.players, checkpoint, self.hparams)
 
     def setup(self, stage: str) -> None:
         """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself."""

@@ -17,12 +17,7 @@ _HALVES = (torch.float16, torch.bfloat16)
 
 
 class SampleContract(NetworkContract):
-    """Holds what G makes to what D can see.
-
-    Args:
-        generator: G.
-        look: What is looked at.
-    """
+    """Holds what G makes to what D can see."""
 
     kind = "samples"
     one_tensor = (

@@ -132,11 +132,7 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of_pieces(cls, pieces: Sequence[tuple[float, "Outcome"]]) -> "Outcome":
-        """Of a minibatch that passed in pieces.
-
-        Args:
-            pieces: Each piece's share of the rows, and its outcome.
-        """
+        """Of a minibatch that passed in pieces."""
         outcomes = [outcome for _, outcome in pieces]
         return cls(
             loss=torch.stack([share * outcome.loss.detach() for share, outcome in pieces]).sum(),

@@ -56,13 +56,7 @@ def _kmeans(flat: Tensor, num: int, seed: int) -> Tensor:
 
 
 def score_of(centres: Tensor, folds: Sequence[EvaluationImages], sigma: Any) -> ParzenScore:
-    """What centres score that are no model's samples.
-
-    Args:
-        centres: In the units of the density.
-        folds: The images that sigma is chosen on and that are reported on.
-        sigma: How sigma is chosen.
-    """
+    """What centres score that are no model's samples."""
     results, rows = [], []
     for images in folds:
         known = images.value_range is not None

@@ -31,12 +31,7 @@ def work_of(call: Callable[[], Any]) -> int:
 
 @dataclass(frozen=True)
 class Work:
-    """What one image costs, in operations; at least one for each of its values, which are moved about anyway.
-
-    Args:
-        trained: An image that is trained on.
-        sampled: A sample.
-    """
+    """What one image costs, in operations; at least one for each of its values, which are moved about anyway."""
 
     trained: float
     sampled: float

@@ -133,7 +133,7 @@ class ImageMetrics:
         for place in places:
             metric = self._metrics[place][1]
             with self._blamed(metric):
-                metric.update(_as_wanted(metric, shown), **({"real": real} if _takes_real(metric) else {}))
+                metric.update(_metric_input(metric, shown), **({"real": real} if _takes_real(metric) else {}))
 
     @contextmanager
     def _blamed(self, metric: Metric) -> Iterator[None]:
@@ -205,7 +205,7 @@ def _unused(name: str, names: Iterable[str]) -> str:
     return unique
 
 
-def _as_wanted(metric: Metric, images: Tensor) -> Tensor:
+def _metric_input(metric: Metric, images: Tensor) -> Tensor:
     """Floats in [0, 1] for ``normalize=True``, else bytes; three channels for torchmetrics' own Inception network."""
     if images.shape[1] == 1 and not getattr(metric, "used_custom_model", False):
         images = images.expand(-1, 3, -1, -1)

@@ -124,11 +124,11 @@ def _from_loaders(loaders: list[Any], trainer: Trainer, module: LightningModule)
         share = share_of(loader, trainer.global_rank, trainer.world_size)
         with isolate_rng():  # any loader of torch draws a seed from the global generator, as a training one does
             rows = torch.cat([split_batch(batch)[0].cpu() for batch in loader])
-        found.append(_joined(rows[: len(share.places(0, len(rows)))], share, trainer.strategy.root_device))
+        found.append(_gathered(rows[: len(share.places(0, len(rows)))], share, trainer.strategy.root_device))
     return torch.cat(found)
 
 
-def _joined(rows: Tensor, share: Share, device: torch.device) -> Tensor:
+def _gathered(rows: Tensor, share: Share, device: torch.device) -> Tensor:
     """The shares of all ranks as the list that they were dealt from."""
     if share.world_size == 1:
         return rows

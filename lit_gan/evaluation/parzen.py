@@ -22,15 +22,7 @@ _BYTES_IN_MEMORY = 256 * 2**20
 
 
 class ParzenMeasurement:
-    """Windows on the samples, under which held-out images are scored, on every fold.
-
-    Args:
-        folds: The held-out images.
-        sigma: A width, or how it is found.
-        num: How many samples there will be.
-        trainer: Whose rank holds which part.
-        warned_of: Kinds of warnings that were told before.
-    """
+    """Windows on the samples, under which held-out images are scored, on every fold."""
 
     def __init__(
         self, folds: Sequence[EvaluationImages], sigma: Sigma, num: int, trainer: Trainer, warned_of: set[str]

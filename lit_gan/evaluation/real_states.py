@@ -44,14 +44,7 @@ def restore(metric: Metric, state: State, device: torch.device) -> None:
 
 
 class RealStates:
-    """States on disk, one file for each metric, reference, and rank of so many: each rank knows its own images.
-
-    Args:
-        folder: Where they lie.
-        trainer: Whose data module has the images, and whose rank this is.
-        split: Which of them are the reference.
-        value_range: The values of black and white.
-    """
+    """States on disk, one file for each metric, reference, and rank of so many: each rank knows its own images."""
 
     def __init__(self, folder: Path, trainer: Trainer, split: Reference, value_range: tuple[float, float]) -> None:
         data: Any = getattr(trainer, "datamodule", None)

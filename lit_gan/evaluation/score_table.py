@@ -90,11 +90,7 @@ def save_scores(path: Path, scores: Mapping[str, ParzenScore]) -> None:
 
 
 def load_scores(path: Path) -> dict[str, ParzenScore]:
-    """Scores by name, none where there is no such file.
-
-    Raises:
-        UserError: If it is something else than :func:`save_scores` wrote.
-    """
+    """Scores by name, none where there is no such file."""
     try:
         return {name: ParzenScore.from_dict(score) for name, score in (read_kept(path) or {}).items()}
     except (AttributeError, KeyError, TypeError) as error:

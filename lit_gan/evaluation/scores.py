@@ -70,14 +70,7 @@ class ParzenScore:
 
 
 def over_folds(results: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The one result of ``ParzenNLL``, or the mean over folds, its error across them, and each fold's own number.
-
-    Args:
-        results: What ``ParzenNLL.compute()`` gave on each fold.
-
-    Returns:
-        ``nll``, ``se``, ``sigma``, and ``nll_fold0``, ... where there are several folds.
-    """
+    """The one result of ``ParzenNLL``, or the mean over folds, its error across them, and each fold's own number."""
     if len(results) == 1:
         return {name: results[0][name] for name in ("nll", "se", "sigma")}
     nll = torch.stack([result["nll"] for result in results])
@@ -88,9 +81,6 @@ def over_folds(results: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 class BestScore:
     """The score of the best checkpoint so far: a better one lies above it by more than the error of the difference.
-
-    Args:
-        score: Of the best checkpoint, where there is one.
 
     Example:
         >>> def score(*rows):
@@ -110,11 +100,7 @@ class BestScore:
         self._closest = (0.0, 0.0)  # the greatest difference that was not told apart, and its error
 
     def is_beaten_by(self, score: ParzenScore) -> bool:
-        """Whether a checkpoint is better than the best one; then it is the best one from now on.
-
-        Args:
-            score: The checkpoint's.
-        """
+        """Whether a checkpoint is better than the best one; then it is the best one from now on."""
         best = self._score
         if best is None or [len(rows) for rows in best.rows] != [len(rows) for rows in score.rows]:
             self._begin(score)  # the first one, or the first on other data
@@ -155,11 +141,7 @@ class BestScore:
         return {"score": self._score.as_dict(), **counts}
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
-        """Takes back what :meth:`state_dict` gave.
-
-        Args:
-            state: It; nothing, where the checkpoint was written without.
-        """
+        """Takes back what :meth:`state_dict` gave."""
         self._begin(ParzenScore.from_dict(state["score"]) if state else None)
         if state:
             self._compared, self._told_apart = int(state["compared"]), int(state["told_apart"])

@@ -17,18 +17,7 @@ _EXPECTED = "expected a tensor, an array or a list of numbers"
 
 
 def as_tensor(name: str, values: Values) -> Tensor:
-    """The values as a tensor, which shares the memory of a NumPy array where torch can.
-
-    Args:
-        name: What the user calls them, for the error.
-        values: A tensor, which comes back as it is; an array in any byte order and layout, also one that cannot be
-            written to; or nested lists of numbers.
-
-    Returns:
-        A tensor of the same type and shape; for the caller to read, not to write.
-
-    Raises:
-        UserError: If they are no numbers, or rows of different lengths.
+    """The values as a tensor to read, not to write: it shares the memory of a NumPy array where torch can.
 
     Example:
         >>> as_tensor("x", np.array([[0.5, 1.0]]))

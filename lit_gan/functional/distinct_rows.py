@@ -12,13 +12,8 @@ _VALUES = 2**21  # and in the memory, where rows are long
 def row_fingerprints(x: Tensor) -> Tensor:
     """A 64-bit fingerprint of every row, the same for equal rows on every device, in every batch and process.
 
-    Sums of integers modulo 2^64 have no rounding, so the order in which a device adds them does not matter.
-
-    Args:
-        x: ``(N, D)`` floating-point values; they are read as float32.
-
-    Returns:
-        ``(N,)`` int64.
+    ``(N, D)``, read as float32, gives ``(N,)`` int64. Sums of integers modulo 2^64 have no rounding, so the order in
+    which a device adds them does not matter.
 
     Example:
         >>> a, b, c = row_fingerprints(torch.tensor([[0.0, 1.0], [1.0, 0.0], [-0.0, 1.0]])).tolist()
@@ -50,12 +45,7 @@ def _mix(x: Tensor, odd: Tensor) -> Tensor:
 def distinct_rows(x: Tensor) -> tuple[Tensor, Tensor]:
     """One representative of every distinct row, in an order that depends on the set alone, and the counts.
 
-    Args:
-        x: ``(N, D)``.
-
-    Returns:
-        ``(U,)`` int64 indices of rows, sorted by the rows' fingerprints, and ``(U,)`` int64 counts that sum
-        to N.
+    ``(N, D)`` gives ``(U,)`` int64 indices of rows, sorted by the rows' fingerprints, and ``(U,)`` int64 counts.
 
     Example:
         >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]])

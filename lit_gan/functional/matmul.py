@@ -18,9 +18,6 @@ def exact_matmul(device: torch.device) -> Iterator[None]:
     costs a squared distance in image space about three digits, which is up to 19 nats in a Parzen
     log-likelihood.
 
-    Args:
-        device: Where the products are made.
-
     Example:
         >>> with torch.autocast("cpu", torch.bfloat16), exact_matmul(torch.device("cpu")):
         ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
@@ -46,12 +43,6 @@ def int8_matmul_is_exact(device_type: str) -> bool:
 
     A CPU without VNNI instructions saturates (torch < 2.6) or takes a slow reference loop; so the flag
     decides about speed, and products of extreme and of random values decide about exactness.
-
-    Args:
-        device_type: ``"cpu"``, ``"cuda"``, ...
-
-    Returns:
-        True where :func:`int8_matmul` may be used.
     """
     if device_type == "cpu" and not has_vnni():
         return False
@@ -76,12 +67,8 @@ def _int8_trial(left: Tensor, right: Tensor, device_type: str) -> bool:
 
 
 def int8_matmul(left: Tensor, right: Tensor, out: Tensor) -> None:
-    """``left @ right.T`` in int32, written to ``out``.
+    """``left @ right.T``, (M, K) and (N, K) int8, written to ``out``, (M, N) int32.
 
-    Args:
-        left: ``(M, K)`` int8; K a multiple of 16 (torch's CPU kernel returns garbage for K = 1, CUDA's wants
-            K % 8 = 0).
-        right: ``(N, K)`` int8.
-        out: ``(M, N)`` int32.
+    K is a multiple of 16: torch's CPU kernel returns garbage for K = 1, CUDA's wants K % 8 = 0.
     """
     int8_product(left, right.T, out)

@@ -14,14 +14,8 @@ def neighbour_distance(x: Tensor, num: int | None = None) -> float:
     """The median squared distance to the nearest other row, of the first 128 rows among the next 1,024.
 
     Where a generator has collapsed onto few modes it is far below that of the same number of real rows, exact
-    copies or not. Pass distinct rows in an order that has nothing to do with their content.
-
-    Args:
-        x: ``(N, D)``.
-        num: How many rows to use, so that two sets can be compared like with like; at most 1,152 are.
-
-    Returns:
-        The median; infinity where there are fewer than two rows.
+    copies or not. Pass distinct rows in an order that has nothing to do with their content, and
+    the same ``num`` for sets that are compared; at most 1,152 count, and fewer than two give infinity.
 
     Example:
         >>> neighbour_distance(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))

@@ -147,17 +147,7 @@ def paired_standard_error(first: Values, second: Values) -> float:
 
 
 def positive_sigma(sigma: float) -> float:
-    """``sigma`` as a float, where it is a width.
-
-    Args:
-        sigma: What the user gave.
-
-    Returns:
-        It.
-
-    Raises:
-        UserError: If it is not positive and finite.
-    """
+    """``sigma`` as a float, where it is a width: positive and finite."""
     if not (math.isfinite(sigma) and sigma > 0):
         raise UserError(f"sigma = {sigma}: expected a positive, finite width of the Gaussian windows.")
     return float(sigma)

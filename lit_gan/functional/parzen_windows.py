@@ -28,12 +28,6 @@ def _alone(values: Tensor) -> Tensor:
 def mean(values: Tensor) -> float:
     """The mean, correctly rounded: the same bits for every order of the values.
 
-    Args:
-        values: ``(N,)``.
-
-    Returns:
-        The mean.
-
     Example:
         >>> mean(torch.tensor([1e16, 1.0, -1e16], dtype=torch.float64)) * 3
         1.0

@@ -17,17 +17,9 @@ def map_tiles(function: Callable[[slice], T], num_rows: int, max_rows: int, devi
     """Calls ``function`` for each tile of rows, on as many threads as torch has.
 
     Torch's own way is all threads within each operation. A chain of short operations then waits at the end of
-    each of them, for milliseconds where other processes are busy; and sums depend on the number of threads.
-
-    Args:
-        function: Takes the rows of a tile. It runs in other threads, where grad and inference mode are not
-            set.
-        num_rows: Number of rows in all.
-        max_rows: Largest size of a tile; with many threads tiles are smaller, down to 128 rows.
-        device: Where the function computes; elsewhere than on the CPU tiles run one after the other.
-
-    Returns:
-        The results in the order of the rows.
+    each of them, for milliseconds where other processes are busy; and sums depend on the number of threads. The
+    function runs in other threads, where grad and inference mode are not set; with many, tiles are smaller, down to
+    128 rows.
 
     Example:
         >>> map_tiles(lambda rows: rows.stop - rows.start, 300, 200, torch.device("cpu"))[0] <= 200

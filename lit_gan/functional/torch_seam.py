@@ -35,11 +35,7 @@ def metadata_of(state_dict: Any) -> dict[str, Any]:
 
 
 def job_store() -> Store:
-    """The store of the default process group, which does not tell it. ``tests/strategies/peers/test_job_store.py``.
-
-    Raises:
-        ValueError: Without a process group.
-    """
+    """The store of the default process group, which does not tell it. ``tests/strategies/peers/test_job_store.py``."""
     return distributed_c10d._get_default_store()  # noqa: SLF001
 
 

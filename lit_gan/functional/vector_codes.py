@@ -130,16 +130,7 @@ def _select(x: Tensor, members: Tensor | None, part: slice) -> Tensor:
 
 
 def coder_for(centres: Tensor, low: float, high: float) -> Coder:
-    """The cheapest coder that is exact on this device.
-
-    Args:
-        centres: ``(N, D)``.
-        low: The least value among centres and rows (a row beyond it is still right, at worst slow).
-        high: The greatest.
-
-    Returns:
-        A coder.
-    """
+    """The cheapest coder that is exact on this device; rows beyond ``low`` and ``high`` are right too, only slow."""
     depth = centres.shape[1]
     if depth <= _INT8_MAX_DEPTH and int8_matmul_is_exact(centres.device.type):
         return Int8Coder(low, high, depth)

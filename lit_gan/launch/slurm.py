@@ -4,8 +4,12 @@ Nothing here needs Lightning or torch: all of it is asked before they are import
 """
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
+
+from lit_gan.launch.sweep_trial import is_local_trial
 
 # squeue tries an absent controller for 18 s; a busy one answers within two.
 _ANSWER_SECONDS = 5.0
@@ -84,6 +88,26 @@ def requeue(job: str) -> str | None:
     if answer.returncode == 0:
         return None
     return " ".join(answer.stderr.split()) or f"scontrol requeue {job} ended with {answer.returncode}"
+
+
+def queue_again() -> None:
+    """Tells Slurm to start this job again, and the user that it did; outside Slurm nothing happens.
+
+    The last thing that a process does: Slurm ends the job's present life with it. In a trial of `lit-gan sweep` it is
+    the worker's to do, which has the journal to put in order first.
+    """
+    job = slurm_job()
+    if job is None or is_local_trial():
+        return
+    stream = sys.stdout
+    if shutil.which("scontrol") is None:  # in an image, say, whose job script asks Slurm
+        line = f"exit code 75 asks whoever started this to queue job {job} again."
+    elif (fault := requeue(job)) is None:
+        line = f"job {job} is queued again."
+    else:
+        stream, line = sys.stderr, f"warning: job {job} is not queued again: {fault}"
+    stream.write(f"lit-gan: {line}\n")
+    stream.flush()
 
 
 def _ask(

@@ -18,12 +18,7 @@ class ParzenWarning(UserWarning):
 
 
 def warn_of_edge(sigma: float, grid: Sequence[float]) -> None:
-    """Warns if the best width of a grid is its least or its greatest.
-
-    Args:
-        sigma: The width.
-        grid: What it was chosen from; a single width was not chosen.
-    """
+    """Warns if the best width of a grid is its least or its greatest."""
     if len(grid) > 1 and sigma in (min(grid), max(grid)):
         rank_zero_warn(
             f"sigma = {sigma:.4g} lies on the edge of its grid: the best width may lie beyond, and the result"
@@ -33,11 +28,7 @@ def warn_of_edge(sigma: float, grid: Sequence[float]) -> None:
 
 
 def warn_of_copies(share: float) -> None:
-    """Warns if many samples are copies of others.
-
-    Args:
-        share: Of the generated samples, from 0 to 1.
-    """
+    """Warns if many samples are copies of others."""
     if share > _MANY_COPIES:
         rank_zero_warn(
             f"{share:.0%} of the generated samples are exact copies of others: the generator has collapsed,"
@@ -47,13 +38,7 @@ def warn_of_copies(share: float) -> None:
 
 
 def warn_of_collapse(generated: Tensor, members: Tensor, test: Tensor) -> None:
-    """Warns if distinct samples lie much closer to each other than real rows do.
-
-    Args:
-        generated: ``(N, D)`` samples.
-        members: ``(U,)`` a representative of each distinct one, in canonical order.
-        test: ``(M, D)`` real rows, in canonical order.
-    """
+    """Warns if distinct samples lie much closer to each other than real rows do."""
     distinct = generated[members[:_INSPECTED]]
     num = min(distinct.shape[0], test.shape[0])
     apart, real = neighbour_distance(distinct, num), neighbour_distance(test, num)

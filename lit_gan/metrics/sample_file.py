@@ -33,11 +33,7 @@ def shard_rows(depth: int, most: int) -> int:
 class SampleFile:
     """Float32 rows in an unnamed temporary file, which the system deletes however the process ends.
 
-    Args:
-        folder: Where the file is. It takes 4 D bytes per row: 3 GB for a million MNIST images.
-
-    Raises:
-        UserError: If there is no such folder.
+    It takes 4 D bytes per row: 3 GB for a million MNIST images.
 
     Example:
         >>> samples = SampleFile(Path("."))
@@ -106,12 +102,7 @@ class SampleFile:
 
 
 class ShardsOnDisk:
-    """The samples of a file as centres that are ready to be searched, read anew for every pass.
-
-    Args:
-        samples: Where they are.
-        rows: ``(R, D)`` some of the rows that will be compared with them, for the range of the values.
-    """
+    """The samples of a file as centres that are ready to be searched, read anew for every pass."""
 
     def __init__(self, samples: SampleFile, rows: Tensor) -> None:
         self._samples, self._device, self._rows = samples, rows.device, shard_rows(rows.shape[1], SHARD)

@@ -24,16 +24,6 @@ _RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 def activation(name: str, value: str) -> nn.Module:
     """The activation function called ``value``, with torch's default settings.
 
-    Args:
-        name: The argument's name, for the error.
-        value: A key of ``ACTIVATIONS``.
-
-    Returns:
-        A module without parameters.
-
-    Raises:
-        UserError: If there is none of that name.
-
     Example:
         >>> activation("output_activation", "tanh")
         Tanh()
@@ -45,9 +35,6 @@ def activation(name: str, value: str) -> nn.Module:
 
 def output_range(value: str) -> tuple[float, float] | None:
     """The interval that the activation ``value`` maps into, or None where it is not bounded.
-
-    Args:
-        value: The activation's name.
 
     Example:
         >>> output_range("sigmoid"), output_range("linear")

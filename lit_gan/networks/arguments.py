@@ -12,14 +12,6 @@ T = TypeVar("T")
 def whole_number(name: str, value: object, minimum: int = 1) -> int:
     """``value`` itself, where it is an integer of at least ``minimum``.
 
-    Args:
-        name: The argument's name, for the error.
-        value: What the user wrote.
-        minimum: The least that it may be.
-
-    Raises:
-        UserError: If it is not.
-
     Example:
         >>> whole_number("latent_size", 0)
         Traceback (most recent call last):
@@ -32,31 +24,14 @@ def whole_number(name: str, value: object, minimum: int = 1) -> int:
 
 
 def whole_numbers(name: str, values: object, minimum: int = 1) -> tuple[int, ...]:
-    """The sequence ``values`` as a tuple, where all are integers of at least ``minimum``.
-
-    Args:
-        name: The argument's name, for the error.
-        values: What the user wrote.
-        minimum: The least that each may be.
-
-    Raises:
-        UserError: If ``values`` is no sequence, or for the first element that does not fit.
-    """
+    """The sequence ``values`` as a tuple, where all are integers of at least ``minimum``."""
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise UserError(f"{name} = {values!r}: expected a list of whole numbers, one per layer.")
     return tuple(whole_number(f"{name}[{i}]", value, minimum) for i, value in enumerate(values))
 
 
 def shape(name: str, value: object) -> tuple[int, int, int]:
-    """A shape ``(C, H, W)`` as a tuple.
-
-    Args:
-        name: The argument's name, for the error.
-        value: What the user wrote.
-
-    Raises:
-        UserError: Unless it is three whole numbers of at least 1.
-    """
+    """A shape ``(C, H, W)`` as a tuple."""
     numbers = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
     if len(numbers) != 3 or not all(type(n) is int and n >= 1 for n in numbers):
         raise UserError(f"{name} = {value!r}: expected three whole numbers of at least 1, (C, H, W).")
@@ -65,60 +40,28 @@ def shape(name: str, value: object) -> tuple[int, int, int]:
 
 
 def finite(name: str, value: object) -> float:
-    """``value`` as a float, where it is a finite number.
-
-    Args:
-        name: The argument's name, for the error.
-        value: What the user wrote.
-
-    Raises:
-        UserError: If it is not.
-    """
+    """``value`` as a float, where it is a finite number."""
     if not _is_number(value) or not math.isfinite(cast("float", value)):
         raise UserError(f"{name} = {value!r}: expected a finite number.")
     return float(cast("float", value))
 
 
 def non_negative(name: str, value: object) -> float:
-    """``value`` as a float, where it is finite and at least 0.
-
-    Args:
-        name: The argument's name, for the error.
-        value: What the user wrote.
-
-    Raises:
-        UserError: If it is not.
-    """
+    """``value`` as a float, where it is finite and at least 0."""
     if not _is_number(value) or not 0 <= cast("float", value) < math.inf:
         raise UserError(f"{name} = {value!r}: expected a finite number of at least 0.")
     return float(cast("float", value))
 
 
 def keep_probability(name: str, value: object) -> float:
-    """``value`` as a float in (0, 1].
-
-    Args:
-        name: The argument's name, for the error.
-        value: What the user wrote.
-
-    Raises:
-        UserError: If it is not there.
-    """
+    """``value`` as a float in (0, 1]."""
     if not _is_number(value) or not 0 < cast("float", value) <= 1:
         raise UserError(f"{name} = {value!r}: expected the probability of keeping a value, in (0, 1].")
     return float(cast("float", value))
 
 
 def norm_limit(name: str, value: object) -> float | None:
-    """``value`` as a positive float, or None where there is no limit.
-
-    Args:
-        name: The argument's name, for the error.
-        value: What the user wrote.
-
-    Raises:
-        UserError: If it is neither.
-    """
+    """``value`` as a positive float, or None where there is no limit."""
     if value is None:
         return None
     if not _is_number(value) or not 0 < cast("float", value) < math.inf:
@@ -128,18 +71,6 @@ def norm_limit(name: str, value: object) -> float | None:
 
 def per_layer(name: str, value: T | Sequence[T], layers: int, which: str) -> tuple[T, ...]:
     """One value for each layer: a single value is meant for all of them, a sequence has one for each.
-
-    Args:
-        name: The argument's name.
-        value: One value, or one per layer.
-        layers: How many layers there are.
-        which: Which layers these are, in the words of the error, say ``"hidden layers"``.
-
-    Returns:
-        A tuple of ``layers`` values.
-
-    Raises:
-        UserError: If a sequence has another length.
 
     Example:
         >>> per_layer("hidden_keep", 0.5, 2, "hidden layers")

@@ -9,17 +9,6 @@ from lit_gan.errors import UserError
 def append_condition(features: Tensor, condition: Tensor | None, condition_size: int) -> Tensor:
     """``features`` with the condition's columns after its own.
 
-    Args:
-        features: ``(N, F)``.
-        condition: ``(N, condition_size)``, any real vectors (one-hot labels, say); None where ``condition_size`` is 0.
-        condition_size: How many columns the network was built for.
-
-    Returns:
-        ``(N, F + condition_size)``, of the dtype of ``features``.
-
-    Raises:
-        UserError: If the condition is missing, not wanted, or of another shape.
-
     Example:
         >>> append_condition(torch.zeros(1, 2), torch.ones(1, 1), condition_size=1)
         tensor([[0., 0., 1.]])

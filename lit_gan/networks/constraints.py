@@ -12,16 +12,8 @@ def limit_incoming_norm_(weight: Tensor, max_norm: float, unit_dim: int = 0) -> 
     """Scale the incoming weights of each unit whose L2 norm exceeds ``max_norm`` onto that ball, in place.
 
     ``w <- w * max_norm / (norm + 1e-7)`` where ``norm = |w| > max_norm``; other units keep their weights to the bit.
-    Nothing is read back from the device. For maxout every linear piece counts as a unit.
-
-    Args:
-        weight: The weights; ``weight.select(unit_dim, i)`` are those coming into unit i (for a convolution: a kernel
-            over all input channels).
-        max_norm: The radius, above 0.
-        unit_dim: The dimension that numbers the units.
-
-    Returns:
-        ``weight``.
+    Nothing is read back from the device. ``weight.select(unit_dim, i)`` are those that come into unit i (for a
+    convolution: a kernel over all input channels); for maxout every linear piece counts as a unit.
 
     Example:
         >>> limit_incoming_norm_(torch.tensor([[3.0, 4.0], [0.3, 0.4]]), max_norm=1.0)

@@ -14,7 +14,7 @@ from lit_gan.networks.discriminator import Discriminator
 from lit_gan.networks.dropout import Dropout
 from lit_gan.networks.generator import OutputBiasGenerator
 from lit_gan.networks.initialization import WeightInit
-from lit_gan.networks.layers import DenseLayer, DenseStack, TransposedConvLayer
+from lit_gan.networks.layers import DenseLayer, DenseStack, TransposedConvLayer, initial_values
 from lit_gan.networks.maxout import MaxoutConv2d, MaxoutStack
 
 
@@ -165,10 +165,7 @@ class MaxoutConvDiscriminator(Discriminator):
         super().__init__(image_shape, condition_size)
         maps, widths = whole_numbers("channels", channels), whole_numbers("dense", dense)
         hidden, which = len(maps) + len(widths), "the convolutions and the dense layers"
-        weights: tuple[float | WeightInit, ...] = per_layer(
-            "weight_init", weight_init, hidden + 1, f"{which}, and the output"
-        )
-        biases = per_layer("bias_init", bias_init, hidden + 1, f"{which}, and the output")
+        weights, biases = initial_values(weight_init, bias_init, hidden + 1, f"{which}, and the output")
         keeps = per_layer("hidden_keep", hidden_keep, hidden, which)
         geometry = zip(
             _per_convolution("kernel_sizes", kernel_sizes, len(maps)),

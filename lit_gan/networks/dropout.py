@@ -9,13 +9,6 @@ from lit_gan.networks.arguments import keep_probability
 class Dropout(nn.Dropout):
     """Keeps each element with probability ``keep`` and scales it by 1/keep, in training only.
 
-    Args:
-        keep: In (0, 1]; 1 costs nothing.
-        name: What the user calls this argument, for the error.
-
-    Raises:
-        UserError: If ``keep`` is out of its range.
-
     Example:
         >>> Dropout(keep=0.5)(torch.ones(1000)).unique()
         tensor([0., 2.])

@@ -166,18 +166,8 @@ class TransposedConvLayer(MaxNormConstrained, nn.ConvTranspose2d):
 class DenseStack(nn.Sequential):
     """Hidden layers, one on the other: for each a dense layer, its activation function and dropout.
 
-    Args:
-        in_features: Columns of the input.
-        widths: Units of each layer.
-        activations: The activation function of each layer: one name, or what builds one, for all, or one per layer.
-        weight_init: One initialiser per layer.
-        bias_init: One number per layer.
-        dropout_keep: The share of each layer's outputs that dropout keeps: one for all, or one per layer.
-        max_norm: The largest norm of a unit's incoming weights, or None.
-        batch_norm: Whether each dense layer is normalised before its activation; the bias is then the shift of that.
-
-    Raises:
-        UserError: If an argument is out of its range.
+    ``activations`` and ``dropout_keep`` are one for all, or one per layer; with ``batch_norm`` each dense layer is
+    normalised before its activation, and its bias is the shift of that.
 
     Example:
         >>> stack = DenseStack(5, (4, 3), "relu", (0.05, 0.05), (0.0, 0.0))
@@ -210,3 +200,14 @@ class DenseStack(nn.Sequential):
             ]
             self.out_features = width
         super().__init__(*layers)
+
+
+def initial_values(
+    weight_init: float | WeightInit | Sequence[float | WeightInit],
+    bias_init: float | Sequence[float],
+    layers: int,
+    which: str,
+) -> tuple[tuple[float | WeightInit, ...], tuple[float, ...]]:
+    """How the weights and the biases of each layer begin, by the arguments ``weight_init`` and ``bias_init``."""
+    weights: tuple[float | WeightInit, ...] = per_layer("weight_init", weight_init, layers, which)
+    return weights, per_layer("bias_init", bias_init, layers, which)

@@ -60,18 +60,6 @@ class Maxout(DenseLayer):
 class MaxoutStack(nn.Sequential):
     """Dense maxout layers, one on the other, each with dropout after it.
 
-    Args:
-        in_features: Columns of the input.
-        widths: Units of each layer.
-        pieces: Linear pieces per unit.
-        weight_init: One initialiser per layer.
-        bias_init: One number per layer.
-        hidden_keep: The share of outputs that dropout keeps, one per layer.
-        max_norm: The largest L2 norm of a piece's incoming weights, or None.
-
-    Raises:
-        UserError: If an argument is out of its range.
-
     Example:
         >>> import torch
         >>> stack = MaxoutStack(5, (4, 3), 2, (0.005, 0.005), (0.0, 0.0), (0.5, 0.5))

@@ -13,7 +13,7 @@ from lit_gan.networks.discriminator import Discriminator
 from lit_gan.networks.dropout import Dropout
 from lit_gan.networks.generator import PIXEL_MEAN_CLIP, OutputBiasGenerator
 from lit_gan.networks.initialization import KaimingWeights, UniformWeights, WeightInit
-from lit_gan.networks.layers import DenseLayer, DenseStack
+from lit_gan.networks.layers import DenseLayer, DenseStack, initial_values
 from lit_gan.networks.maxout import MaxoutStack
 
 
@@ -66,9 +66,7 @@ class MLPGenerator(OutputBiasGenerator):
     ) -> None:
         super().__init__(image_shape, latent_size, condition_size, output_activation, pixel_mean_bias, pixel_mean_clip)
         widths = whole_numbers("hidden", hidden)
-        layers, which = len(widths) + 1, "the hidden layers and the output"
-        weights: tuple[float | WeightInit, ...] = per_layer("weight_init", weight_init, layers, which)
-        biases = per_layer("bias_init", bias_init, layers, which)
+        weights, biases = initial_values(weight_init, bias_init, len(widths) + 1, "the hidden layers and the output")
         inputs = self.latent_size + self.condition_size
         self.hidden = DenseStack(
             inputs, widths, activations, weights[:-1], biases[:-1], dropout_keep, max_norm, batch_norm
@@ -130,9 +128,7 @@ class MaxoutDiscriminator(Discriminator):
     ) -> None:
         super().__init__(image_shape, condition_size)
         widths = whole_numbers("hidden", hidden)
-        layers, which = len(widths) + 1, "the hidden layers and the output"
-        weights: tuple[float | WeightInit, ...] = per_layer("weight_init", weight_init, layers, which)
-        biases = per_layer("bias_init", bias_init, layers, which)
+        weights, biases = initial_values(weight_init, bias_init, len(widths) + 1, "the hidden layers and the output")
         keeps = per_layer("hidden_keep", hidden_keep, len(widths), "the hidden layers")
         self.input_dropout = Dropout(input_keep, "input_keep")
         inputs = math.prod(self.image_shape) + self.condition_size
@@ -197,9 +193,7 @@ class MLPDiscriminator(Discriminator):
         if weight_init is None:
             last = UniformWeights(1 / math.sqrt(widths[-1] if widths else inputs))
             weight_init = (*[KaimingWeights(slope)] * len(widths), last)
-        layers, which = len(widths) + 1, "the hidden layers and the output"
-        weights: tuple[float | WeightInit, ...] = per_layer("weight_init", weight_init, layers, which)
-        biases = per_layer("bias_init", bias_init, layers, which)
+        weights, biases = initial_values(weight_init, bias_init, len(widths) + 1, "the hidden layers and the output")
         keeps = per_layer("hidden_keep", hidden_keep, len(widths), "the hidden layers")
         self.input_dropout = Dropout(input_keep, "input_keep")
         self.hidden = DenseStack(

@@ -12,9 +12,6 @@ _WRAPPED = "_orig_mod"
 def plain_name(name: str) -> str:
     """The name that a parameter has where nothing is wrapped.
 
-    Args:
-        name: Its name, or the path of a module.
-
     Example:
         >>> plain_name("generator._orig_mod.hidden.0.weight")
         'generator.hidden.0.weight'
@@ -23,30 +20,17 @@ def plain_name(name: str) -> str:
 
 
 def plain_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    """A module's parameters by their plain names.
-
-    Args:
-        module: The module.
-    """
+    """A module's parameters by their plain names."""
     return {plain_name(name): parameter for name, parameter in module.named_parameters()}
 
 
 def plain_buffers(module: nn.Module) -> dict[str, Tensor]:
-    """A module's buffers by their plain names.
-
-    Args:
-        module: The module.
-    """
+    """A module's buffers by their plain names."""
     return {plain_name(name): buffer for name, buffer in module.named_buffers()}
 
 
 def name_plainly(_: nn.Module, state_dict: dict[str, Any], prefix: str, *__: Any) -> None:
-    """Gives a module's entries of a state dict their plain names; for ``register_state_dict_post_hook``.
-
-    Args:
-        state_dict: Changed in place; the order stays.
-        prefix: What the module's keys begin with.
-    """
+    """Gives a module's entries of a state dict their plain names; for ``register_state_dict_post_hook``."""
     for entries in (state_dict, metadata_of(state_dict)):
         items = list(entries.items())
         entries.clear()
@@ -55,13 +39,7 @@ def name_plainly(_: nn.Module, state_dict: dict[str, Any], prefix: str, *__: Any
 
 
 def name_as_wrapped(module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Gives entries the names that they have in this module; for ``register_load_state_dict_pre_hook``.
-
-    Args:
-        module: Some of its parts may be wrapped.
-        state_dict: Of a module of which other parts may have been; changed in place.
-        prefix: What the module's keys begin with.
-    """
+    """Gives entries the names that they have in this module; for ``register_load_state_dict_pre_hook``."""
     names = [name for name, _ in module.named_modules(remove_duplicate=False)]
     wrappers = [name.rpartition(".")[0] for name in names if name.rpartition(".")[2] == _WRAPPED]
     for key in [key for key in state_dict if key.startswith(prefix)]:
@@ -74,11 +52,7 @@ def name_as_wrapped(module: nn.Module, state_dict: dict[str, Any], prefix: str, 
 
 
 def unwrap(module: nn.Module) -> None:
-    """Puts what was wrapped back in the place of its wrapper.
-
-    Args:
-        module: Changed in place, at any depth.
-    """
+    """Puts what was wrapped back in the place of its wrapper."""
     for name, child in list(module.named_children()):
         while (inner := dict(child.named_children()).get(_WRAPPED)) is not None:
             child = inner  # noqa: PLW2901 -- the wrapper may be wrapped itself

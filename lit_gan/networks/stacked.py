@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from lit_gan.errors import UserError
 from lit_gan.networks.activations import activation
-from lit_gan.networks.arguments import per_layer, whole_numbers
+from lit_gan.networks.arguments import whole_numbers
 from lit_gan.networks.generator import Generator
 from lit_gan.networks.initialization import WeightInit
-from lit_gan.networks.layers import DenseLayer, DenseStack
+from lit_gan.networks.layers import DenseLayer, DenseStack, initial_values
 from lit_gan.networks.parameter_names import plain_name
 
 _PREFIX = "generator."
@@ -84,9 +84,8 @@ class StackedGenerator(Generator):
         self.pretrained_checkpoint = pretrained_checkpoint
         self._pretrained_is_conditional = _check_conditions(pretrained, self.condition_size)
         widths = whole_numbers("hidden", hidden)
-        layers, which = len(widths) + 1, "the new hidden layers and the latent's"
-        weights: tuple[float | WeightInit, ...] = per_layer("weight_init", weight_init, layers, which)
-        biases = per_layer("bias_init", bias_init, layers, which)
+        which = "the new hidden layers and the latent's"
+        weights, biases = initial_values(weight_init, bias_init, len(widths) + 1, which)
         inputs = self.latent_size + self.condition_size
         self.hidden = DenseStack(
             inputs, widths, activations, weights[:-1], biases[:-1], dropout_keep, max_norm, batch_norm

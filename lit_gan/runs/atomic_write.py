@@ -12,11 +12,7 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
-    """Write ``data`` at ``offset`` of an open file, however many calls the system needs for it.
-
-    Raises:
-        OSError: What the system says, a full disk for instance; a part may have been written.
-    """
+    """Write ``data`` at ``offset`` of an open file, however many calls the system needs for it."""
     while data:
         written = os.pwrite(descriptor, data, offset)
         data, offset = data[written:], offset + written
@@ -24,10 +20,6 @@ def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace ``path`` by ``text``: see :func:`replace_atomically`.
-
-    Raises:
-        OSError: With the path, when the disk is full or the folder cannot be written; the old file stays as
-            it was.
 
     Example:
         >>> import tempfile
@@ -42,17 +34,10 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def replace_atomically(path: Path, write: Callable[[int], None], *, kept_as: Path | None = None) -> None:
-    """Replace ``path`` by what ``write`` writes: beside it, synced, renamed over it.
+    """Replace ``path`` by what ``write`` writes to a descriptor: beside it, synced, renamed over it.
 
-    Args:
-        path: The file; its folder exists.
-        write: Writes the new content to the file descriptor that it is given.
-        kept_as: The name, in the same folder, that the old file goes on under; None to drop it. At every moment
-            one of the two names holds a whole file. A symbolic link is not kept: what it points to stays anyway.
-
-    Raises:
-        OSError: With the path, when the disk is full or the folder cannot be written; the old file stays as
-            it was. What else ``write`` raises is passed on, with the same promise.
+    If that fails, the old file stays as it was. ``kept_as`` is the name, in the same folder, that it goes on under: at
+    every moment one of the two holds a whole file. A symbolic link is not kept: what it points to stays anyway.
 
     Example:
         >>> import tempfile
@@ -86,12 +71,7 @@ def replace_atomically(path: Path, write: Callable[[int], None], *, kept_as: Pat
 
 
 def remove_leftovers(folder: Path, pattern: str) -> None:
-    """Remove the temporary files of processes that were killed while they wrote.
-
-    Args:
-        folder: Where they lie.
-        pattern: Of the names of the files that were to be replaced, as in ``Path.glob``. A temporary file whose
-            writer lives, on this machine or another, is left alone.
+    """Remove the temporary files of processes that were killed while they wrote; where the writer lives they stay.
 
     Example:
         >>> import tempfile

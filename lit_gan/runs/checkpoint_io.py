@@ -53,9 +53,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             remove_leftovers(target.parent, "*.ckpt")
-            replace_atomically(target, partial(_write, checkpoint), kept_as=self._kept_as(target))
+            replace_atomically(target, partial(_write, checkpoint), kept_as=self._previous_file(target))
         except OSError as error:
-            raise RunError(_told(target, error)) from error
+            raise RunError(_write_failure(target, error)) from error
         self._whole.add(target)
 
     def load_checkpoint(
@@ -95,7 +95,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except OSError as error:
             warnings.warn(f"The checkpoint {path} was not removed ({error.strerror}).", stacklevel=2)
 
-    def _kept_as(self, target: Path) -> Path | None:
+    def _previous_file(self, target: Path) -> Path | None:
         """Where the file that is replaced goes on; a broken one must not take the place of the whole one before."""
         if target.name != LAST or (target not in self._whole and checkpoint_fault(target) is not None):
             return None
@@ -148,7 +148,7 @@ def _checksums() -> Iterator[None]:
         torch.serialization.set_crc32_options(before)
 
 
-def _told(target: Path, error: OSError) -> str:
+def _write_failure(target: Path, error: OSError) -> str:
     newest = newest_checkpoint(target.parent)
     left = "there is none before it" if newest is None else f"the earlier ones are intact, the newest is {newest.name}"
     goes_on = "starts again" if newest is None else "goes on from there"

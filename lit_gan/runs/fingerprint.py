@@ -79,8 +79,8 @@ def describe_differences(got: Mapping[str, Any], expected: Mapping[str, Any]) ->
         'model.lr: got 0.1, expected 0.2'
     """
     here, there = dict(_leaves(_as_ever(plain(got)))), dict(_leaves(_as_ever(plain(expected))))
-    keys = [key for key in here | there if _shown(here, key) != _shown(there, key)]
-    named = [f"{key}: got {_shown(here, key)}, expected {_shown(there, key)}" for key in keys[:_SHOWN]]
+    keys = [key for key in here | there if _value_text(here, key) != _value_text(there, key)]
+    named = [f"{key}: got {_value_text(here, key)}, expected {_value_text(there, key)}" for key in keys[:_SHOWN]]
     more = [f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
     return "; ".join(named + more)
 
@@ -94,5 +94,5 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield from _leaves(item, f"{prefix}.{key}" if prefix else key)
 
 
-def _shown(leaves: dict[str, Any], key: str) -> str:
+def _value_text(leaves: dict[str, Any], key: str) -> str:
     return json.dumps(leaves[key]) if key in leaves else _ABSENT

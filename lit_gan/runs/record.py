@@ -125,11 +125,7 @@ class RunRecord:
 
 
 def read_record(path: Path) -> RunRecord | None:
-    """Reads ``run.json``; None where there is no such file.
-
-    Raises:
-        UserError: When the file is not a record.
-    """
+    """Reads ``run.json``; None where there is no such file."""
     try:
         content = {"owner": None, **json.loads(path.read_text())}  # early records name no owner
         # Keys of a later version are left aside; a missing one is an error.

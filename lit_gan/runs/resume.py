@@ -17,7 +17,7 @@ from lit_gan.runs.folder import FolderInUse, RunFolder
 from lit_gan.runs.layout import check_foreign
 from lit_gan.runs.ownership import Claims, owner_of
 from lit_gan.runs.record import RunRecord, read_record
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 
 # How long the other ranks of an srun wait for rank 0's choice: network file systems show a new folder after
 # up to 60 s.
@@ -72,7 +72,7 @@ def choose_run_folder(
     """
     environ = os.environ if environ is None else environ
     group = Path(runs_root) / config_name
-    asked = _folder_asked_for(resume, run_dir)
+    asked = _requested_folder(resume, run_dir)
     if not ranks.is_rank_zero(environ):
         return _join_rank_zero(group, resolved_config, asked, environ)
     if resume not in ("auto", "never"):
@@ -95,7 +95,7 @@ def choose_run_folder(
     return RunFolder.create(runs_root, config_name, resolved_config, environ=environ), False
 
 
-def _folder_asked_for(resume: str | Path, run_dir: Path | str | None) -> Path | None:
+def _requested_folder(resume: str | Path, run_dir: Path | str | None) -> Path | None:
     """The folder that the user named on the command line."""
     by_resume = None if resume in ("auto", "never") else Path(resume).absolute()
     by_run_dir = None if run_dir is None else Path(run_dir).absolute()
@@ -121,7 +121,7 @@ def _check_unfinished(folder: RunFolder) -> None:
     found = folder.read_record()
     if found.status == "finished":
         why = f" ({found.reason})" if found.reason else ""
-        path = shlex.quote(shown(folder.path))
+        path = shlex.quote(relative_to_cwd(folder.path))
         raise UserError(
             f"--resume {path}: the run has finished{why}, and nothing is left to train: for a longer one begin a new "
             f"run from its checkpoint (--ckpt_path {path} --trainer.max_epochs N), or anew with its weights "

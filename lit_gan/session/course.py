@@ -16,7 +16,7 @@ from lit_gan.loggers.wandb.choice import finished_wandb
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.heartbeat import Heartbeat
 from lit_gan.session.ending import Ending, planned_rounds
-from lit_gan.session.errors import told_to_the_user
+from lit_gan.session.errors import user_errors
 from lit_gan.session.recording import Recording
 from lit_gan.strategies import DDPGANStrategy
 from lit_gan.strategies.ddp_gan import check_moves_players_apart
@@ -46,7 +46,7 @@ def train(
         start = newest if newest is not None else checkpoint
         if start is None and begin is not None:
             begin()
-        with Heartbeat(run), finished_wandb(trainer.loggers), told_to_the_user(start):
+        with Heartbeat(run), finished_wandb(trainer.loggers), user_errors(start):
             if isinstance(module, RoundModule):  # it says so itself, but by then there is a rank on each device
                 check_moves_players_apart(strategy, trainer.world_size, module.players)
             recording.begin(start)
@@ -73,5 +73,5 @@ def evaluate(
         content = load_checkpoint(checkpoint)
     evaluate_as_after(trainer, int(content.get("global_step", 0)), int(content.get("epoch", 0)))
     recorded = nullcontext() if recording is None else recording.of_an_evaluation()
-    with recorded, finished_wandb(trainer.loggers), stopped_at_once(), told_to_the_user(checkpoint):
+    with recorded, finished_wandb(trainer.loggers), stopped_at_once(), user_errors(checkpoint):
         return evaluation()

@@ -18,7 +18,7 @@ _OTHER_OPTIMIZERS = "its optimisers are of another kind; give optimizer_g and op
 
 
 @contextmanager
-def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
+def user_errors(checkpoint: Path | str | None = None) -> Iterator[None]:
     """Within this context what Lightning refuses, and a checkpoint that does not fit, are the user's errors."""
     try:
         yield
@@ -43,7 +43,7 @@ def told_to_the_user(checkpoint: Path | str | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def told_of_the_trainer() -> Iterator[None]:
+def trainer_argument_errors() -> Iterator[None]:
     """Within this context only arguments of the Trainer are checked: whatever it refuses is the user's to mend."""
     try:
         yield

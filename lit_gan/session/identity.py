@@ -54,7 +54,9 @@ def result_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in (*_NOT_OF_THE_RESULT, *absent)}
 
 
-def asked_in_python(trainer: Mapping[str, Any], module: LightningModule, data: Mapping[str, Any]) -> dict[str, Any]:
+def python_configuration(
+    trainer: Mapping[str, Any], module: LightningModule, data: Mapping[str, Any]
+) -> dict[str, Any]:
     """What a training in Python asks for, as plain data: equal whenever the same script is started again.
 
     It is what can be seen from outside: the arguments of the Trainer, of the module and of the data, as their objects

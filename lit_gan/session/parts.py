@@ -43,7 +43,7 @@ def trainer_arguments(
 ) -> dict[str, Any]:
     """The arguments of a Trainer, with what makes a run of it beside what is asked for."""
     given = {**given, **allocated_devices(given, os.environ)}
-    callbacks = given_callbacks(given)
+    callbacks = callback_list(given)
     has_bar = given.get("enable_progress_bar") is False or _has(callbacks, ProgressBar)
     own: list[Callback] = [*([] if has_bar else [LossProgressBar()]), RowsAfterCheckpoint(), *watching]
     if signals is not None:
@@ -92,7 +92,7 @@ def folder_loggers(given: Any, folder: Path) -> list[Logger]:
     return [CSVMetrics(folder), *without_wandb(_loggers(given))]
 
 
-def given_callbacks(given: Mapping[str, Any]) -> list[Callback]:
+def callback_list(given: Mapping[str, Any]) -> list[Callback]:
     """The callbacks that a Trainer is asked to have, of which one may come without a list."""
     callbacks = given.get("callbacks") or []
     return callbacks if isinstance(callbacks, list) else [callbacks]

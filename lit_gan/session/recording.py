@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,15 +13,14 @@ import yaml
 from lit_gan.engine.stored_configuration import escaped
 from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero, rank_in_job
-from lit_gan.launch.slurm import requeue, slurm_job
-from lit_gan.launch.sweep_trial import is_local_trial
+from lit_gan.launch.slurm import queue_again
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.folder import RunFolder
 from lit_gan.runs.heartbeat import Heartbeat
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.runs.resume import choose_run_folder
-from lit_gan.runs.shown_path import shown
 from lit_gan.session.ending import Ending
-from lit_gan.session.errors import told_to_the_user
+from lit_gan.session.errors import user_errors
 
 #: Where the runs are.
 RUNS = "runs"
@@ -56,7 +54,7 @@ class Recording:
         starter: Starter = "command",
     ) -> None:
         self._unused = UnusedRun(Path(run_dir or Path(RUNS, name)))
-        with told_to_the_user():  # of a full disk
+        with user_errors():  # of a full disk
             self.run, self.resumed = choose_run_folder(RUNS, name, config, resume=resume, run_dir=run_dir)
         self._config, self._seed = config, seed
         self._starter = starter
@@ -134,12 +132,12 @@ class Recording:
         """Tells the user that no new run is begun."""
         if self.resumed and self._speaks:
             anew = "--resume never starts anew" if self._starter == "command" else "another folder begins anew"
-            print(f"lit-gan: continuing {shown(self.run.path)} after round {self.first_round} ({anew}).")
+            print(f"lit-gan: continuing {relative_to_cwd(self.run.path)} after round {self.first_round} ({anew}).")
 
     def _say_how_to_go_on(self, ended: str) -> None:
         checkpoint = newest_checkpoint(self.run.checkpoints)
         start = "from the start" if checkpoint is None else f"after round {load_checkpoint(checkpoint)['global_step']}"
-        place = shown(self.run.path)
+        place = relative_to_cwd(self.run.path)
         way = f"--resume {place} in place of --resume never" if self._anew else f"the same {self._starter}"
         print(f"\nlit-gan: {ended} in {place}; {way} continues it {start}.")
 
@@ -155,16 +153,12 @@ class Recording:
         found = {"samples": newest, "metrics": metrics, "checkpoint": newest_checkpoint(self.run.checkpoints)}
         print(f"lit-gan: finished {own}{in_all} in {minutes}:{rest:02d} min ({ending.reason}):")
         for name, path in found.items():
-            print(f"  {name:<10} {'none' if path is None else shown(path)}")
+            print(f"  {name:<10} {'none' if path is None else relative_to_cwd(path)}")
         say_where_the_profile_is(self.run, "fit")
 
 
 class UnusedRun:
-    """Knows what was there before a run folder was made, and removes the rest.
-
-    Args:
-        place: The run folder itself where the user named it, else the folder that it will be made in.
-    """
+    """Knows what was there before a run folder was made, or what it is to be made in, and removes the rest."""
 
     def __init__(self, place: Path) -> None:
         place = place.absolute()
@@ -193,26 +187,7 @@ class UnusedRun:
 def say_where_the_profile_is(run: RunFolder, stage: str) -> None:
     """Prints where a profiler left its files of a stage, if it wrote any; a table it shows by itself."""
     for path in sorted(run.path.glob(f"{stage}-*")):
-        print(f"  {'profile':<10} {shown(path)}")
-
-
-def queue_again() -> None:
-    """Tells Slurm to start this job again, and the user that it did; outside Slurm nothing happens.
-
-    The last thing that a process does: Slurm ends the job's present life with it. In a trial of `lit-gan sweep` it is
-    the worker's to do, which has the journal to put in order first.
-    """
-    job = slurm_job()
-    if job is None or is_local_trial():
-        return
-    if shutil.which("scontrol") is None:  # in an image, say, whose job script asks Slurm
-        print(f"lit-gan: exit code 75 asks whoever started this to queue job {job} again.", flush=True)
-        return
-    fault = requeue(job)
-    if fault is None:
-        print(f"lit-gan: job {job} is queued again.", flush=True)
-    else:
-        print(f"lit-gan: warning: job {job} is not queued again: {fault}", file=sys.stderr, flush=True)
+        print(f"  {'profile':<10} {relative_to_cwd(path)}")
 
 
 def _keep_traceback(error: BaseException, folder: Path) -> None:

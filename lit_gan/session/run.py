@@ -23,8 +23,8 @@ from lit_gan.loggers.wandb.mode import WandbMode
 from lit_gan.runs.checkpoint_files import newest_checkpoint, resolve_checkpoint
 from lit_gan.runs.layout import RunLayout
 from lit_gan.session.course import evaluate, train
-from lit_gan.session.identity import asked_in_python
-from lit_gan.session.parts import folder_loggers, given_callbacks, place, run_loggers, trainer_arguments
+from lit_gan.session.identity import python_configuration
+from lit_gan.session.parts import callback_list, folder_loggers, place, run_loggers, trainer_arguments
 from lit_gan.session.recording import Recording
 
 # What the run folder says in the words of the command, in those of Python.
@@ -105,7 +105,7 @@ class RunTrainer(Trainer):
     """
 
     def __init__(self, run: Run, given: Mapping[str, Any]) -> None:
-        callbacks = given_callbacks(given)
+        callbacks = callback_list(given)
         place(callbacks, run.path)
         stops = (callback.signals for callback in callbacks if isinstance(callback, StopBetweenRounds))
         kept = any(isinstance(callback, RunCheckpoint) for callback in callbacks)
@@ -239,11 +239,11 @@ class RunTrainer(Trainer):
     def _recording(self, module: Any, data: Mapping[str, Any], further: Mapping[str, Any]) -> Recording:
         """Takes the folder, and only then begins to track: nothing is written for a run that is refused."""
         run = self._run_folder
-        config = {**asked_in_python(self._given, module, data), **further}
+        config = {**python_configuration(self._given, module, data), **further}
         seed = config["seed_everything"]
         if seed is None:
             seed = getattr(module, "seed", torch.initial_seed())
-        with _told_in_python():
+        with _errors_in_python_terms():
             recording = Recording(run.path.name, config, seed, run_dir=run.path, starter="script")
         try:
             given = self._given.get("logger")
@@ -268,11 +268,7 @@ class RunTrainer(Trainer):
 
 
 class ScriptStopped(RunStopped, SystemExit):
-    """What ends a script whose training was stopped, without a traceback and with the exit code of `lit-gan fit`.
-
-    Args:
-        stop: What stopped it.
-    """
+    """What ends a script whose training was stopped, without a traceback and with the exit code of `lit-gan fit`."""
 
     def __init__(self, stop: RunStopped) -> None:
         super().__init__(stop.reason, requeue=stop.requeue)
@@ -291,7 +287,7 @@ def _usual_checkpoint() -> RunCheckpoint:
 
 
 @contextmanager
-def _told_in_python() -> Iterator[None]:
+def _errors_in_python_terms() -> Iterator[None]:
     """Within this context what the run folder says of the command's options is told of Python's."""
     try:
         yield

@@ -223,17 +223,13 @@ class DDPGANStrategy(ReducingStrategy):
         return super().lightning_module_state_dict()
 
 
-def unsent(strategy: Strategy) -> AbstractContextManager[None]:
+def without_gradient_sync(strategy: Strategy) -> AbstractContextManager[None]:
     """Within this context a player's gradients wait on their rank for those of a later backward pass."""
     return strategy.block_backward_sync() if isinstance(strategy, DDPGANStrategy) else nullcontext()
 
 
 def check_moves_players_apart(strategy: Strategy, world_size: int, players: Sized) -> None:
-    """Refuses what trains several players on several devices with one reducer around all of them.
-
-    Raises:
-        UserError: If it is not ``ddp_gan``, and has more than one device.
-    """
+    """Refuses what trains several players on several devices with one reducer around all of them."""
     if world_size > 1 and len(players) > 1 and not isinstance(strategy, DDPGANStrategy):
         whose = "both" if len(players) == 2 else "all"
         raise UserError(
@@ -243,11 +239,7 @@ def check_moves_players_apart(strategy: Strategy, world_size: int, players: Size
 
 
 def named_players(module: LightningModule, names: Sequence[str] | None = None) -> dict[str, nn.Module]:
-    """The players of a module: those of ``names``, else of its mapping ``players``, else of the usual names.
-
-    Raises:
-        UserError: If a player is missing.
-    """
+    """The players of a module: those of ``names``, else of its mapping ``players``, else of the usual names."""
     own = getattr(module, "players", None)
     chosen = tuple(names) if names is not None else tuple(own) if isinstance(own, Mapping) else _USUAL_PLAYERS
     found = {name: child for name, child in module.named_modules() if name in chosen}

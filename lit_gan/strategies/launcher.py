@@ -28,16 +28,10 @@ class WatchedLauncher(ScriptLauncher):
 
     Lightning's kills the main process by SIGKILL as soon as a child ends with anything but 0: the exit code is then
     137, the error is lost among the lines of the others, and a preempted rank that has left with 75 takes the main
-    process with it in the middle of its checkpoint. This one tells the strategy of the death of a child, whose
-    ``PeerWatch`` ends all ranks with the reason on one line; and it lets no child outlive the main process.
-
-    Args:
-        cluster_environment: As for Lightning.
-        num_processes: Processes on this machine.
-        num_nodes: Machines.
-        on_death: Told the global rank of a child that died and how ("was killed by SIGKILL", "ended with exit code 1");
-            says whether somebody watches. If nobody does, because training has not begun, the main process gets a few
-            seconds to end by itself, and is then ended with exit code 1.
+    process with it in the middle of its checkpoint. This one tells the strategy of the death of a child, by
+    ``on_death(rank, how)``, whose ``PeerWatch`` ends all ranks with the reason on one line; and it lets no child
+    outlive the main process. Where nobody watches, because training has not begun, the main process gets a few seconds
+    to end by itself, and is then ended with exit code 1.
     """
 
     def __init__(

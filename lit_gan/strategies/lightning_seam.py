@@ -31,11 +31,6 @@ class ScriptLauncher(_SubprocessScriptLauncher):
     """Lightning's launcher of one process per device; what follows the start of the processes is the subclass's.
 
     Lightning's own observer of the processes, which kills the main one, is started in ``launch`` and nowhere told.
-
-    Args:
-        cluster_environment: As for Lightning.
-        num_processes: Processes on this machine.
-        num_nodes: Machines.
     """
 
     def __init__(self, cluster_environment: ClusterEnvironment, num_processes: int, num_nodes: int) -> None:
@@ -80,9 +75,5 @@ class ReducingStrategy(DDPStrategy):
             self._launcher = self.script_launcher(self.cluster_environment)
 
     def script_launcher(self, cluster_environment: ClusterEnvironment) -> ScriptLauncher:
-        """What starts the processes where the script is started once for each.
-
-        Args:
-            cluster_environment: Lightning's.
-        """
+        """What starts the processes where the script is started once for each."""
         return ScriptLauncher(cluster_environment, self.num_processes, self.num_nodes)

@@ -24,12 +24,7 @@ _VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
 
 
 def check_command(command: Any, program: Any) -> None:
-    """Refuses a command that no trial could run; the program is None where the file names none.
-
-    Raises:
-        UserError: If it is no list of words, has a macro that there is not, or passes no parameters on; or if the
-            program is no name.
-    """
+    """Refuses a command that no trial could run; the program is None where the file names none."""
     if not isinstance(command, list) or not command:
         raise UserError(f"command: expected a list of words, got {command!r}.")
     words = [str(word) for word in command]
@@ -59,9 +54,6 @@ def trial_command(
 
     `${program}` is this very Python's lit-gan where the program is ``lit-gan``, whether or not there is one on the
     path, and `${interpreter}` is this very Python.
-
-    Raises:
-        UserError: If the command has an environment variable that is not set.
 
     Example:
         >>> trial_command(["echo", "${args}"], None, {"lr": 0.1, "name": "x"}, Path("x.json"))

@@ -40,20 +40,12 @@ class SweepJournal(JournalFileBackend):
             super().__init__(str(self._path), self._link)
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Reads the lines from one on.
-
-        Raises:
-            UserError: When the file is gone, or its disk does not answer.
-        """
+        """Reads the lines from one on; a file that is gone is told as such."""
         with os_errors_as_user_errors(self._path, "read"):
             yield from super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends lines, all of them or none.
-
-        Raises:
-            UserError: When there is no room for them.
-        """
+        """Appends lines, all of them or none."""
         data = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with os_errors_as_user_errors(self._path):
             self._link.acquire()
@@ -64,11 +56,7 @@ class SweepJournal(JournalFileBackend):
 
 
 def open_journal(path: Path) -> JournalStorage:
-    """Opens a journal, or begins one.
-
-    Raises:
-        UserError: When it is no journal, is damaged, or cannot be written.
-    """
+    """Opens a journal, or begins one."""
     if path.is_dir():
         raise UserError(f"--storage {path} is a folder: expected a file, as in runs/NAME.journal.")
     try:
@@ -84,11 +72,7 @@ def open_journal(path: Path) -> JournalStorage:
 
 @contextmanager
 def os_errors_as_user_errors(path: Path, done: str = "written") -> Iterator[None]:
-    """Turns what the system says of a full or a forbidden disk into a line for the user; ``done``: written or read.
-
-    Raises:
-        UserError: In place of an ``OSError``.
-    """
+    """Turns what the system says of a full or a forbidden disk into a line for the user; ``done``: written or read."""
     try:
         yield
     except OSError as error:

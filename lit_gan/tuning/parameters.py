@@ -31,11 +31,7 @@ _NUMBER_READ_AS_TEXT = re.compile(r"[-+]?\d[\d_]*[eE][-+]?\d+")
 
 
 def check_parameter(place: str, entry: Any) -> None:
-    """Refuses what cannot be searched; ``place`` is what the entry is called in a message.
-
-    Raises:
-        UserError: If its keys, its distribution or its numbers cannot be used.
-    """
+    """Refuses what cannot be searched; ``place`` is what the entry is called in a message."""
     if not isinstance(entry, Mapping):
         raise UserError(f"{place}: expected value, values, or min and max under it, got {entry!r}.")
     if "parameters" in entry:
@@ -84,11 +80,7 @@ def is_whole(number: object) -> bool:
 
 
 def check_keys(place: str, entry: Mapping[Any, Any], known: Iterable[str]) -> None:
-    """Refuses keys that nothing reads; ``place`` is what the mapping is called in a message, "" for the file itself.
-
-    Raises:
-        UserError: Naming the first other key, and the one that it is nearest to.
-    """
+    """Refuses keys that nothing reads; ``place`` is what the mapping is called in a message, "" for the file itself."""
     known = tuple(known)
     for key in entry:
         if key not in known:
@@ -111,11 +103,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def check_number(place: str, number: Any) -> None:
-    """Refuses what is no finite number; ``place`` is what it is called in a message.
-
-    Raises:
-        UserError: If it is none; with what to write where YAML took a number for a text.
-    """
+    """Refuses what is no finite number; ``place`` is what it is called in a message."""
     _refuse_number_as_text(place, number)
     if is_whole(number) and abs(number) > _LARGEST_WHOLE:
         digits = len(str(abs(number)))

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from lit_gan.reporting.search_plots import draw_history, draw_importances, draw_parallel
 from lit_gan.runs.atomic_write import write_atomically
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
 from lit_gan.tuning.journal import os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
@@ -18,11 +18,7 @@ from lit_gan.tuning.sweep_file import Sweep
 
 
 def write_results(study: SweepStudy, best: FrozenTrial, names: Mapping[str, str]) -> dict[str, Path]:
-    """Writes them beside the journal; the files and the best run's folder, by what they are.
-
-    Raises:
-        UserError: When the disk is full.
-    """
+    """Writes them beside the journal; the files and the best run's folder, by what they are."""
     sweep, layout, trials = study.sweep, study.layout, study.trials()
     plots = {kind: layout.plot(kind) for kind in ("history", "parallel", "importances")}
     with os_errors_as_user_errors(layout.journal.parent):
@@ -44,7 +40,7 @@ def _write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:
     comment = [
         f"Trial {best.number}, the best of {len(study.trials())} of the sweep {sweep.name}.",
         f"{sweep.metric}: {best.value} ({sweep.goal}d)",
-        f"Its run is {shown(folder)}.",
+        f"Its run is {relative_to_cwd(folder)}.",
         *yaml.safe_dump(best.params, sort_keys=False).splitlines(),
     ]
     text = "".join(f"# {line}\n" for line in comment) + _trainable((folder / "config.yaml").read_text(), sweep)

@@ -16,7 +16,7 @@ from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.heartbeat import BEAT_SECONDS
 from lit_gan.runs.record import RunRecord
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import json_of, trial_command
 from lit_gan.tuning.journal import os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
@@ -77,10 +77,7 @@ class Slots:
     def turn(self) -> bool:
         """Looks at every trial, fills the free slots, and waits a moment; False when there is nothing left to do.
 
-        Raises:
-            UserError: When the sweep cannot go on: its first trial is refused, its metric is never logged, its
-                first trials all fail, or the disk is full. What has ended is kept, and what has not is left to be gone
-                on with.
+        When the sweep cannot go on (``UserError``), what has ended is kept, and what has not can be gone on with.
         """
         self._beat()
         for running in list(self._running):
@@ -236,7 +233,7 @@ class Slots:
             )
 
     def _where(self, trial: Trial) -> str:
-        return f"what it printed is in {shown(self._study.layout.errors(trial.number))}"
+        return f"what it printed is in {relative_to_cwd(self._study.layout.errors(trial.number))}"
 
 
 def _error_line(process: TrialProcess) -> str:
@@ -251,4 +248,4 @@ def _logged(run: TrialRun) -> str:
     if run.folder is None:
         return "it left no run folder under runs/ with the name in WANDB_RUN_ID"
     names = run.names()
-    return f"it logs {', '.join(names)}" if names else f"there is nothing in {shown(run.folder)}/metrics.csv"
+    return f"it logs {', '.join(names)}" if names else f"there is nothing in {relative_to_cwd(run.folder)}/metrics.csv"

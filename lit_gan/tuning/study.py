@@ -18,7 +18,7 @@ from lit_gan.errors import UserError
 from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.lock import RunLock
 from lit_gan.runs.record import read_record
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.journal import open_journal, os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.sampling import pruner_for, sampler_for
@@ -70,11 +70,7 @@ class SweepStudy:
 
     @classmethod
     def begin(cls, sweep: Sweep, layout: SweepLayout) -> "SweepStudy":
-        """Opens the journal of a sweep, or begins one.
-
-        Raises:
-            UserError: When the journal is that of another sweep, is none, or cannot be written.
-        """
+        """Opens the journal of a sweep, or begins one."""
         storage = open_journal(layout.journal)
         with os_errors_as_user_errors(layout.workers):
             layout.workers.mkdir(exist_ok=True)
@@ -82,8 +78,8 @@ class SweepStudy:
             studies = [study.study_name for study in storage.get_all_studies()]
             if studies and studies != [sweep.name]:
                 raise UserError(
-                    f"--storage {shown(layout.journal)} is the journal of {', '.join(studies)}, not of {sweep.name}: "
-                    "give another file."
+                    f"--storage {relative_to_cwd(layout.journal)} is the journal of {', '.join(studies)}, not of "
+                    f"{sweep.name}: give another file."
                 )
             if studies:
                 study = optuna.load_study(study_name=sweep.name, storage=storage, pruner=pruner_for(sweep.hyperband))
@@ -257,8 +253,8 @@ def _check_same(sweep: Sweep, study: Study, layout: SweepLayout) -> None:
         differing.append("early_terminate")
     if differing:
         raise UserError(
-            f"--storage {shown(layout.journal)} was begun with other {' and '.join(differing)} in {sweep.name}: its "
-            "trials cannot be compared; give another file, or put the sweep back as it was."
+            f"--storage {relative_to_cwd(layout.journal)} was begun with other {' and '.join(differing)} in "
+            f"{sweep.name}: its trials cannot be compared; give another file, or put the sweep back as it was."
         )
     if kept != content:
         study.set_user_attr(_SWEEP, content)

@@ -80,11 +80,7 @@ class Sweep:
 
 
 def load_sweep(path: Path) -> Sweep:
-    """Reads and checks a sweep file.
-
-    Raises:
-        UserError: If it is no YAML, or says something that cannot be run; the message begins with the path.
-    """
+    """Reads and checks a sweep file."""
     try:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -101,9 +97,6 @@ def load_sweep(path: Path) -> Sweep:
 
 def read_sweep(name: str, content: Mapping[str, Any]) -> Sweep:
     """A sweep from the content of its file.
-
-    Raises:
-        UserError: As :func:`load_sweep`, without the path.
 
     Example:
         >>> sweep = read_sweep("lr", {"method": "random", "program": "lit-gan", "metric": {"name": "val/parzen_nll"},

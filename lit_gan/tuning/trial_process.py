@@ -21,9 +21,6 @@ class TrialProcess:
 
     It holds the trial's lock together with `lit-gan sweep`: as long as it lives, even as an orphan, nobody takes the
     trial up. On Linux the kernel ends it with that command; elsewhere it is waited for.
-
-    Raises:
-        UserError: If there is no such program.
     """
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], out: Path, err: Path, lock: RunLock) -> None:

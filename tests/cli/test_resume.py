@@ -200,7 +200,7 @@ def _kill_after_a_checkpoint(delay: float, *arguments: Any) -> None:
 
     before, process = written(), _start(*arguments)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while written() == before:
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline

@@ -151,13 +151,13 @@ def test_a_trial_hands_its_agents_signals_on_in_words_that_srun_knows(
     environ = {**os.environ, **_BATCH, **ENVIRON, "LIT_GAN_SWEEP": "s", "WANDB_RUN_ID": "t", "SAID": str(told)}
     environ["PATH"] = f"{tmp_path}{os.pathsep}{environ['PATH']}"
     process = subprocess.Popen([sys.executable, "-c", _TRIAL], env=environ, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not told.exists() or "ready" not in told.read_text():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.Signals[sent])
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == code, err
     assert told.read_text().split() == ["ready", said]
 

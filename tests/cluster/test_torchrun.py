@@ -129,7 +129,7 @@ def _sending(number: signal.Signals, when: Callable[[], bool]) -> Iterator[None]
     """Sends this process a signal as soon as something is true."""
 
     def send() -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not when() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(os.getpid(), number)

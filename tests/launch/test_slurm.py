@@ -1,9 +1,18 @@
+import subprocess
+import sys
 import time
 
 import pytest
 
 from lit_gan.launch import slurm
-from lit_gan.launch.slurm import allocated_tasks, job_is_queued, requeue, slurm_job, starts_itself_under_srun
+from lit_gan.launch.slurm import (
+    allocated_tasks,
+    job_is_queued,
+    queue_again,
+    requeue,
+    slurm_job,
+    starts_itself_under_srun,
+)
 
 _BATCH = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "job.sh", "SLURM_PROCID": "0"}
 
@@ -128,3 +137,35 @@ def test_a_refused_requeue_is_told_in_one_line(commands, monkeypatch, body, said
 def test_requeue_without_slurm_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert requeue("7") == "scontrol cannot be run (No such file or directory)"
+
+
+@pytest.mark.parametrize(
+    ("says", "out", "err"),
+    [
+        (None, "lit-gan: exit code 75 asks whoever started this to queue job 7 again.\n", ""),
+        ("exit 0", "lit-gan: job 7 is queued again.\n", ""),
+        ("echo busy >&2; exit 1", "", "lit-gan: warning: job 7 is not queued again: busy\n"),
+    ],
+)
+def test_what_comes_of_a_requeue_is_said(says, out, err, tmp_path, monkeypatch, capsys):
+    if says is not None:
+        _command(tmp_path, "scontrol", says)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.delenv("LIT_GAN_SWEEP", raising=False)
+    queue_again()
+    assert capsys.readouterr() == (out, err)
+
+
+@pytest.mark.parametrize("environ", [{}, {"SLURM_JOB_ID": "7", "LIT_GAN_SWEEP": "of a sweep, which queues itself"}])
+def test_a_process_that_is_not_slurms_to_start_is_not_queued(environ, monkeypatch, capsys):
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    queue_again()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_it_is_asked_without_torch():
+    program = "import sys; import lit_gan.launch.slurm; assert not {'torch', 'lightning'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)

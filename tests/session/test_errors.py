@@ -13,11 +13,11 @@ from tiny_gan import examples, linear_gan, loader, trainer
 from torch import nn
 
 from lit_gan.errors import RunError, UserError
-from lit_gan.session.errors import told_of_the_trainer, told_to_the_user
+from lit_gan.session.errors import trainer_argument_errors, user_errors
 
 
 def test_a_misconfiguration_is_told_on_one_line() -> None:
-    with pytest.raises(UserError, match=r"^two lines$"), told_to_the_user():
+    with pytest.raises(UserError, match=r"^two lines$"), user_errors():
         raise MisconfigurationException("two\n  lines")
 
 
@@ -26,12 +26,12 @@ def test_weights_that_do_not_fit_are_told_with_the_checkpoint() -> None:
     message = (
         r"^checkpoint x\.ckpt does not fit the model: size mismatch for weight: .*\(and 1 more\); give the model's"
     )
-    with pytest.raises(UserError, match=message), told_to_the_user("x.ckpt"):
+    with pytest.raises(UserError, match=message), user_errors("x.ckpt"):
         nn.Linear(3, 5).load_state_dict(state)
 
 
 def test_what_lightning_itself_refuses_is_told() -> None:
-    with pytest.raises(UserError, match="must be a non-negative integer"), told_to_the_user():
+    with pytest.raises(UserError, match="must be a non-negative integer"), user_errors():
         Trainer(max_epochs=-4, accelerator="cpu", logger=False)
 
 
@@ -48,7 +48,7 @@ class _Data(LightningDataModule):
 
 
 def _fit(data: LightningDataModule, *callbacks: Callback) -> None:
-    with told_to_the_user():
+    with user_errors():
         trainer(max_epochs=1, callbacks=list(callbacks)).fit(linear_gan(), data)
 
 
@@ -72,7 +72,7 @@ def test_a_metric_that_is_not_logged_is_told() -> None:
 
 def test_a_failure_of_torch_in_a_line_of_lightnings_is_no_refusal() -> None:
     average = StochasticWeightAveraging.avg_fn
-    with pytest.raises(RuntimeError, match="must match the size"), told_to_the_user():
+    with pytest.raises(RuntimeError, match="must match the size"), user_errors():
         average(torch.zeros(2), torch.zeros(3), torch.tensor(1))
 
 
@@ -80,7 +80,7 @@ def test_a_failure_of_torch_in_a_line_of_lightnings_is_no_refusal() -> None:
 @pytest.mark.parametrize(("path", "name"), [("run/metrics.csv", "run/metrics.csv"), (None, "a file")])
 def test_a_full_disk_is_told(code: int, path: str | None, name: str) -> None:
     message = rf"^{name} was not written \({os.strerror(code)}\); the checkpoints are intact: free some space, and the"
-    with pytest.raises(RunError, match=message), told_to_the_user():
+    with pytest.raises(RunError, match=message), user_errors():
         raise OSError(code, os.strerror(code), path)
 
 
@@ -88,13 +88,13 @@ def test_a_full_disk_is_told(code: int, path: str | None, name: str) -> None:
     "error", [ValueError("mine"), RuntimeError("mine"), KeyError("mine"), KeyError(), OSError("mine")]
 )
 def test_errors_in_the_users_own_code_keep_their_traceback(error: Exception) -> None:
-    with pytest.raises(type(error)) as raised, told_to_the_user():
+    with pytest.raises(type(error)) as raised, user_errors():
         raise error
     assert raised.value is error
 
 
 def test_a_user_error_passes_both_unchanged() -> None:
-    for context in (told_to_the_user(), told_of_the_trainer()):
+    for context in (user_errors(), trainer_argument_errors()):
         told = UserError("as it is")
         with pytest.raises(UserError) as raised, context:
             raise told
@@ -103,12 +103,12 @@ def test_a_user_error_passes_both_unchanged() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("bad"), TypeError("bad"), MisconfigurationException("bad")])
 def test_whatever_the_trainer_refuses_is_told(error: Exception) -> None:
-    with pytest.raises(UserError, match=r"^--trainer: bad$"), told_of_the_trainer():
+    with pytest.raises(UserError, match=r"^--trainer: bad$"), trainer_argument_errors():
         raise error
 
 
 def test_a_failure_of_the_run_that_is_told_already_passes_unchanged() -> None:
     told = RunError("as it is")
-    with pytest.raises(RunError) as raised, told_to_the_user():
+    with pytest.raises(RunError) as raised, user_errors():
         raise told
     assert raised.value is told

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lit_gan.callbacks import GeneratorEMA
 from lit_gan.penalties import R1
 from lit_gan.runs.fingerprint import describe_differences, fingerprint
-from lit_gan.session.identity import asked_in_python, described
+from lit_gan.session.identity import described, python_configuration
 
 
 def _loader(rows: int = 8, **kwargs: Any) -> DataLoader[Any]:
@@ -76,13 +76,13 @@ def test_what_is_compiled_or_has_parameters_of_its_own_is_told_by_its_layers() -
 
 
 def test_how_a_run_is_shown_and_tracked_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = asked_in_python({"max_steps": 3}, OwnModule(), {"datamodule": None, "train_dataloaders": _loader()})
+    plain = python_configuration({"max_steps": 3}, OwnModule(), {"datamodule": None, "train_dataloaders": _loader()})
     shown = {"max_steps": 3, "logger": CSVLogger(tmp_path), "enable_progress_bar": False}
-    assert fingerprint(asked_in_python(shown, OwnModule(), {"train_dataloaders": _loader()})) == fingerprint(plain)
+    assert fingerprint(python_configuration(shown, OwnModule(), {"train_dataloaders": _loader()})) == fingerprint(plain)
     monkeypatch.setenv("PL_GLOBAL_SEED", "1")
-    assert asked_in_python({}, OwnModule(), {})["seed_everything"] == 1
+    assert python_configuration({}, OwnModule(), {})["seed_everything"] == 1
     monkeypatch.delenv("PL_GLOBAL_SEED")
-    assert asked_in_python({}, OwnModule(), {})["seed_everything"] is None
+    assert python_configuration({}, OwnModule(), {})["seed_everything"] is None
 
 
 def test_a_long_list_and_a_deep_object_are_cut_short() -> None:

@@ -349,7 +349,7 @@ def test_a_script_ends_as_the_command_does_and_goes_on(devices: str) -> None:
     try:
         wait_for_rows(_MINE, 5, lambda: process.poll() is None, lambda: "it trains no 5 rounds")
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 75, err
@@ -360,7 +360,7 @@ def test_a_script_ends_as_the_command_does_and_goes_on(devices: str) -> None:
 
     Path("pause").write_text("0")
     process = _start("off", devices)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "continuing runs/mine after round" in out
     assert "sampled 4" in out
@@ -372,7 +372,7 @@ def test_a_script_ends_as_the_command_does_and_goes_on(devices: str) -> None:
 def test_wandb_tracks_into_the_folder_and_is_over_with_the_training() -> None:
     Path("pause").write_text("0")
     process = _start("offline", "1")
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert len(list((_MINE / "wandb").glob("offline-run-*"))) == 1
     assert sorted(path.name for path in Path().iterdir()) == ["pause", "runs", "train.py"]

@@ -107,7 +107,7 @@ def run(case, place):
             env={**environ, **ENVIRON},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

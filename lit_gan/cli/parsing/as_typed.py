@@ -42,7 +42,7 @@ class _Word(NamedTuple):
 
 
 @contextmanager
-def told_as_typed(verb: str, arguments: Sequence[str]) -> Iterator[None]:
+def errors_as_typed(verb: str, arguments: Sequence[str]) -> Iterator[None]:
     """Within this context the parser's errors are told in the words of the command."""
     try:
         yield
@@ -50,10 +50,10 @@ def told_as_typed(verb: str, arguments: Sequence[str]) -> Iterator[None]:
         argument = error if isinstance(error, ArgumentError) else error.__cause__
         if not isinstance(argument, ArgumentError):
             raise
-        raise UserError(_told(verb, arguments, argument, in_a_config=argument is not error)) from error
+        raise UserError(_message(verb, arguments, argument, in_a_config=argument is not error)) from error
 
 
-def _told(verb: str, arguments: Sequence[str], error: ArgumentError, *, in_a_config: bool) -> str:
+def _message(verb: str, arguments: Sequence[str], error: ArgumentError, *, in_a_config: bool) -> str:
     path = _path(".".join(error.keys))
     typed, words, unknown = _read(verb, arguments, path)
     words = [word for word in words if (word.config is not None) == in_a_config and word.path[: len(path)] == path]

@@ -21,8 +21,8 @@ def class_help(name: str) -> str:
     summary, _, _ = (inspect.getdoc(found) or "").partition("\n")
     lines = [f"{path}: {summary}", ""]
     for parameter in _parameters(found):
-        kind = annotation_of(path, parameter.name) or _shown_type(parameter.annotation)
-        default = "required" if parameter.default is _NOT_GIVEN else f"default: {_shown(parameter.default)}"
+        kind = annotation_of(path, parameter.name) or _type_text(parameter.annotation)
+        default = "required" if parameter.default is _NOT_GIVEN else f"default: {_default_text(parameter.default)}"
         lines.append(f"  {parameter.name}: {kind} ({default})" if kind else f"  {parameter.name} ({default})")
         if parameter.name in told:
             lines.append(f"      {' '.join(told[parameter.name].split())}")
@@ -45,20 +45,20 @@ def _imported(path: str) -> Any:
 def _parameters(found: Any) -> list[inspect.Parameter]:
     """Those of the class, and where it passes on whatever else it is given, those of the classes before it."""
     if not isinstance(found, type):
-        return _named(inspect.signature(found))
+        return _named_parameters(inspect.signature(found))
     parameters: dict[str, inspect.Parameter] = {}
     for each in found.__mro__:
         if "__init__" not in vars(each) or each is object:
             continue
         signature = inspect.signature(vars(each)["__init__"])
-        for parameter in _named(signature)[1:]:
+        for parameter in _named_parameters(signature)[1:]:
             parameters.setdefault(parameter.name, parameter)
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values()):
             break
     return list(parameters.values())
 
 
-def _named(signature: inspect.Signature) -> list[inspect.Parameter]:
+def _named_parameters(signature: inspect.Signature) -> list[inspect.Parameter]:
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [parameter for parameter in signature.parameters.values() if parameter.kind not in several]
 
@@ -73,13 +73,13 @@ def _documented(found: Any) -> dict[str, str]:
     return told
 
 
-def _shown_type(annotation: Any) -> str:
+def _type_text(annotation: Any) -> str:
     if annotation is _NOT_GIVEN:
         return ""
     return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
 
 
-def _shown(default: Any) -> str:
+def _default_text(default: Any) -> str:
     """A value as it is typed; one that is no plain value by what it is."""
     plain = default is None or isinstance(default, bool | int | float | str | tuple | list)
     if not plain:

@@ -161,7 +161,7 @@ def _fault(text: str) -> str:
     given = _GIVEN.search(text)
     got = _NESTED.sub(r"\1: \2", given[1]) if given else ""
     text = _GIVEN.sub("", text)
-    wanted = _wanted(_WANTED.findall(text))
+    wanted = _expected_types(_WANTED.findall(text))
     rest = [part.strip() for part in re.split(r"(?:(?:^|\s)-)+\s", _WANTED.sub("", text)) if part.strip(" -.")]
     if wanted and all(re.match(_IMPORT_PATH, part) for part in rest) and (wanted != ["a list"] or not rest):
         text = f"expected {' or '.join(wanted)}"
@@ -174,7 +174,7 @@ def _fault(text: str) -> str:
     return f"{text}, got {got}" if untold and text.startswith("expected") else text
 
 
-def _wanted(kinds: Sequence[str]) -> list[str]:
+def _expected_types(kinds: Sequence[str]) -> list[str]:
     """The types as the user knows them, each once, and in one row the words that would do."""
     words = [word for kind in kinds for word in _words(kind)]
     others = [_in_words(kind) for kind in kinds if not _words(kind)]

@@ -58,11 +58,11 @@ _ASKS = ("-h", "--help")
 ALL = "all"
 
 
-def asked_for(arguments: Sequence[str]) -> str | None:
+def help_topic(arguments: Sequence[str]) -> str | None:
     """What follows `--help` on a command line: a class, ``all``, or nothing; None where no help is asked for.
 
     Example:
-        >>> asked_for(["--help", "lit_gan.GAN"]), asked_for(["-h"]), asked_for(["--config", "mnist"])
+        >>> help_topic(["--help", "lit_gan.GAN"]), help_topic(["-h"]), help_topic(["--config", "mnist"])
         ('lit_gan.GAN', '', None)
     """
     for index, word in enumerate(arguments):

@@ -94,7 +94,7 @@ def _all_options(verb: str, classes: Classes) -> Iterator[tuple[str, str]]:
 
 def fitting_classes(path: tuple[str, ...], classes: Classes) -> list[str]:
     """The classes of ours that an argument may be, by their import paths."""
-    wanted = _wanted(path, classes)
+    wanted = _expected_class(path, classes)
     if wanted is None:
         return []
     if wanted == "Optimizer":
@@ -109,7 +109,7 @@ def fitting_classes(path: tuple[str, ...], classes: Classes) -> list[str]:
     return list(fitting)
 
 
-def _wanted(path: tuple[str, ...], classes: Classes) -> str | None:
+def _expected_class(path: tuple[str, ...], classes: Classes) -> str | None:
     """The name of the class that an argument has to derive from."""
     if path in _BASES_OF_ROOTS:
         return _BASES_OF_ROOTS[path]

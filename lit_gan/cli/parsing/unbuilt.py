@@ -20,7 +20,7 @@ _BUILDERS = ("jsonargparse.", "lightning.pytorch.cli", "lit_gan.cli.")
 
 
 @contextmanager
-def told_of_what_is_built() -> Iterator[None]:
+def construction_errors() -> Iterator[None]:
     """Within this context the classes that a configuration names are built."""
     try:
         yield

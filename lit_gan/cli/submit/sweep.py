@@ -10,7 +10,7 @@ from lit_gan.cli.parsing.shipped import find, shipped_names
 from lit_gan.cluster.work import Work
 from lit_gan.errors import UserError
 from lit_gan.installation import install_command
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.sweep_file import Sweep, load_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
@@ -70,7 +70,8 @@ def _check_journal(sweep: Sweep, journal: Path, total: int) -> None:
     study = import_module("lit_gan.tuning.study").SweepStudy.begin(sweep, SweepLayout(journal))
     if study.is_over(total):
         raise UserError(
-            f"--storage {shown(journal)}: all {total} trials are over; give a larger --count, or another file."
+            f"--storage {relative_to_cwd(journal)}: all {total} trials are over; give a larger --count, or another "
+            "file."
         )
 
 

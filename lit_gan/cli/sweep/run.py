@@ -17,7 +17,8 @@ from rich.console import Console
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.cli.sweep.display import live_trials
 from lit_gan.errors import DONE, RunError, UserError
-from lit_gan.runs.shown_path import shown
+from lit_gan.launch.slurm import queue_again
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.sampling import number_of_trials
 from lit_gan.tuning.slots import Slots
@@ -60,12 +61,12 @@ class _Search:
     def run(self) -> int:
         """Works until all trials are over, or until it is told to stop."""
         if self._study.trials():
-            journal = shown(self._layout.journal)
+            journal = relative_to_cwd(self._layout.journal)
             print(f"lit-gan: going on with {journal}: {self._ended()} of {self._total} trials are over.", flush=True)
         code, requeue = (DONE, False) if self._study.is_over(self._total) else self._work()
         self._print_results(code)
         if requeue:
-            import_module("lit_gan.session.recording").queue_again()  # imports torch
+            queue_again()
         return code
 
     def _ended(self) -> int:
@@ -98,13 +99,14 @@ class _Search:
             print(f"lit-gan: the best of {len(self._study.trials())} trials is {best.number}: {parameters}")
             print(f"  {self._sweep.metric:<14} {best.value}")
             for name, path in files.items():
-                print(f"  {name:<14} {shown(path)}")
+                print(f"  {name:<14} {relative_to_cwd(path)}")
         elif code == DONE:
             raise RunError(
-                f"none of {self._total} trials ran to its end; what they printed is in {shown(self._layout.workers)}."
+                f"none of {self._total} trials ran to its end; what they printed is in "
+                f"{relative_to_cwd(self._layout.workers)}."
             )
         if code != DONE:
-            print(f"lit-gan: stopped; the same command goes on with {shown(self._layout.journal)}.")
+            print(f"lit-gan: stopped; the same command goes on with {relative_to_cwd(self._layout.journal)}.")
 
 
 @contextmanager

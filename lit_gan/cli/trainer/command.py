@@ -1,7 +1,8 @@
 """One command of `fit`, `validate`, `test` or `predict`, parsed; and what it names, built."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import yaml
@@ -13,16 +14,18 @@ from torch import nn
 import lit_gan.data
 import lit_gan.extensions.conditional
 import lit_gan.networks  # noqa: F401 -- short class names in YAML resolve among what is imported
-from lit_gan.cli.parsing.as_typed import told_as_typed
+from lit_gan.cli.parsing.as_typed import errors_as_typed
 from lit_gan.cli.parsing.explanation import ArgumentError
 from lit_gan.cli.parsing.interpolation import interpolated
-from lit_gan.cli.parsing.module_builder import ModuleBuilder
 from lit_gan.cli.parsing.options import FILLED_BY_DATA, add_run_options, keep_what_was_given, link_data_to_model
 from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
 from lit_gan.cli.parsing.run_arguments import run_folder_of
-from lit_gan.cli.parsing.unbuilt import built_network, told_of_what_is_built
+from lit_gan.cli.parsing.unbuilt import built_network, construction_errors
+from lit_gan.engine.lightning_seam import built_from_class_paths
 from lit_gan.evaluation.kept_file import KEPT
-from lit_gan.session.errors import told_to_the_user
+from lit_gan.session.errors import user_errors
+
+_Module = TypeVar("_Module")
 
 _DEFAULT_SEED = 0  # the same command again is the same run
 
@@ -47,7 +50,7 @@ class Command:
         of_verb, self._of_the_method = parser_of(verb)
         self._parser.add_subcommands().add_subcommand(verb, of_verb)
         found = interpolated(self._parser, arguments, verb=verb, filled_later=FILLED_BY_DATA)
-        with told_as_typed(verb, arguments), found as values:
+        with errors_as_typed(verb, arguments), found as values:
             of_verb.set_defaults(defaults or {})  # not before each ${trainer.devices} has found its value
             self._parsed = self._parser.parse_args([verb, *values])
             _check_groups(of_verb, self.options)
@@ -69,7 +72,7 @@ class Command:
         for key, kind in (("model", LightningModule), ("data", LightningDataModule)):
             self._parser.add_instantiator(ModuleBuilder(key, self.options, self.config), kind)
         self._parser.add_instantiator(built_network, nn.Module)
-        with told_of_what_is_built(), told_to_the_user():
+        with construction_errors(), user_errors():
             self.built = self._parser.instantiate_classes(self._parsed)[self.verb]
 
     @property
@@ -136,3 +139,40 @@ def _check_groups(parser: Any, options: Any) -> None:
         if name in options and not isinstance(options[name], Namespace):
             found = "nothing" if options[name] is None else options[name]
             raise ArgumentError((name,), f"expected keys and values, got {found}")
+
+
+class ModuleBuilder:
+    """As LightningCLI's, but what the data say is noted only for those arguments that the model's classes have.
+
+    Lightning 2.6 notes every linked value among the hyper-parameters, and fails where a network without
+    ``image_shape`` has no place for it.
+    """
+
+    def __init__(self, key: str, options: Any, config: dict[str, Any]) -> None:
+        self._key = key
+        self._options = options
+        self._config = config
+
+    def __call__(
+        self, class_type: type[_Module], *args: Any, applied_instantiation_links: dict[str, Any], **kwargs: Any
+    ) -> _Module:
+        """Builds one module."""
+        own = {key.rpartition(".")[2]: value for key, value in self._linked(applied_instantiation_links)}
+        spec = self._config[self._key]
+        hparams = {"_class_path": spec["class_path"], **spec.get("init_args", {}), **spec.get("dict_kwargs", {}), **own}
+        with built_from_class_paths(hparams):
+            return class_type(*args, **kwargs)
+
+    def _linked(self, links: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The module's own arguments among the linked values; those of its parts are noted in the configuration."""
+        for key, value in links.items():
+            *path, name = key.split(".")
+            if key not in self._options or path[0] != self._key:
+                continue
+            if path == [self._key, "init_args"]:
+                yield key, value
+                continue
+            place = self._config
+            for part in path:  # a network of which nothing but linked values was given has no `init_args` yet
+                place = place.setdefault(part, {})
+            place[name] = value

@@ -23,7 +23,7 @@ from lit_gan.generative import GenerativeModule
 from lit_gan.launch.sweep_trial import sweep_of
 from lit_gan.runs.folder import RunFolder
 from lit_gan.session.course import evaluate, train
-from lit_gan.session.errors import told_of_the_trainer, told_to_the_user
+from lit_gan.session.errors import trainer_argument_errors, user_errors
 from lit_gan.session.identity import result_of
 from lit_gan.session.parts import folder_loggers, run_loggers, trainer_arguments
 from lit_gan.session.recording import Recording, say_where_the_profile_is
@@ -119,7 +119,7 @@ def _predict(command: Command) -> None:
     run, checkpoint = _run_of(command), command.options.ckpt_path
     trainer = _evaluating_trainer(command, run)
     if not isinstance(command.model, GenerativeModule):
-        with told_to_the_user(checkpoint):
+        with user_errors(checkpoint):
             trainer.predict(command.model, **command.method)
         return
     num, out = command.options.num_samples, command.options.out
@@ -129,7 +129,7 @@ def _predict(command: Command) -> None:
         raise UserError("--out: expected a file for the samples, since the checkpoint lies in no run folder.")
     if out is not None:
         check_target(Path(out), TENSORS)
-    with told_to_the_user(checkpoint):
+    with user_errors(checkpoint):
         pieces = trainer.predict(command.model, Rows(num), ckpt_path=checkpoint, weights_only=True)
     samples = torch.cat(cast(list[Tensor], pieces))
     if out is not None:
@@ -182,7 +182,7 @@ def _evaluating_trainer(command: Command, run: RunFolder | None, recording: Reco
 def _trainer(recording: Recording | None, arguments: Callable[[], dict[str, Any]]) -> Trainer:
     """The trainer; where it refuses its arguments, nothing is left of the folder that was made for it."""
     try:
-        with told_of_the_trainer():
+        with trainer_argument_errors():
             return Trainer(**arguments())
     except BaseException:
         if recording is not None:

@@ -6,7 +6,7 @@ from typing import Any
 from lit_gan.cli.parsing.run_arguments import is_typed
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import ended_epochs, load_checkpoint
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 
 _GOES_ON, _BEGINS = "ckpt_path", "init_from"
 _LIGHTNINGS_EPOCHS = 1000  # where nothing else is said
@@ -47,7 +47,7 @@ def _check_something_is_left(checkpoint: str | Path, trainer: Any) -> None:
         reached, more = f"epoch {epochs} of {most} (round {rounds})", "epochs (--trainer.max_epochs N)"
     else:
         return
-    path = shown(Path(checkpoint))
+    path = relative_to_cwd(Path(checkpoint))
     raise UserError(
         f"--ckpt_path {path}: the checkpoint is at {reached}, and nothing is left to train: give more {more}, or begin "
         f"anew with its weights (--init_from {path} in place of --ckpt_path)."

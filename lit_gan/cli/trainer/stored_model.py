@@ -13,7 +13,7 @@ from lit_gan.engine.import_policy import ImportPolicy
 from lit_gan.engine.stored_configuration import StoredConfiguration, escaped, import_paths_in
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import load_checkpoint
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.session.identity import FROM_PYTHON
 
 _OF_THE_WEIGHTS = ("generator", "discriminator", "latent")
@@ -77,12 +77,14 @@ def _check_config_of_run(path: Path, policy: ImportPolicy) -> None:
         return  # the parser says what is wrong with it
     if isinstance(content, dict) and content.get(FROM_PYTHON):
         raise UserError(
-            f"{shown(path.parent)} was trained from Python, and its config.yaml only tells what was asked for there: "
-            "give --config FILE with its model and its data, or evaluate it from Python "
+            f"{relative_to_cwd(path.parent)} was trained from Python, and its config.yaml only tells what was asked "
+            "for there: give --config FILE with its model and its data, or evaluate it from Python "
             "(Run(PATH).trainer().test(module, data))."
         )
     if isinstance(content, dict):
-        StoredConfiguration(f"configuration {shown(path)}", policy, path.parent).check_sections(content, SECTIONS)
+        StoredConfiguration(f"configuration {relative_to_cwd(path)}", policy, path.parent).check_sections(
+            content, SECTIONS
+        )
 
 
 def _stored_model(checkpoint: Path, folder: Path, policy: ImportPolicy) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lit_gan.errors import DONE, USER_ERROR, UserError
 from lit_gan.loggers.wandb.choice import wandb_logger
 from lit_gan.runs.folder import RunFolder
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,15 +27,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def _write_copy(run: RunFolder) -> str:
     if run.is_alive():
-        raise UserError(f"{shown(run.path)} is being written; its command writes W&B's copy when it ends.")
+        raise UserError(f"{relative_to_cwd(run.path)} is being written; its command writes W&B's copy when it ends.")
     config = yaml.safe_load(run.config.read_text())
-    logger = wandb_logger(run.path, "offline", config, given=_given(config))
+    logger = wandb_logger(run.path, "offline", config, given=_configured_logger(config))
     if logger is None or not logger.write_copy():
         return "W&B's copy of the run has all of it already."
-    return f"upload W&B's copy by: wandb sync {shown(run.path)}/wandb/offline-run-*"
+    return f"upload W&B's copy by: wandb sync {relative_to_cwd(run.path)}/wandb/offline-run-*"
 
 
-def _given(config: Mapping[str, Any]) -> WandbLogger | None:
+def _configured_logger(config: Mapping[str, Any]) -> WandbLogger | None:
     """Lightning's logger, where the run's configuration has one: its project, tags, ..."""
     loggers = config.get("trainer", {}).get("logger")
     for logger in loggers if isinstance(loggers, list) else [loggers]:

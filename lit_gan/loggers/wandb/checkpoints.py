@@ -25,7 +25,7 @@ def log_checkpoints(run: "Run", folder: Path, last: Path | None, best: Path | No
     for path, aliases in ((best, ["best"]), (last, ["last", "latest"])):
         if path is not None and path.is_file():
             artifact = wandb.Artifact(f"model-{run.id}", type="model", metadata={"file": path.name})
-            kept = _kept(path, folder / _KEPT / Path(run.settings.sync_dir).name)
+            kept = _linked_or_copied(path, folder / _KEPT / Path(run.settings.sync_dir).name)
             artifact.add_file(str(kept), name="model.ckpt", policy="immutable", skip_cache=True)
             run.log_artifact(artifact, aliases=aliases)
 
@@ -38,7 +38,7 @@ def forget_checkpoints(folder: Path) -> None:
             shutil.rmtree(links, ignore_errors=True)
 
 
-def _kept(path: Path, folder: Path) -> Path:
+def _linked_or_copied(path: Path, folder: Path) -> Path:
     """The file under a name that nothing replaces."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / path.name

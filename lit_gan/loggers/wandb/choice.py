@@ -60,7 +60,7 @@ def wandb_logger(
     }
     lightnings: dict[str, Any] = {}
     if given is not None:
-        said, lightnings = _said(given)
+        said, lightnings = _logger_settings(given)
         init |= said
         if mode == "offline" and lightnings["log_model"]:
             raise UserError(
@@ -113,7 +113,7 @@ def without_wandb(loggers: list[Logger]) -> list[Logger]:
     return [logger for logger in loggers if not isinstance(logger, WandbLogger)]
 
 
-def _said(given: WandbLogger) -> tuple[dict[str, Any], dict[str, Any]]:
+def _logger_settings(given: WandbLogger) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the user's own logger was told: for ``wandb.init``, and for itself.
 
     Lightning 2.6 keeps it in private attributes alone, and LightningCLI tells it ``None`` of everything else,

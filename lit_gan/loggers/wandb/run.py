@@ -22,7 +22,7 @@ from lit_gan.loggers.wandb.history import picture_file, rows_of
 from lit_gan.loggers.wandb.identity import keep_run_id
 from lit_gan.loggers.wandb.pieces import STEP, Pieces
 from lit_gan.loggers.wandb.session import begin_run, finish_run, run_settings, shut_down
-from lit_gan.runs.shown_path import shown
+from lit_gan.runs.relative_path import relative_to_cwd
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -240,7 +240,7 @@ class RunAtWandb(Logger):
         if fault is not None:
             warnings.warn(
                 f"W&B has not got all of this run ({fault}); everything is in its folder, and is uploaded by: "
-                f"wandb sync --include-online {shlex.quote(shown(piece))}",
+                f"wandb sync --include-online {shlex.quote(relative_to_cwd(piece))}",
                 stacklevel=3,
             )
         elif not run.offline:
@@ -272,8 +272,8 @@ class RunAtWandb(Logger):
         if known < 0 or self._pieces.earlier or rows_of(self._folder):
             return known
         warnings.warn(
-            f"W&B has a run {run.id} already, and nothing of it is in {shown(self._folder)}: what is logged here is "
-            "added to it.",
+            f"W&B has a run {run.id} already, and nothing of it is in {relative_to_cwd(self._folder)}: what is logged "
+            "here is added to it.",
             stacklevel=2,
         )
         return -1
@@ -323,17 +323,17 @@ class RunAtWandb(Logger):
             # Where somebody else has logged to the run, W&B's step is ahead of the rounds, and must not go back. The
             # public `run.step` asks W&B's service, which costs as much as the row itself.
             now = max(step, run._local_step)  # noqa: SLF001
-            run.log({**self._named(values), STEP: step, **when}, step=now, commit=True)
+            run.log({**self._prefixed(values), STEP: step, **when}, step=now, commit=True)
             self._sent = max(self._sent, step)
         else:
-            self._complete_summary(run, self._named(row))
+            self._complete_summary(run, self._prefixed(row))
         for name, better in _BEST.items():
             value = row.get(name)
             if isinstance(value, float) and math.isfinite(value):
                 self._best[name] = better(value, self._best.get(name, value))
-                run.summary.update(self._named({f"best/{name}": self._best[name]}))
+                run.summary.update(self._prefixed({f"best/{name}": self._best[name]}))
 
-    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _prefixed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values under their names at W&B: behind the prefix that the user's own logger was given."""
         before = f"{self.prefix}{self.LOGGER_JOIN_CHAR}" if self.prefix else ""
         return {f"{before}{name}": value for name, value in values.items()}

@@ -41,8 +41,7 @@ class JobStore:
     def ask(self, call: Callable[[Store], _Result], seconds: float) -> _Result:
         """What ``call``, which may ask for several things but wait for none, gets from the store in so many seconds.
 
-        Raises:
-            StoreGone: If the store's host has ended or does not answer in time; a call would block for ever.
+        If the store's host has ended, or does not answer in time, ``StoreGone``: a call would block for ever.
         """
         if self._is_refused():
             raise StoreGone("has ended")

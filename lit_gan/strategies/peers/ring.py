@@ -1,6 +1,6 @@
 """Who is heard of: the ranks' beats in the job's store, and what the rank before each in the ring makes of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch.distributed.distributed_c10d import Store
 
@@ -21,6 +21,11 @@ def leave(store: Store, rank: int) -> None:
 def has_left(store: Store, rank: int) -> bool:
     """Whether a rank has left in good order."""
     return _beats(store, rank) >= _GONE_WELL
+
+
+def who_stays(store: Store, ranks: Iterable[int]) -> set[int]:
+    """Those of the ranks that have not left."""
+    return {rank for rank in ranks if not has_left(store, rank)}
 
 
 def _beats(store: Store, rank: int) -> int:

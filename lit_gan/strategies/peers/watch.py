@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event, Lock, Thread
 
 from torch.distributed.distributed_c10d import Store
@@ -13,12 +14,11 @@ from lit_gan.errors import RunError, RunStopped
 from lit_gan.strategies.peers.call_timeout import call_with_timeout
 from lit_gan.strategies.peers.job_store import JobStore, StoreGone, held_by_torchrun
 from lit_gan.strategies.peers.rank_loss import Place, RankLoss, may_be_a_consequence
-from lit_gan.strategies.peers.ring import Ring, beat, has_left, leave
+from lit_gan.strategies.peers.ring import Ring, beat, has_left, leave, who_stays
 
 _STORE_SECONDS = 5.0  # a call from the main thread, which has other things to do
 _CALLBACK_SECONDS = 5.0
 _SETTLING = 1.0  # an error that all ranks share reaches them within this of each other
-_LEFT = "left"  # how many are done with the store
 _WHY = "it was killed (out of memory?), or its machine or the network is gone"
 
 
@@ -26,26 +26,18 @@ class PeerWatch:
     """Beats through the job's store, and ends this process when another rank is lost, wherever its main thread hangs.
 
     A collective waits for all ranks: in C++, where no exception reaches it, and with NCCL for half an hour. So each
-    rank runs a thread that beats every few seconds, listens to the next rank in the ring, and looks for one key, under
-    which the first loss is told to all: the error of a rank that failed, or the name of a rank that is not heard of any
-    more. Then the thread prints that one line, gives the main thread a few seconds to end by its own (consequential)
-    error, and leaves with exit code 1. A beat costs four short calls, however many ranks there are.
+    rank runs a thread that beats ``every`` so many seconds, listens to the next rank in the ring, which is lost after
+    ``silence`` seconds without a beat, and looks for one key, under which the first loss is told to all: the error of a
+    rank that failed, or the name of one that is not heard of any more. Then the thread prints that one line, gives the
+    main thread the seconds of ``grace`` to come out of what blocks it (of ``farewell``, once it is at its own end:
+    teardown, loggers, uploads), and leaves with exit code 1. A beat costs four short calls, however many ranks there
+    are. ``on_loss`` is called once with the line, ``before_exit`` right before the watch ends the process; both are
+    given up after five seconds.
 
     What it cannot tell: a rank whose main thread holds the GIL for longer than ``silence`` (C code that never releases
     it; torch does, also while it waits in a collective, compiles or copies) from one that is dead; a rank that hangs
     but lets its threads run from one that works; a dead machine from a dead network. Time for which this process was
     itself stopped counts as nobody's silence. A rank that dies outside ``start`` and ``stop`` is its launcher's matter.
-
-    Args:
-        rank: This process.
-        world_size: How many ranks there are; with one there is nothing to watch.
-        on_loss: Called once with the message, before anything else ends: marks the run as failed. It runs in a thread
-            of the watch, and is given up after five seconds.
-        before_exit: Called, with the same limit, right before the watch ends the process; not if it ends by itself.
-        every: Seconds between two beats.
-        silence: Seconds without a beat after which a rank is lost.
-        grace: Seconds for a main thread that is blocked to come out of it.
-        farewell: Seconds that a main thread has for its own end from ``report`` on: teardown, loggers, uploads.
 
     Example:
         >>> watch = PeerWatch(rank=0, world_size=1)
@@ -73,7 +65,8 @@ class PeerWatch:
         self._thread = Thread(target=self._watch, name="lit-gan peers", daemon=True)
         self._lock = Lock()  # of the decision whether this watch ends well or with a loss
         self._loss: RankLoss | None = None
-        self._over, self._lost, self._leaving = Event(), Event(), Event()
+        # No watch any more; all is told that there will be to tell; the main thread is at its end.
+        self._over, self._settled, self._leaving = Event(), Event(), Event()
         self._first: Place | None = None  # rank 0, to be named after its store has gone with it
 
     @property
@@ -82,18 +75,16 @@ class PeerWatch:
         return None if self._loss is None else self._loss.message
 
     def start(self) -> None:
-        """Begins to beat and to watch; all ranks of the default process group do, in any order.
-
-        Raises:
-            ValueError: Without a process group.
-            RunError: If the job's store is gone already.
-        """
+        """Begins to beat and to watch; all ranks of the default process group do, in any order."""
         if self._world == 1:
             return
         # An agent of torchrun may keep its store when it starts the ranks anew.
         self._store = JobStore(f"lit-gan/peers/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}")
-        try:
-            self._enter(self._store)
+        try:  # a watch may be this process's second on this store: fit, then test
+            starts = self._store.ask(lambda store: store.add(f"starts/{self._here.rank}", 1), self._silence)
+            self._store.enter(str(starts))
+            self._store.ask(self._here.write, self._silence)
+            self._store.ask(partial(beat, rank=self._here.rank), self._silence)
         except StoreGone as gone:
             raise RunError(self._loss_of_the_store(gone).message) from gone
         atexit.register(self._over.set)  # no thread that talks while the interpreter is taken down
@@ -127,18 +118,18 @@ class PeerWatch:
         """
         if isinstance(error, RunStopped):
             self.stop()
-            return self.loss
-        if self._store is None:
-            return self.loss
-        self._leaving.set()
-        if may_be_a_consequence(error):
-            self._ring.suspicious = True
-            self._wait_for_a_loss(self._ring.seconds_to_find_out + 2 * _SETTLING)
-        if self._loss is None and not self._over.is_set():
-            self._publish(self._store, RankLoss.of(error, self._here), hurry=isinstance(error, KeyboardInterrupt))
-        if self._loss is not None:
-            self._lost.wait(3 * _CALLBACK_SECONDS)  # what is being told comes before this error's own traceback
-            error.add_note(f"lit-gan: failed: {self._loss.message}")
+        elif self._store is not None:
+            self._leaving.set()
+            if may_be_a_consequence(error) and not self._over.is_set():
+                self._ring.suspicious = True
+                self._settled.wait(self._ring.seconds_to_find_out + 2 * _SETTLING)
+            if self._loss is None and not self._over.is_set():
+                self._publish(self._store, RankLoss.of(error, self._here), hurry=isinstance(error, KeyboardInterrupt))
+            if self._loss is not None:
+                self._settled.wait(3 * _CALLBACK_SECONDS)  # what is being told comes before this error's own traceback
+                error.add_note(f"lit-gan: failed: {self._loss.message}")
+                if self._here.rank == 0:
+                    self._let_all_hear()
         return self.loss
 
     def lose(self, rank: int, how: str) -> None:
@@ -202,7 +193,8 @@ class PeerWatch:
         with self._lock:
             if self._loss is None:
                 self._over.set()
-                store.add(_LEFT, 1)
+                self._settled.set()
+                leave(store, self._here.rank)
 
     def _loss_of_the_store(self, gone: StoreGone) -> RankLoss:
         holder = "an agent of torchrun" if held_by_torchrun() else str(self._first or "rank 0")
@@ -216,93 +208,61 @@ class PeerWatch:
             if self._over.is_set() or self._loss is not None:
                 return
             self._loss = loss
-        self._guarded("the loss could not be told", lambda: _print(f"lit-gan: failed: {loss.message}\n"))
-        on_loss = self._on_loss
-        if on_loss is not None:
-            self._guarded("the loss could not be noted down", lambda: on_loss(loss.message))
-        self._lost.set()  # last: the main thread may end the process from here on
+        _guarded("the loss could not be told", lambda: sys.stderr.write(f"lit-gan: failed: {loss.message}\n"))
+        if self._on_loss is not None:
+            _guarded("the loss could not be noted down", partial(self._on_loss, loss.message))
+        self._settled.set()  # last: the main thread may end the process from here on
 
     def _see_out(self) -> None:
         """Ends the process, unless the main thread does."""
         if self._leaving.wait(self._grace):
             time.sleep(self._farewell)
         if self._before_exit is not None:
-            self._guarded("what should come before the exit did not", self._before_exit)
-        self._guarded("the output could not be flushed", _flush)
+            _guarded("what should come before the exit did not", self._before_exit)
+        _guarded("the output could not be flushed", sys.stdout.flush)
         os._exit(1)
-
-    def _guarded(self, complaint: str, call: Callable[[], None]) -> None:
-        """Calls within the limit; whatever comes of it, the end goes on."""
-        try:
-            call_with_timeout(_CALLBACK_SECONDS, call)
-        except Exception as error:
-            sys.stderr.write(f"lit-gan: {complaint}: {type(error).__name__}: {error}\n")
 
     # -- Talking to the others, from the main thread ----------------------------------------------------------------
 
-    def _enter(self, job: JobStore) -> None:
-        # How often this rank has started a watch on this store: fit, then test, in one process.
-        job.enter(str(job.ask(lambda store: store.add(f"starts/{self._here.rank}", 1), self._silence)))
-
-        def begin(store: Store) -> None:
-            self._here.write(store)
-            beat(store, self._here.rank)
-
-        job.ask(begin, self._silence)
-
-    def _wait_for_a_loss(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not self._over.is_set():
-            if self._lost.wait(0.1):
-                return
-
     def _leave(self, job: JobStore) -> None:
-        def bid_farewell(store: Store) -> None:
-            leave(store, self._here.rank)
-            store.add(_LEFT, 1)
-
+        """The store's host waits until nobody reads: a call that is under way when it goes prints errors."""
+        readers = set(range(self._world)) if self._here.rank == 0 and not held_by_torchrun() else set()
+        end = time.monotonic() + 2 * self._every + 1
         try:
-            job.ask(bid_farewell, _STORE_SECONDS)
-            if self._here.rank == 0 and not held_by_torchrun():
-                self._wait_for_all_to_leave(job)
+            job.ask(partial(leave, rank=self._here.rank), _STORE_SECONDS)
+            while readers and time.monotonic() < end:
+                readers = job.ask(partial(who_stays, ranks=readers), _STORE_SECONDS)
+                time.sleep(0.05 if readers else 0)
         except StoreGone:
             return  # this rank's work is done: what ended the store is not its business
-
-    def _wait_for_all_to_leave(self, job: JobStore) -> None:
-        """A call that is under way when the store goes prints errors: all are done with it, or dead."""
-        end = time.monotonic() + 2 * self._every + 1
-        while time.monotonic() < end:
-            if job.ask(lambda store: store.add(_LEFT, 0), _STORE_SECONDS) >= self._world:
-                return
-            time.sleep(0.05)
 
     def _publish(self, job: JobStore, own: RankLoss, *, hurry: bool) -> None:
         """Makes an error of this rank the job's loss, unless there is one already."""
         try:
             first = job.ask(own.write, _STORE_SECONDS)
         except StoreGone as gone:
-            self._lose(self._loss_of_the_store(gone))
-            return
-        if first.by != self._here.rank and first.error != own.error:
+            first = self._loss_of_the_store(gone)
+        if first.error != own.error:
             self._lose(first)
             return
         with self._lock:
             if self._loss is None:
                 self._over.set()
         if first.by == self._here.rank and not hurry:
-            # With this process its store and its connections end: all hear of its error before, in their next turn.
-            time.sleep(2 * self._every + _SETTLING)
+            self._let_all_hear()
+
+    def _let_all_hear(self) -> None:
+        """This process takes its store and its connections along: the others hear before, in their next turn."""
+        time.sleep(2 * self._every + _SETTLING)
+
+
+def _guarded(complaint: str, call: Callable[[], object]) -> None:
+    """Calls within the limit; whatever comes of it, the end goes on."""
+    try:
+        call_with_timeout(_CALLBACK_SECONDS, call)
+    except Exception as error:
+        sys.stderr.write(f"lit-gan: {complaint}: {type(error).__name__}: {error}\n")
 
 
 def _name_of(store: Store, rank: int) -> str:
     return str(Place.find(store, rank) or f"rank {rank}")
-
-
-def _print(lines: str) -> None:
-    sys.stderr.write(lines)
-    sys.stderr.flush()
-
-
-def _flush() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()

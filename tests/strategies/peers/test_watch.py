@@ -47,7 +47,7 @@ class Ranks:
 
     def end(self, rank):
         """Exit code, stdout and stderr of one rank; waits for it."""
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 300
         while self._processes[rank].poll() is None:
             assert time.monotonic() < deadline, self._output(rank)
             time.sleep(0.02)

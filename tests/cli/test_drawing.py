@@ -2,7 +2,7 @@
 
 import pytest
 
-from lit_gan.cli.parsing.class_number import class_number
+from lit_gan.cli.drawing import class_number
 from lit_gan.errors import UserError
 
 _SHAPES = ("circles", "squares", "triangles")
