@@ -240,7 +240,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coordination", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the table and the plot")
     parser.add_argument("--rounds", type=int, default=500, help="of each training (default: 500)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the trainings (default: 0 1 2)")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2], help="of the trainings (default: 0 1 2)")
+    parser.add_argument("--join", type=Path, nargs="+", default=[], help="folders whose results are taken in")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -249,6 +250,9 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     store = options.out / "coordination.json"
     results: list[Row] = json.loads(store.read_text()) if store.exists() else []
+    for folder in options.join:
+        results += json.loads((folder / "coordination.json").read_text())
+    store.write_text(json.dumps(results, indent=1))
     for seed in options.seeds:
         for name in WAYS:
             if any((row["name"], row["seed"]) == (name, seed) for row in results):
