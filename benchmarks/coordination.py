@@ -227,7 +227,7 @@ def plot(results: list[Row], file: Path) -> None:
         place = [statistics.mean(row[key] for row in rows) for key in ("precision", "coverage")]
         right.plot(*place, "o" if rows[0]["curve"] else "^", color=colour)
         right.annotate(name, place, fontsize=7, xytext=(4, 3), textcoords="offset points")
-    left.set(xlabel="round", ylabel="Parzen log-likelihood of the test images, nats", ylim=(-40, None))
+    left.set(xlabel="round", ylabel="Parzen log-likelihood of the test images, nats", ylim=(-25, None))
     left.legend(fontsize=7, loc="lower right")
     right.set(xlabel="precision", ylabel="coverage", title="triangles: other samples of the baseline")
     figure.tight_layout()
