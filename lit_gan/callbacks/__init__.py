@@ -4,6 +4,7 @@ from lit_gan.callbacks.ema import GeneratorEMA as GeneratorEMA
 from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation as GenerativeEvaluation
 from lit_gan.callbacks.graceful_stop import GracefulStop as GracefulStop
 from lit_gan.callbacks.interpolation import Interpolation as Interpolation
+from lit_gan.callbacks.lookahead import Lookahead as Lookahead
 from lit_gan.callbacks.numeric_guard import NumericGuard as NumericGuard
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation as ParzenEvaluation
 from lit_gan.callbacks.player_monitor import PlayerMonitor as PlayerMonitor

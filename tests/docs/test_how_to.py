@@ -99,6 +99,54 @@ def test_objective_penalties_and_augmentation_train(index: int, parts: tuple[Any
 
 
 @pytest.mark.parametrize(
+    ("index", "coordination", "optimizer_d", "latent", "callbacks"),
+    [
+        (0, "FixedSteps", ("SGD", 0.1), "Uniform", ["GeneratorEMA", "Lookahead"]),
+        (1, "AccuracyBand", ("SGD", 0.1), "Uniform", ["GeneratorEMA"]),
+        (2, "FixedSteps", ("OptimisticAdam", 0.001), "Uniform", ["GeneratorEMA"]),
+        (3, "FixedSteps", ("SGD", 0.2), "Uniform", ["GeneratorEMA"]),
+        (4, "FixedSteps", ("SGD", 0.1), "Truncated", ["GeneratorEMA"]),
+        (5, "FixedSteps", ("SGD", 0.1), "Mixture", ["GeneratorEMA"]),
+    ],
+)
+def test_ways_of_coordination_train(
+    index: int, coordination: str, optimizer_d: tuple[str, float], latent: str, callbacks: list[str], reader: Path
+) -> None:
+    page = _HOW_TO / "coordination.md"
+    assert _write_files(page, reader) == ["optimistic.yaml"]
+    runs = _runs_of(page)
+    assert len(runs) == 6
+
+    assert main([*runs[index], *_SHORT, "--wandb", "off"]) == 0
+    run = _trained(reader).parents[1]
+    gan = GAN.load_from_checkpoint(run)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+
+    assert (type(gan.coordination).__name__, type(gan.latent).__name__) == (coordination, latent)
+    [group] = gan.players["discriminator"].build_optimizer().param_groups
+    kind = config["model"]["init_args"]["optimizer_d"]["class_path"].rpartition(".")[2]
+    assert (kind, group["lr"]) == optimizer_d
+    assert [each["class_path"].rpartition(".")[2] for each in config["trainer"]["callbacks"]] == callbacks
+
+
+def test_the_ways_of_sampling_draw(reader: Path) -> None:
+    page = _HOW_TO / "sampling.md"
+    assert main(["fit", "--config", "quickstart", *_SHORT, "--wandb", "off"]) == 0
+    run = str(_trained(reader).parents[1].relative_to(reader))
+    drawn = [arguments for arguments in commands(page) if arguments[0] == "sample"]
+    assert [main([run if word == "runs/quickstart/ID" else word for word in arguments]) for arguments in drawn] == [
+        0
+    ] * 3
+    assert all((reader / name).is_file() for name in ("passed.png", "moved.png", "typical.png"))
+    [code] = [block.text for block in blocks(page) if block.language == "python"]
+    names: dict[str, Any] = {}
+
+    exec(compile(code.replace("runs/quickstart/ID", run), "draw.py", "exec"), names)  # noqa: S102 -- the page's own
+
+    assert names["passed"].shape == names["moved"].shape == (64, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
     ("page", "file"),
     [(_HOW_TO / "own-network-and-objective.md", "train_my_gan.py"), (ROOT / "docs" / "tutorial.md", "train.py")],
     ids=["own network", "tutorial"],
