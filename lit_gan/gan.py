@@ -119,6 +119,8 @@ class GAN(GenerativeModule, RoundModule):
         self._auxiliary_takes_turn = True
         self.add_player("generator", generator, optimizer_g, schedule_g, clip_g, short="g")
         self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
+        # What makes log-odds of D's logits, slope and offset, by the last validation: for samples that D has a say in.
+        self.calibration: tuple[float, float] | None = None
         self._passes: dict[tuple[str, int], HeldOut] = {}  # over the held-out loaders, by split and number
         self._passing: HeldOut | None = None  # the one whose batch is being taken apart
         # What looks across a batch must not mix examples with samples: such a D sees the two apart.
@@ -245,6 +247,16 @@ class GAN(GenerativeModule, RoundModule):
             # Named, for Lightning takes no metric without: these are no part of the module.
             self.log(f"{split}/{name}", mean, metric_attribute=name)
 
+    def on_validation_epoch_end(self) -> None:
+        """Calibrates D on what it has just said of held-out examples and as many samples."""
+        held_out = self._passes.get(("val", 0))
+        if held_out is not None and not self.trainer.sanity_checking:
+            self.calibration = held_out.calibration(self._summed_over_ranks)
+
+    def _summed_over_ranks(self, part: Tensor) -> Tensor:
+        summed = self.trainer.strategy.reduce(part.to(self.device), reduce_op="sum")
+        return torch.as_tensor(summed).to(part)
+
     def _held_out(self, split: str, batch_idx: int, dataloader_idx: int) -> HeldOut:
         """What is kept of this pass over the loader; a first batch begins a new one."""
         key = split, dataloader_idx
@@ -269,10 +281,13 @@ class GAN(GenerativeModule, RoundModule):
         """Adds what has adapted to how the game goes."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["lit_gan"] |= {"adapted": adapted(self._adaptive), "penalties": self._paid}
+        checkpoint["lit_gan"]["calibration"] = self.calibration
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A training goes on with what has adapted."""
         super().on_load_checkpoint(checkpoint)
+        calibration = checkpoint.get("lit_gan", {}).get("calibration")
+        self.calibration = None if calibration is None else (float(calibration[0]), float(calibration[1]))
         if is_fitted(self):
             saved = checkpoint.get("lit_gan", {})
             adapt_again(self._adaptive, saved.get("adapted", {}))

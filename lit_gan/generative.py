@@ -1,7 +1,7 @@
 """The half of a GAN that stays after training: a generator, the latents that feed it, and its samples."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,7 @@ from torch.jit import is_scripting  # type: ignore[attr-defined]  # it is public
 from lit_gan.engine.batch_norm import BATCH_ROWS, batch_norms, batch_statistics, rows_needed
 from lit_gan.engine.batches import num_rows
 from lit_gan.engine.contracts import Contracts
+from lit_gan.engine.evaluation_mode import evaluating
 from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.value_ranges import check_same_range
 from lit_gan.errors import UserError
@@ -181,16 +182,8 @@ class GenerativeModule(LoadableModule):
         with self._showing(), self.averaged():
             return torch.cat([self._shown(z[i], None if condition is None else condition[i]) for i in pieces])
 
-    @contextmanager
-    def _showing(self) -> Iterator[None]:
-        were_training = [module for module in self.generator.modules() if module.training]
-        self.generator.eval()
-        try:
-            with torch.autocast(self.device.type, enabled=False):
-                yield
-        finally:
-            for module in were_training:  # not train(): it would wake the parts that the user keeps in evaluation mode
-                module.training = True
+    def _showing(self) -> AbstractContextManager[None]:
+        return evaluating(self.device, self.generator)
 
     def _shown(self, z: Tensor, condition: Tensor | None) -> Tensor:
         return self._contracts.generated(self.generate, z, condition)

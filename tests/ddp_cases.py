@@ -14,12 +14,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from lit_gan.augmentation import Augmentation
 from lit_gan.callbacks.ema import GeneratorEMA
+from lit_gan.callbacks.lookahead import Lookahead
 from lit_gan.coordination import AccuracyBand, FixedSteps
 from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.objectives import RelativisticPairing, Wasserstein
+from lit_gan.optimizers import OptimisticAdam
 from lit_gan.penalties import R1, R2, GradientPenalty
 from lit_gan.randomness import stream
 from lit_gan.strategies import DDPGANStrategy
@@ -170,6 +172,7 @@ def seams_gan(case: str) -> GAN:
         "pairing": {"objective": RelativisticPairing(), "penalties": [R1(0.1), R2(0.1)]},
         "augmentation": {"augment": RowScale(), "penalties": [R1(0.1)]},
         "micro-batches": {"penalties": [R1(0.5), R2(0.5)], "coordination": FixedSteps(1, micro_batches=2)},
+        "lookahead": dict.fromkeys(("optimizer_g", "optimizer_d"), partial(OptimisticAdam, lr=0.01, eps=0.01)),
         "accuracy band": {"coordination": AccuracyBand(0.49, 0.51, max_steps=3, window=2), "penalties": [R1(0.1)]},
     }.get(case, {"penalties": [R1(0.5), R2(0.5)]})
     module = gan("conv", 1, **options)
@@ -184,7 +187,7 @@ def seams_gan(case: str) -> GAN:
 
 SEAMS = (
     *("r1 and r2", "gradient penalty", "pairing", "augmentation", "micro-batches", "accuracy band"),
-    *("spectral norm", "apart"),
+    *("spectral norm", "apart", "lookahead"),
 )
 
 
@@ -194,6 +197,7 @@ def seams(rank: int | None) -> dict[str, Any]:
     for case in SEAMS:
         module = seams_gan(case)
         kwargs = {} if rank is None else {"strategy": "ddp_gan", "devices": 2}
+        kwargs |= {"callbacks": [Lookahead(k=3)]} if case == "lookahead" else {}
         train(module, Batches(module.minibatches_per_round, rank), precision="64", **kwargs)
         weights = {name: value for name, value in module.state_dict().items() if value.is_floating_point()}
         results[case] = {"weights": weights, "adapted": module.coordination.state_dict()}
@@ -258,6 +262,7 @@ def buffers(rank: int) -> dict[str, Any]:
     fit = trainer(precision="32-true", strategy="ddp_gan", devices=2, max_steps=3, use_distributed_sampler=False)
     fit.fit(module, data, data)
     seen["weights"] = dict(module.state_dict())
+    seen["calibration"] = module.calibration
     return seen
 
 

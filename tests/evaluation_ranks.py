@@ -21,6 +21,7 @@ from lit_gan.callbacks import GenerativeEvaluation, ParzenEvaluation, SampleGrid
 from lit_gan.data import DigitsDataModule
 from lit_gan.errors import RunError, UserError
 from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.metrics import SampleClasses
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 
 NUM_SAMPLES = 1500  # a batch of samples and a half: ranks share out batches, too
@@ -78,7 +79,9 @@ def evaluate(world: int, data: LightningDataModule, verb: str, **kwargs: Any) ->
         kid = KernelInceptionDistance(feature=Features(), subset_size=10, normalize=True)
     fid = FrechetInceptionDistance(feature=Features(), normalize=True)
     parzen, model = ParzenEvaluation(num_samples=NUM_SAMPLES, metrics=[kid]), conditional_gan()
-    run = several(world, callbacks=[parzen, GenerativeEvaluation([fid], NUM_SAMPLES, "val")], **kwargs)
+    # Trained by the first rank alone; once is enough.
+    classes = [SampleClasses()] if verb == "validate" and isinstance(data, DigitsDataModule) and not kwargs else []
+    run = several(world, callbacks=[parzen, GenerativeEvaluation([fid, *classes], NUM_SAMPLES, "val")], **kwargs)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PossibleUserWarning)
         getattr(run, verb)(model, data, verbose=False)

@@ -6,6 +6,7 @@ from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation as Gene
 from lit_gan.callbacks.graceful_stop import GracefulStop as GracefulStop
 from lit_gan.callbacks.inference_evaluation import InferenceEvaluation as InferenceEvaluation
 from lit_gan.callbacks.interpolation import Interpolation as Interpolation
+from lit_gan.callbacks.lookahead import Lookahead as Lookahead
 from lit_gan.callbacks.numeric_guard import NumericGuard as NumericGuard
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation as ParzenEvaluation
 from lit_gan.callbacks.player_monitor import PlayerMonitor as PlayerMonitor

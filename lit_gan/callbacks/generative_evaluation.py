@@ -18,6 +18,7 @@ from lit_gan.evaluation.image_metrics import ImageMetrics
 from lit_gan.evaluation.images import Split
 from lit_gan.evaluation.real_states import RealStates
 from lit_gan.evaluation.reference import Reference, reference_batches
+from lit_gan.evaluation.reference_classifiers import find_classifiers, work_of_classifiers
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 
@@ -144,6 +145,9 @@ class GenerativeEvaluation(SampleEvaluation):
         def real() -> Iterator[Tensor]:
             return reference_batches(trainer, module, split_of_data, option=self.option)
 
+        find_classifiers(
+            self.metrics, trainer, None if folder is None else Path(folder), f"{self.option}.metrics", module.print
+        )
         num, seed, device = self.num_samples, module.seed, module.device
         return [self.image_metrics.begin(num, seed, value_range, device, split_of_data, real, kept)]
 
@@ -183,11 +187,13 @@ class GenerativeEvaluation(SampleEvaluation):
         return due
 
     def _begun_cadence(self, trainer: Trainer, module: GenerativeModule, value_range: tuple[float, float]) -> Cadence:
+        training = work_of_classifiers(self.metrics, trainer, f"{self.option}.metrics")
         work, samples = work_per_image(module)
         sample, real = self.image_metrics.work_per_image(samples, value_range)
         data: Any = getattr(trainer, "datamodule", None)
         num_real = len(data.dataset(self.reference)) if isinstance(data, InMemoryDataModule) else 0
         cadence = Cadence.of(work, sample, real, self.num_samples, num_real)
+        cadence.next += training / cadence.image
         cadence.trained = int(trainer.strategy.broadcast(self._trained))
         module.print(
             f"lit-gan: evaluation.metrics see {self.num_samples:,} samples {cadence.in_words(cadence.trained)}, for at "

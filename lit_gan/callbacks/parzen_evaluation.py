@@ -15,6 +15,7 @@ from lit_gan.evaluation.image_metrics import ImageMetrics
 from lit_gan.evaluation.images import EvaluationImages, Split, evaluation_images
 from lit_gan.evaluation.parzen import ParzenMeasurement
 from lit_gan.evaluation.reference import Reference, batches_of, reference_batches
+from lit_gan.evaluation.reference_classifiers import find_classifiers
 from lit_gan.evaluation.sample_budget import (
     PAPER_SAMPLES,
     PER_TRAINED_IMAGE,
@@ -179,6 +180,7 @@ class ParzenEvaluation(SampleEvaluation):
                 return batches_of(reported, trainer)
             return reference_batches(trainer, module, self.reference, option=self.option)
 
+        find_classifiers(self.metrics, trainer, None, f"{self.option}.metrics", module.print)
         name = self.reference or f"{split} images that are reported on"
         return self.image_metrics.begin(num, module.seed, value_range, module.device, name, real)
 

@@ -14,6 +14,7 @@ from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.runs.checkpoint_files import resolve_checkpoint
+from lit_gan.sampling import sample
 
 _SHOWN = 20  # names, where there are more
 
@@ -27,11 +28,14 @@ def draw(options: argparse.Namespace) -> str:
     if condition is None and options.num > 0:
         condition = gan.sample_condition(options.num)
     try:
-        samples = gan.sample(options.num, rng=options.seed, condition=condition)
+        how = {"method": options.method, "truncation": options.truncation}
+        samples = sample(gan, options.num, rng=options.seed, condition=condition, **how)
     except RuntimeError as error:
         if "allocate memory" not in str(error):
             raise
         raise UserError(f"--num {options.num}: so many samples do not fit into memory; draw fewer.") from error
+    if options.method != "latent" and gan.calibration is None:
+        print("lit-gan: D is asked as it is: the checkpoint has no calibration, which a validation in training takes.")
     labels = class_labels(gan, condition)
     grid = Grid(options.columns, labels, described(options.num, options.columns, labels))
     if options.out is not None:
@@ -45,6 +49,11 @@ def _condition(gan: GenerativeModule, given: str | None, num: int) -> torch.Tens
         return None
     if not isinstance(gan, ConditionalGAN):
         raise UserError(f"--condition {given}: the checkpoint holds a {type(gan).__name__}, which takes none.")
+    if gan.num_classes is None:
+        raise UserError(
+            f"--condition {given}: this {type(gan).__name__} is conditioned on vectors or images, not on classes: "
+            "leave it out for conditions of its training, or draw in Python by gan.sample(num, condition=...)."
+        )
     return torch.full((max(num, 0),), class_number(given, gan.class_names, gan.num_classes))
 
 

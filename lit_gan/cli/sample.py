@@ -7,6 +7,8 @@ from lit_gan.cli.parsing.plain_parser import PlainParser
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import resolve_checkpoint
 
+_METHODS = ("latent", "rejection", "langevin")  # of `lit_gan.sampling`, which imports torch
+
 
 def main(verb: str, arguments: list[str]) -> int:
     """Draws samples and writes them."""
@@ -21,6 +23,8 @@ def main(verb: str, arguments: list[str]) -> int:
         raise UserError(f"--columns {options.columns}: expected at least 1.")
     if not abs(options.seed) < 2**63:
         raise UserError(f"--seed {options.seed}: expected a whole number of at most 63 bits.")
+    if options.method not in _METHODS:
+        raise UserError(f"--method {options.method}: expected one of {', '.join(_METHODS)}.")
     where = import_module("lit_gan.cli.drawing").draw(options)  # torch, for a command that is worth it
     print(f"lit-gan: wrote {options.num} samples to {where}")
     return 0
@@ -46,5 +50,19 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--condition", help="the class by its name or number, for a conditional GAN (default: each in turn)"
+    )
+    parser.add_argument(
+        "--method",
+        metavar="{latent,rejection,langevin}",
+        default="latent",
+        help="latents as they are drawn; those that D lets pass; or moved to where D takes them for examples (default: "
+        "latent)",
+    )
+    parser.add_argument(
+        "--truncation",
+        type=float,
+        metavar="T",
+        help="latents from the middle of their distribution: within T standard deviations of a normal one, in a part T "
+        "of the range of a uniform one (default: all of it)",
     )
     return parser

@@ -15,6 +15,9 @@ EXAMPLES = (
 )
 #: What data sets call their labels.
 LABELS = ("label", "labels", "y", "target", "targets", "class", "classes", "class_id", "class_label", "cls")
+#: What data sets call vectors or images that examples are conditioned on.
+CONDITIONS = ("condition", "conditions", "cond", "context", "embedding", "embeddings", "attributes", *LABELS)
+_FEWEST_DIMS = 2  # of conditions: a row for each example, with values
 
 
 def examples_of(batch: Any) -> Tensor:
@@ -43,19 +46,40 @@ def examples_of(batch: Any) -> Tensor:
 
 def labels_of(batch: Any) -> Tensor:
     """The labels of a batch."""
+    return _class_numbers(*_beside_the_examples(batch, LABELS, "the labels"))
+
+
+def conditions_of(batch: Any) -> Tensor:
+    """What the examples of a batch are conditioned on, where that is no class: vectors or images.
+
+    Example:
+        >>> import torch
+        >>> conditions_of((torch.zeros(2, 1, 8, 8), torch.zeros(2, 5))).shape
+        torch.Size([2, 5])
+    """
+    name, found = _beside_the_examples(batch, CONDITIONS, "the conditions")
+    if not isinstance(found, Tensor) or found.ndim < _FEWEST_DIMS:
+        raise UserError(
+            f"{name} is {described(found)}: expected a vector or an image for each example, a tensor (N, ...); classes "
+            f"(N,) need num_classes; or take the batch apart yourself: {_override('...', '...')}."
+        )
+    return found
+
+
+def _beside_the_examples(batch: Any, usual: Sequence[str], wanted: str) -> tuple[str, Any]:
     name, found = "the batch", batch
     if isinstance(batch, (list, tuple)) and _named_parts(batch) is None:
         name, found = ("the batch's second entry", batch[1]) if len(batch) > 1 else (name, batch[0] if batch else None)
     named = _named_parts(found)
     if named is not None:
-        key = _only(named, LABELS, "the labels")
+        key = _only(named, usual, wanted)
         name, found = f"the batch's entry {key!r}", named[key]
     elif name == "the batch":
         raise UserError(
             f"the batch is {described(batch)} without labels: expected images with the class of each, (images, "
             "labels), for a conditional GAN; data without labels are for lit_gan.GAN."
         )
-    return _class_numbers(name, found)
+    return name, found
 
 
 def _class_numbers(name: str, found: Any) -> Tensor:

@@ -1,9 +1,12 @@
 """What is kept while a GAN passes over held-out examples: where it stands, the latents there, and the sums."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from lit_gan.engine.turn import quantities
+from lit_gan.functional.logistic import fit_logistic
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.latents import LatentTable
 from lit_gan.metrics.exact_mean import ExactMean
@@ -51,6 +54,7 @@ class HeldOut:
             name: ExactMean(jsd_lower_bound if name == "jsd_bound" else None, self._dtype).to(device)
             for name in ("loss_d", "loss_g", *(_OF_PROBABILITIES if objective.logits_are_log_odds else ()))
         }
+        self._scores: list[tuple[Tensor, Tensor]] = []
 
     def take(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """The rows of the next batch that are no repeats, and the latents that go with them.
@@ -86,3 +90,19 @@ class HeldOut:
         numbers |= {"loss_d": loss_d, "loss_g": loss_g, "jsd_bound": numbers["value"]}
         for name, mean in self.means.items():
             mean.update(numbers[name], rows=len(real))
+        self._scores.append((row_scores(real_logits).detach(), row_scores(fake_logits).detach()))
+
+    def calibration(self, total: Callable[[Tensor], Tensor]) -> tuple[float, float]:
+        """What makes log-odds of D's logits: the slope and the offset of a logistic fit to all that were added.
+
+        Args:
+            total: Sums a tensor over all ranks.
+        """
+        empty = torch.empty(0)
+        real, fake = (torch.cat([empty, *(each[i].cpu() for each in self._scores)]) for i in (0, 1))
+        return fit_logistic(real, fake, total)
+
+
+def row_scores(logits: Tensor) -> Tensor:
+    """One number of D's for each row, ``(N,)``: of a map of logits the mean."""
+    return logits.flatten(1).mean(1) if logits.ndim > 1 else logits

@@ -22,8 +22,8 @@ class Measurement(Protocol):
     def num(self) -> int:
         """How many samples it wants, over all ranks."""
 
-    def take(self, samples: Tensor) -> None:
-        """Takes in a batch ``(n, C, H, W)`` in data space."""
+    def take(self, samples: Tensor, condition: Tensor | None = None) -> None:
+        """Takes in a batch ``(n, C, H, W)`` in data space, and the condition of each, where there are any."""
 
     def results(self) -> Mapping[str, Tensor]:
         """The numbers by name, the same on every rank."""
@@ -52,33 +52,36 @@ def draw(
     num_values = module.sample_data(1, rng=0).numel()
     finite = True
     for num in sorted({measurement.num for measurement in measurements}):
-        for batch in _sample_batches(module, num, num_values, trainer):
+        for batch, condition in _sample_batches(module, num, num_values, trainer):
             finite = finite and bool(batch.isfinite().all())
             for measurement in [each for each in measurements if each.num == num and finite]:
-                measurement.take(batch)
+                measurement.take(batch, condition)
             tick()
     return finite
 
 
 @torch.no_grad()
-def _sample_batches(module: GenerativeModule, num: int, num_values: int, trainer: Trainer) -> Iterator[Tensor]:
-    """This rank's part of ``num`` samples, which are a function of the run's seed alone."""
+def _sample_batches(
+    module: GenerativeModule, num: int, num_values: int, trainer: Trainer
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """This rank's part of ``num`` samples, which are a function of the run's seed alone, with their conditions."""
     own, rows = share_of_rows(num, trainer), rows_per_batch(num_values)
     for block, start in enumerate(range(0, num, _BLOCK)):
         size = min(_BLOCK, num - start)
+        condition = module.sample_condition(size)
         for begin in range(0, size, rows):
             part = slice(begin, min(begin + rows, size))
             first, last = (min(max(edge - start, part.start), part.stop) for edge in (own.start, own.stop))
             if first < last:
                 # Whole parts, also for some rows of one: a sample's roundings change with the shape of its batch.
-                yield _part_of_block(module, block, size, part)[first - part.start : last - part.start]
+                conditions = None if condition is None else condition[part]
+                drawn = _part_of_block(module, block, size, part, conditions)
+                own_rows = slice(first - part.start, last - part.start)
+                yield drawn[own_rows], None if conditions is None else conditions[own_rows]
 
 
-def _part_of_block(module: GenerativeModule, block: int, size: int, part: slice) -> Tensor:
-    """A whole block has one stream, its parts one each; conditions are those of the whole block."""
+def _part_of_block(module: GenerativeModule, block: int, size: int, part: slice, condition: Tensor | None) -> Tensor:
+    """A whole block has one stream, its parts one each."""
     num = part.stop - part.start
-    if num == size:
-        return module.sample_data(size, rng=stream(module.seed, "parzen", block))
-    condition = module.sample_condition(size)
-    rng = stream(module.seed, "parzen", block, part.start)
-    return module.sample_data(num, rng=rng, condition=None if condition is None else condition[part])
+    place = (block,) if num == size else (block, part.start)
+    return module.sample_data(num, rng=stream(module.seed, "parzen", *place), condition=condition)

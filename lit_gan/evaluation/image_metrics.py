@@ -14,6 +14,7 @@ from torchmetrics.utilities.data import dim_zero_cat
 from lit_gan.errors import RunError, UserError
 from lit_gan.evaluation.cost import work_of
 from lit_gan.evaluation.real_states import RealStates, State, identity_of, restore, state_of
+from lit_gan.features.reference_classifier import ReferenceClassifier
 from lit_gan.functional.display import to_display_range
 from lit_gan.randomness import stream_seed
 
@@ -44,6 +45,11 @@ class ImageMetrics:
 
     def __bool__(self) -> bool:
         return bool(self._metrics)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """They themselves."""
+        return [metric for _, metric in self._metrics]
 
     @property
     def names(self) -> list[str]:
@@ -91,7 +97,11 @@ class ImageMetrics:
     def _identity(self, place: int) -> str | None:
         if place not in self._identities:  # an update leaves its traces in some metrics
             self._identities[place] = identity_of(self._metrics[place][1])
-        return self._identities[place]
+        identity = self._identities[place]
+        # A classifier in it may have been trained since.
+        modules = self._metrics[place][1].modules()
+        read_by = [module.fingerprint() for module in modules if isinstance(module, ReferenceClassifier)]
+        return None if identity is None else "-".join([identity, *read_by])
 
     def work_per_image(self, images: Tensor, value_range: tuple[float, float]) -> tuple[float, float]:
         """What all metrics do to a sample and to a real image, in operations; they have seen none afterwards."""
@@ -108,9 +118,9 @@ class ImageMetrics:
             _empty(metric)
         return sample / len(images), real / len(images)
 
-    def take(self, samples: Tensor) -> None:
-        """Takes in a batch of samples."""
-        self._update(range(len(self._metrics)), samples, real=False)
+    def take(self, samples: Tensor, condition: Tensor | None = None) -> None:
+        """Takes in a batch of samples, and the condition of each, where there are any."""
+        self._update(range(len(self._metrics)), samples, real=False, condition=condition)
 
     def results(self) -> dict[str, Tensor]:
         """The values by name; the generated images are forgotten."""
@@ -128,12 +138,15 @@ class ImageMetrics:
                 raise UserError(f"{self._option}: {name} has the shape {tuple(value.shape)}: expected one number.")
         return values
 
-    def _update(self, places: Iterable[int], images: Tensor, *, real: bool) -> None:
+    def _update(self, places: Iterable[int], images: Tensor, *, real: bool, condition: Tensor | None = None) -> None:
         shown = to_display_range(images, self._value_range)
         for place in places:
             metric = self._metrics[place][1]
+            further: dict[str, Any] = {"real": real} if _takes_real(metric) else {}
+            if condition is not None and "condition" in signature(metric.update).parameters:
+                further["condition"] = condition
             with self._blamed(metric):
-                metric.update(_metric_input(metric, shown), **({"real": real} if _takes_real(metric) else {}))
+                metric.update(_metric_input(metric, shown), **further)
 
     @contextmanager
     def _blamed(self, metric: Metric) -> Iterator[None]:

@@ -30,12 +30,16 @@ class EvaluationImages:
         value_range: The values that black and white became; ``None`` where the data are no pixel levels: then a
             likelihood is not comparable with those of data in [0, 1].
         declared: Whether the data have said so; they may have said nothing.
+        labels_for_sigma: The classes of ``for_sigma``, ``(M,)``, where images of lit_gan.data have them.
+        labels: The classes of ``reported``, ``(N,)``, likewise.
     """
 
     for_sigma: Tensor
     reported: Tensor
     value_range: tuple[float, float] | None
     declared: bool = True
+    labels_for_sigma: Tensor | None = None
+    labels: Tensor | None = None
 
     @property
     def no_pixel_levels(self) -> str:
@@ -76,7 +80,9 @@ def evaluation_images(
     else:
         val = data.images("val") if ours else _from_loaders(evaluation_loaders(trainer), trainer, module)
         num = _num_for_sigma(len(val), _SIGMA_IMAGES)
-        found = [EvaluationImages(val[:num], val[num:], *_pixel_range(data))]
+        labels = data.dataset("val").labels if ours else None
+        classes = (None, None) if labels is None else (labels[:num], labels[num:])
+        found = [EvaluationImages(val[:num], val[num:], *_pixel_range(data), *classes)]
     if needs_sigma and not all(len(images.for_sigma) for images in found):
         raise UserError(
             "parzen.sigma = null chooses sigma on validation images, of which there are none: expected data with at "
@@ -87,10 +93,19 @@ def evaluation_images(
 
 def folds_of(data: Any) -> list[EvaluationImages]:
     """A test with a data module of lit_gan.data: sigma on validation images, the report on test images."""
-    return [
-        EvaluationImages(val[: _num_for_sigma(len(val), data.num_sigma_images)], test, *_pixel_range(data))
-        for val, test in data.evaluation_folds()
-    ]
+    found = []
+    for val, test in data.evaluation_folds():
+        num = _num_for_sigma(len(val), data.num_sigma_images)
+        found.append(EvaluationImages(val[:num], test, *_pixel_range(data), *_labels_of_a_test(data, num)))
+    return found
+
+
+def _labels_of_a_test(data: Any, num: int) -> tuple[Tensor | None, Tensor | None]:
+    """Those of the images that choose sigma and of those reported on; of data with folds nobody asks for them."""
+    if type(data).evaluation_folds is not InMemoryDataModule.evaluation_folds:
+        return None, None
+    val, test = data.dataset("val").labels, data.dataset("test").labels
+    return (None, None) if val is None else (val[:num], test)
 
 
 def _pixel_range(data: Any) -> tuple[tuple[float, float] | None, bool]:

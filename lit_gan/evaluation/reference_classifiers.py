@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from torch import Tensor, nn
 
 from lit_gan.data.base import InMemoryDataModule, Split
 from lit_gan.errors import UserError
+from lit_gan.evaluation.cost import work_of
 from lit_gan.evaluation.kept_file import KEPT, read_kept, write_kept
+from lit_gan.features.classifier_training import images_trained_on
 from lit_gan.features.reference_classifier import RECIPE, ReferenceClassifier, check_labelled
 
+_PROBE = 16  # images that work is counted on
 _FOLDER = "classifiers"  # in that of the baselines
 Say = Callable[[str], None]
 _SPLITS: tuple[Split, ...] = ("train", "test")
@@ -66,28 +70,53 @@ def find_classifiers(
         option: The option that named the metrics, for messages.
         say: Is told, in a line, that one is trained.
     """
-    untrained = [
-        module
-        for metric in metrics
-        for module in metric.modules()
-        if isinstance(module, ReferenceClassifier) and not module.is_trained
-    ]
-    data: Any = getattr(trainer, "datamodule", None)
-    if untrained and not isinstance(data, InMemoryDataModule):
-        raise UserError(
-            f"{option}: ReferenceClassifier is trained on a data module of lit_gan.data, got "
-            f"{'bare loaders' if data is None else type(data).__name__}: give the metric a classifier that is trained "
-            "already (ReferenceClassifier().fit(data)), or leave it out."
-        )
-    found: dict[int, dict[str, Any]] = {}
+    untrained = _untrained(metrics)
+    if not untrained:
+        return
+    data, found = _labelled(trainer, option), dict[int, dict[str, Any]]()
     for classifier in untrained:
-        check_labelled(data)
         if classifier.seed not in found:
             if trainer.is_global_zero:
                 _fill(classifier, data, folder, say)
             # Rank 0's, for two that are trained apart differ by rounding, and the others may not see its files.
             found[classifier.seed] = trainer.strategy.broadcast(classifier.as_dict() if classifier.is_trained else {})
         classifier.take(found[classifier.seed])
+
+
+def work_of_classifiers(metrics: Iterable[nn.Module], trainer: Trainer, option: str) -> int:
+    """What it takes to train those of these metrics that have not been, in operations; their networks are built.
+
+    Whether one is kept does not matter: equal runs evaluate in equal rounds.
+    """
+    untrained = _untrained(metrics)
+    if not untrained:
+        return 0
+    data, total = _labelled(trainer, option), dict[int, int]()
+    probe = torch.zeros(_PROBE, *data.image_shape)
+    for classifier in untrained:
+        classifier.build_for(data)
+        forward = work_of(partial(classifier.logits, probe)) / _PROBE
+        # A pass backwards costs what two forwards do.
+        images = 3 * images_trained_on(len(data.dataset("train"))) + len(data.dataset("test"))
+        total[classifier.seed] = int(forward * images)
+    return sum(total.values())
+
+
+def _untrained(metrics: Iterable[nn.Module]) -> list[ReferenceClassifier]:
+    modules = [module for metric in metrics for module in metric.modules()]
+    return [each for each in modules if isinstance(each, ReferenceClassifier) and not each.is_trained]
+
+
+def _labelled(trainer: Trainer, option: str) -> InMemoryDataModule:
+    data: Any = getattr(trainer, "datamodule", None)
+    if not isinstance(data, InMemoryDataModule):
+        got = "bare loaders" if data is None else type(data).__name__
+        raise UserError(
+            f"{option}: ReferenceClassifier is trained on a data module of lit_gan.data, got {got}: give the metric a "
+            "classifier that is trained already (ReferenceClassifier().fit(data)), or leave it out."
+        )
+    check_labelled(data)
+    return data
 
 
 def _fill(classifier: ReferenceClassifier, data: InMemoryDataModule, folder: Path | None, say: Say | None) -> None:

@@ -1,5 +1,6 @@
 """The classifier that samples are read with: small, trained once on the labelled training images of a data set."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -70,23 +71,29 @@ class ReferenceClassifier(nn.Module):
         Raises:
             UserError: If the data have no labels of at least two classes.
         """
-        num_classes = check_labelled(data)
-        self.image_shape, self.class_names = tuple(data.image_shape), tuple(data.class_names)
+        self.build_for(data)
         # Within a validation there are no gradients, and what is made there takes none later.
         with torch.inference_mode(False), torch.enable_grad(), aside(self.seed, "classifier", torch.device(device)):
-            self._build(num_classes)
             network = nn.Sequential(self.body, self.head).to(device)
             train_classifier(network, data, self.seed)
             self.eval().requires_grad_(False)
             self.test_accuracy, self.num_test = share_correct(network, data)
-        counts = labels_of_split(data, "train").bincount(minlength=num_classes)
+        return self
+
+    def build_for(self, data: InMemoryDataModule) -> Self:
+        """Becomes a network for these data, with its first weights: it is not trained."""
+        num_classes = check_labelled(data)
+        self.image_shape, self.class_names = tuple(data.image_shape), tuple(data.class_names)
+        counts = labels_of_split(data, "train").bincount(minlength=num_classes).double()
         self.class_shares = tuple((counts / counts.sum()).tolist())
+        with torch.inference_mode(False), aside(self.seed, "classifier", torch.device("cpu")):
+            self._build()
         return self
 
     @property
     def is_trained(self) -> bool:
-        """Whether it can read images."""
-        return bool(self.image_shape)
+        """Whether what it reads has a meaning."""
+        return self.num_test > 0
 
     @property
     def num_classes(self) -> int:
@@ -123,6 +130,13 @@ class ReferenceClassifier(nn.Module):
         """Nothing: it stays in evaluation mode."""
         return super().train(False)
 
+    def fingerprint(self) -> str:
+        """A short name of its weights."""
+        digest = hashlib.blake2b(digest_size=8)
+        for value in self.state_dict().values():
+            digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data and tensors, that ``torch.load(weights_only=True)`` takes."""
         weights = {name: value.cpu() for name, value in self.state_dict().items()}
@@ -133,12 +147,12 @@ class ReferenceClassifier(nn.Module):
         with torch.inference_mode(False):
             for name in _PLAIN:
                 setattr(self, name, stored[name])
-            self._build(len(self.class_shares))
+            self._build()
             self.load_state_dict(stored["weights"])
         self.eval().requires_grad_(False)
         return self
 
-    def _build(self, num_classes: int) -> None:
+    def _build(self) -> None:
         channels, height, width = self.image_shape
         layers: list[nn.Module] = []
         if max(height, width) > _LARGEST_SIDE:
@@ -159,10 +173,10 @@ class ReferenceClassifier(nn.Module):
             if max(height, width) <= _LAST_SIDE:
                 break
         layers += [nn.Flatten(), nn.Linear(channels * height * width, _NUM_FEATURES), nn.ReLU()]
-        self.body, self.head = nn.Sequential(*layers), nn.Linear(_NUM_FEATURES, num_classes)
+        self.body, self.head = nn.Sequential(*layers), nn.Linear(_NUM_FEATURES, self.num_classes)
 
     def _checked(self, images: Tensor) -> Tensor:
-        if not self.is_trained:
+        if not self.image_shape:
             raise UserError(
                 "ReferenceClassifier is not trained: expected ReferenceClassifier().fit(data) before it reads an image."
             )

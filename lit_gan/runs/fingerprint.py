@@ -18,6 +18,7 @@ _ADDED: dict[str, Any] = {
     "pixel_mean_clip": 1e-7,
     "half_life": None,
     "horizon": None,
+    "num_classes": None,
 }
 _NAMED: dict[str, Any] = {
     "latent": {

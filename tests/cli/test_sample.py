@@ -9,6 +9,11 @@ import torch
 from command_line import SHORT, lit_gan, the_run
 from PIL import Image
 
+from lit_gan.cli.drawing import _condition
+from lit_gan.errors import UserError
+from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+
 
 @pytest.fixture
 def _conditional() -> None:
@@ -86,6 +91,31 @@ def test_the_seed_decides(finished_run: Path) -> None:
     assert not torch.equal(a, c)
 
 
+@pytest.mark.parametrize("options", [["--method=rejection"], ["--method=langevin"], ["--truncation=0.5"]])
+def test_samples_that_d_has_a_say_in_and_truncated_ones_are_drawn_from_the_checkpoint(
+    options: list[str], finished_run: Path
+) -> None:
+    for name, more in (("a", options), ("b", options), ("c", [])):
+        ending = lit_gan("sample", finished_run, "--num=3", f"--out={name}.pt", *more)
+        assert (ending.code, ending.out, ending.err) == (0, f"lit-gan: wrote 3 samples to {name}.pt\n", "")
+    a, b, c = (torch.load(f"{name}.pt", weights_only=True) for name in "abc")
+    assert a.shape == (3, 1, 8, 8)
+    assert a.min() >= 0
+    assert a.max() <= 1
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_a_checkpoint_without_a_calibration_is_told(finished_run: Path) -> None:
+    path = finished_run / "checkpoints/last.ckpt"
+    content = torch.load(path, weights_only=True)
+    del content["lit_gan"]["calibration"]  # as of an earlier version
+    torch.save(content, path)
+    ending = lit_gan("sample", path, "--num=2", "--method=rejection", "--out=a.pt")
+    said = "lit-gan: D is asked as it is: the checkpoint has no calibration, which a validation in training takes.\n"
+    assert (ending.code, ending.out) == (0, f"{said}lit-gan: wrote 2 samples to a.pt\n")
+
+
 @pytest.mark.usefixtures("_conditional")
 def test_a_condition_is_one_class_for_all() -> None:
     run = the_run()
@@ -94,6 +124,9 @@ def test_a_condition_is_one_class_for_all() -> None:
     a, b, c = (torch.load(f"{name}.pt", weights_only=True) for name in "abc")
     assert not torch.equal(a, b)
     assert not torch.equal(a, c)
+    samples = [*("--num=4", "--condition=3", "--out=d.pt"), *("--method", "rejection")]
+    assert lit_gan("sample", run, *samples).code == 0
+    assert torch.load("d.pt", weights_only=True).shape == a.shape
     assert lit_gan("sample", run, "--condition=10").line == "--condition 10: expected a class from 0 to 9."
     assert lit_gan("sample", run, "--num=100").code == 0
     with Image.open(run / "samples.png") as picture:
@@ -145,6 +178,12 @@ def test_a_condition_is_the_name_of_a_folder_of_pictures() -> None:
         ),
         (["--out=nowhere/x.png"], "--out nowhere/x.png: cannot be written: there is no folder nowhere."),
         (["--condition=3"], "--condition 3: the checkpoint holds a GAN, which takes none."),
+        (["--num=0", "--method=langevin"], "num = 0: expected at least 1 sample."),
+        (
+            ["--truncation=1.5"],
+            "truncation = 1.5: expected a part of the uniform latent's range, in (0, 1].",
+        ),
+        (["--method=mcmc"], "--method mcmc: expected one of latent, rejection, langevin."),
         (["--nmu=3"], "--nmu=3: no such option; did you mean --num?"),
     ],
 )
@@ -175,3 +214,13 @@ def test_a_class_whose_module_is_not_there_is_named(finished_run: Path) -> None:
     line = lit_gan("sample", path, "--allow=their_module").line
     assert "and their_module cannot be imported (ModuleNotFoundError: " in line
     assert "or to lie in the working directory" in line
+
+
+def test_a_gan_that_is_conditioned_on_vectors_has_no_class_to_choose() -> None:
+    networks = (MLPGenerator((1, 4, 4), condition_size=3), MaxoutDiscriminator((1, 4, 4), condition_size=3))
+    with pytest.raises(UserError) as told:
+        _condition(ConditionalGAN(*networks), "7", num=2)
+    assert str(told.value) == (
+        "--condition 7: this ConditionalGAN is conditioned on vectors or images, not on classes: leave it out for "
+        "conditions of its training, or draw in Python by gan.sample(num, condition=...)."
+    )

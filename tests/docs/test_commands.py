@@ -26,6 +26,7 @@ _OF_THE_READER = (
     "runs/best.yaml",
     "evaluation.yaml",
     "paired.yaml",
+    "optimistic.yaml",
     "--model.init_args.penalties+=my_penalty.Offset",
 )
 

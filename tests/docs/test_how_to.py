@@ -1,6 +1,7 @@
 """The pages that ask the reader to write files: the files are written, and the commands run, for two rounds each."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import torch
 import yaml
 from documents import ROOT, blocks, commands
+from tiny_gan import trainer
 from torchvision.utils import save_image
 
 from lit_gan.cli.main import main
@@ -94,6 +96,54 @@ def test_objective_penalties_and_augmentation_train(index: int, parts: tuple[Any
     assert (part[0], names, part[1], part[2]) == parts
     [row] = {row for run in (reader / "runs").glob("*/*/metrics.csv") for row in [run.read_text().partition("\n")[0]]}
     assert all(f"train/penalty_{name.lower()}" in row for name in names)
+
+
+@pytest.mark.parametrize(
+    ("index", "coordination", "optimizer_d", "latent", "callbacks"),
+    [
+        (0, "FixedSteps", ("SGD", 0.1), "Uniform", ["GeneratorEMA", "Lookahead"]),
+        (1, "AccuracyBand", ("SGD", 0.1), "Uniform", ["GeneratorEMA"]),
+        (2, "FixedSteps", ("OptimisticAdam", 0.001), "Uniform", ["GeneratorEMA"]),
+        (3, "FixedSteps", ("SGD", 0.2), "Uniform", ["GeneratorEMA"]),
+        (4, "FixedSteps", ("SGD", 0.1), "Truncated", ["GeneratorEMA"]),
+        (5, "FixedSteps", ("SGD", 0.1), "Mixture", ["GeneratorEMA"]),
+    ],
+)
+def test_ways_of_coordination_train(
+    index: int, coordination: str, optimizer_d: tuple[str, float], latent: str, callbacks: list[str], reader: Path
+) -> None:
+    page = _HOW_TO / "coordination.md"
+    assert _write_files(page, reader) == ["optimistic.yaml"]
+    runs = _runs_of(page)
+    assert len(runs) == 6
+
+    assert main([*runs[index], *_SHORT, "--wandb", "off"]) == 0
+    run = _trained(reader).parents[1]
+    gan = GAN.load_from_checkpoint(run)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+
+    assert (type(gan.coordination).__name__, type(gan.latent).__name__) == (coordination, latent)
+    [group] = gan.players["discriminator"].build_optimizer().param_groups
+    kind = config["model"]["init_args"]["optimizer_d"]["class_path"].rpartition(".")[2]
+    assert (kind, group["lr"]) == optimizer_d
+    assert [each["class_path"].rpartition(".")[2] for each in config["trainer"]["callbacks"]] == callbacks
+
+
+def test_the_ways_of_sampling_draw(reader: Path) -> None:
+    page = _HOW_TO / "sampling.md"
+    assert main(["fit", "--config", "quickstart", *_SHORT, "--wandb", "off"]) == 0
+    run = str(_trained(reader).parents[1].relative_to(reader))
+    drawn = [arguments for arguments in commands(page) if arguments[0] == "sample"]
+    assert [main([run if word == "runs/quickstart/ID" else word for word in arguments]) for arguments in drawn] == [
+        0
+    ] * 3
+    assert all((reader / name).is_file() for name in ("passed.png", "moved.png", "typical.png"))
+    [code] = [block.text for block in blocks(page) if block.language == "python"]
+    names: dict[str, Any] = {}
+
+    exec(compile(code.replace("runs/quickstart/ID", run), "draw.py", "exec"), names)  # noqa: S102 -- the page's own
+
+    assert names["passed"].shape == names["moved"].shape == (64, 1, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -239,3 +289,36 @@ def test_an_inference_network_without_data_and_an_inpainting_gan_of_halves_train
         assert main(["fit", *given, *_SHORT, *off]) == 0, configs
     inpainting = GAN.load_from_checkpoint(next((reader / "runs" / "digits_inpainting").iterdir()))
     assert inpainting.masks.weights == {"pixels": 0, "boxes": 1, "halves": 3, "stripes": 0, "nothing": 1}
+
+
+def _super_resolution(reader: Path) -> dict[str, Any]:
+    assert _write_files(_HOW_TO / "g-takes-a-batch.md", reader) == ["super_resolution.py"]
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(compile((reader / "super_resolution.py").read_text(), "page", "exec"), names)  # noqa: S102 -- the page's own code
+    return names
+
+
+def test_before_round_n_g_learns_to_reconstruct_and_d_stands_still(reader: Path) -> None:
+    page, weights = _super_resolution(reader), []
+    for start, rounds in ((5, 5), (5, 5), (5, 7), (0, 5)):
+        torch.manual_seed(0)
+        enlarger = page["Enlarger"]()
+        torch.manual_seed(len(weights))
+        gan = page["SuperResolution"](enlarger, page["Judge"](), latent=page["Normal"](), start=start)
+        begun = [each.detach().clone() for each in gan.discriminator.parameters()]
+        trainer(max_steps=rounds, precision="32-true").fit(gan, page["DigitsDataModule"]())
+        stood = all(map(torch.equal, begun, gan.discriminator.parameters()))
+        assert stood is (rounds <= start)
+        weights.append(torch.cat([each.detach().flatten() for each in gan.generator.parameters()]))
+    assert torch.equal(weights[0], weights[1])  # whatever D is
+    assert not torch.equal(weights[0], weights[3])
+
+
+@pytest.mark.slow
+def test_super_resolution_beats_interpolation(reader: Path, capsys: Any) -> None:
+    _write_files(_HOW_TO / "g-takes-a-batch.md", reader)
+    file = reader / "super_resolution.py"
+    code = file.read_text().replace("rounds = 1200", "rounds = 400")
+    exec(compile(code, file.name, "exec"), {"__name__": "__main__"})  # noqa: S102 -- the page's own code
+    errors = dict(re.findall(r"mean error of (\w+): (0\.\d+)", capsys.readouterr().out))
+    assert float(errors["G"]) < 0.9 * float(errors["bilinear"])

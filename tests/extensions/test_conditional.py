@@ -1,4 +1,6 @@
-"""The conditional GAN: which class goes where."""
+"""The conditional GAN: which condition goes where."""
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
-from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+from lit_gan.networks import ConvGenerator, MaxoutConvDiscriminator, MaxoutDiscriminator, MLPGenerator
 
 
 def conditional_gan(num_classes: int = 3) -> ConditionalGAN:
@@ -54,3 +56,65 @@ def test_data_without_labels_are_an_error() -> None:
 def test_judging_without_the_class_is_an_error() -> None:
     with pytest.raises(UserError, match="a conditional discriminator needs the class of each example"):
         conditional_gan().discriminate(torch.rand(1, 1, 4, 4))
+
+
+def gan_of_images() -> ConditionalGAN:
+    """Conditioned on images of four values."""
+    torch.manual_seed(0)
+    generator = MLPGenerator((1, 4, 4), latent_size=2, hidden=(8,), condition_size=4)
+    return ConditionalGAN(generator, MaxoutDiscriminator((1, 4, 4), hidden=(6,), condition_size=4))
+
+
+IMAGES, CONDITIONS = torch.rand(12, 1, 4, 4), torch.rand(12, 1, 2, 2)
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 2, 2), (4, 1, 1)])
+def test_any_vector_or_image_is_a_condition_for_dense_and_convolutional_networks(shape: tuple[int, ...]) -> None:
+    given = torch.rand(3, *shape)
+    gan = gan_of_images().eval()
+    z, x = torch.rand(3, 2), torch.rand(3, 1, 4, 4)
+    assert torch.equal(gan.generate(z, given), gan.generator(z, given.reshape(3, 4)))
+    assert torch.equal(gan.discriminate(x, given), gan.discriminator(x, given.reshape(3, 4)))
+    conv = ConditionalGAN(
+        ConvGenerator((1, 8, 8), 2, (6, 36), base_shape=(4, 3, 3), kernel_size=4, stride=2, condition_size=4),
+        MaxoutConvDiscriminator((1, 8, 8), channels=(2, 2, 2), dense=(6,), condition_size=4),
+    )
+    samples = conv.generate(z, given)
+    assert conv.discriminate(samples, given).shape == (3, 1)
+    assert not torch.equal(conv.generate(z, given), conv.generate(z, given.flip(0)))
+
+
+def test_conditions_of_the_training_are_sampled_under_and_are_in_the_checkpoint(tmp_path: Path) -> None:
+    gan, data = gan_of_images(), TensorDataset(IMAGES, CONDITIONS)
+    with pytest.raises(UserError, match=r"no condition: expected condition=\.\.\., one row for each sample"):
+        gan.sample(2)
+    run = trainer(max_epochs=1, precision="32-true")
+    run.fit(gan, DataLoader(data, batch_size=6), DataLoader(data, batch_size=6))
+    assert torch.equal(gan.sample_condition(12), CONDITIONS[:6].repeat_interleave(2, 0))
+    assert torch.equal(gan.sample_condition(2), CONDITIONS[[0, 3]])
+    run.save_checkpoint(tmp_path / "it.ckpt")
+    networks = {"generator": gan_of_images().generator, "discriminator": gan_of_images().discriminator}
+    again = ConditionalGAN.load_from_checkpoint(tmp_path / "it.ckpt", **networks)
+    assert torch.equal(again.sample(5, rng=0), gan.sample(5, rng=0))
+
+
+def test_other_conditions_have_names_too() -> None:
+    batch = {"image": IMAGES, "embedding": CONDITIONS}
+    assert gan_of_images().split_batch(batch)[1] is CONDITIONS
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (torch.arange(12), r"second entry is a tensor \(12,\) of torch.int64: expected a vector or an image for each"),
+        (None, r"second entry is None: expected a vector or an image .* classes \(N,\) need num_classes"),
+    ],
+)
+def test_what_is_no_such_condition_is_told(condition: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        gan_of_images().split_batch((IMAGES, condition))
+
+
+def test_a_condition_of_the_wrong_size_is_told() -> None:
+    with pytest.raises(UserError, match=r"got a condition of shape \(12, 1, 3, 3\): expected \(N, condition_size\)"):
+        gan_of_images().generate(torch.rand(12, 2), torch.rand(12, 1, 3, 3))

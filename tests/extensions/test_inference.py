@@ -205,7 +205,7 @@ class Coin(Latent):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"latent": Coin(2)}, r"the latent Coin has no inverse: .* expected Uniform, Normal or Spherical"),
+        ({"latent": Coin(2)}, r"the latent Coin has no inverse: .* expected Uniform, Normal, Truncated"),
         ({"image_weight": -1.0}, r"^image_weight = -1.0: expected 0 \(no image term\) or more"),
         ({"clip_e": -1.0}, r"^clip_e = -1.0: expected a positive norm"),
     ],

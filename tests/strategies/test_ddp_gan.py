@@ -98,6 +98,12 @@ def test_buffers_are_each_ranks_own_in_training_and_rank_zeros_where_they_are_us
     )
 
 
+def test_all_ranks_calibrate_d_alike(ranks):
+    first, second = (rank["buffers"]["calibration"] for rank in ranks)
+    assert first == second
+    assert first[0] != 0
+
+
 def test_an_average_by_images_is_that_of_one_process_on_the_same_global_batch(ranks):
     alone = ddp_cases.averages(None)["average"]
     for rank in ranks:
