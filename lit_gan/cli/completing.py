@@ -72,4 +72,4 @@ def _picture(option: str, file: str, size: tuple[int, int] | None, *, grey: bool
     except Exception as error:  # Pillow has exceptions of many kinds for what is damaged
         reason = " ".join(str(error).split())
         raise UserError(f"{option} {file}: expected a picture that can be read: {reason}") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / _WHITE
+    return torch.tensor(pixels).permute(2, 0, 1).float() / _WHITE  # a copy: what is decoded may be read-only
