@@ -166,6 +166,6 @@ def test_a_mutated_batch_trains_or_is_one_line(batch: Any, conditional: bool, de
     ending = lit_gan(
         "fit", "--config", "quickstart_conditional" if conditional else "quickstart", *QUIET, "--wandb=off",
         "--resume=never", "--data=own_modules.AnyBatches", "--trainer.max_epochs=1", "--sample_grid.num_samples=4",
-        "--model.generator.pixel_mean_bias=false",
+        "--model.generator.pixel_mean_bias=false", "--parzen.num_samples=100",
     )  # fmt: skip
     _check(ending)

@@ -216,14 +216,14 @@ def _kill_after_a_checkpoint(delay: float, *arguments: Any) -> None:
 def test_killed_three_times_it_goes_on_to_the_same_end() -> None:
     """`python -m benchmarks.resume` does so at thirty random moments, and by other signals."""
     for delay in (0.0, 0.05, 0.2):
-        _kill_after_a_checkpoint(delay, "--trainer.max_epochs=100")
+        _kill_after_a_checkpoint(delay, "--trainer.max_epochs=40")
         assert _status(the_run()) == "running"
     run = the_run()
-    ending = fit(epochs=100)
+    ending = fit(epochs=40)
     assert ending.code == 0, ending.err
     assert f"continuing {run} after round" in ending.out
     assert _status(run) == "finished"
-    assert fit("--run_dir=whole", epochs=100).code == 0
+    assert fit("--run_dir=whole", epochs=40).code == 0
     _check_same(run, Path("whole"))
 
 
