@@ -12,6 +12,7 @@ from lit_gan.cli.parsing.run_arguments import run_folder_of
 from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.runs.checkpoint_files import resolve_checkpoint
 from lit_gan.sampling import sample
@@ -34,7 +35,7 @@ def draw(options: argparse.Namespace) -> str:
         if "allocate memory" not in str(error):
             raise
         raise UserError(f"--num {options.num}: so many samples do not fit into memory; draw fewer.") from error
-    if options.method != "latent" and gan.calibration is None:
+    if options.method != "latent" and isinstance(gan, GAN) and gan.calibration is None:
         print("lit-gan: D is asked as it is: the checkpoint has no calibration, which a validation in training takes.")
     labels = class_labels(gan, condition)
     grid = Grid(options.columns, labels, described(options.num, options.columns, labels))

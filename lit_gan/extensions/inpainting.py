@@ -169,7 +169,8 @@ class InpaintingGAN(GAN):
         condition = self.visible(x.to(self.device, self._float_dtype), mask.to(self.device))
         rows = condition.repeat_interleave(num, dim=0)
         completed = self.sample_data(len(rows), rng=rng, condition=rows)
-        return to_display_range(completed, self.value_range).unflatten(0, (len(x), num))
+        shown = to_display_range(completed, self.value_range)
+        return shown.view(len(x), num, *shown.shape[1:])
 
     def _drawn_masks(self, x: Tensor) -> Tensor:
         """A mask for each example: by the round and the rank in training, by its place where it is held out."""
