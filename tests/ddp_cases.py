@@ -109,10 +109,12 @@ class Sent:
         return future.then(lambda done: done.value()[0])
 
 
-def train(module: LightningModule, data: Any, strategy: Any = "auto", precision: str = "32", **kwargs: Any) -> Any:
+def train(
+    module: LightningModule, data: Any, strategy: Any = "auto", precision: str = "32", val: Any = None, **kwargs: Any
+) -> Any:
     kwargs = {"max_epochs": 1, "use_distributed_sampler": False, **kwargs}
     fit = trainer(precision=f"{precision}-true", strategy=strategy, **kwargs)
-    fit.fit(module, data)
+    fit.fit(module, data, val)
     return fit
 
 
@@ -259,8 +261,7 @@ def buffers(rank: int) -> dict[str, Any]:
     discriminator = nn.Sequential(nn.Conv2d(1, 4, 4), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(100, 1))
     module = Normalised(ConvGenerator(), discriminator)
     data = _typed(Batches(1, rank), "32")
-    fit = trainer(precision="32-true", strategy="ddp_gan", devices=2, max_steps=3, use_distributed_sampler=False)
-    fit.fit(module, data, data)
+    train(module, data, "ddp_gan", devices=2, limit_train_batches=3, val=data)
     seen["weights"] = dict(module.state_dict())
     seen["calibration"] = module.calibration
     return seen

@@ -67,7 +67,10 @@ class Command:
         if self.options.seed_everything is not False:
             seed = None if self.options.seed_everything is True else self.options.seed_everything
             self.options.seed_everything = seed_everything(seed, workers=True)
-        text = self._parser.dump(self._parsed, skip_link_targets=False, skip_unset=False, format="yaml")
+        # Parsing has validated it: to do so again is a tenth of a second and more of each start.
+        text = self._parser.dump(
+            self._parsed, skip_link_targets=False, skip_unset=False, skip_validation=True, format="yaml"
+        )
         #: The resolved configuration as plain data.
         self.config: dict[str, Any] = yaml.safe_load(text)[self.verb]
         keep_what_was_given(self.config, self.options)
