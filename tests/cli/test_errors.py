@@ -41,7 +41,7 @@ _LATENT = "--model.init_args.latent=lit_gan.latents.Normal"
         ),
         (["--data.init_args.batchsize", "3"], "--data.init_args.batchsize: no such option"),
         (["extra"], "unrecognized arguments: extra"),
-        (["--data=NoSuchData"], "--data: expected a class, got NoSuchData; these fit: .*lit_gan.data.MNISTDataModule"),
+        (["--data=Unheard"], "--data: expected a class, got Unheard; these fit: .*lit_gan.data.MNISTDataModule"),
         (["--data=lit_gan.data.Mnist"], "--data: there is no Mnist in lit_gan.data"),
         (["--data=no_such_package.Data"], "--data: No module named 'no_such_package'"),
         (["--model=lit_gan.networks.MLPGenerator"], "--model: expected a class derived from LightningModule"),

@@ -132,10 +132,13 @@ def test_it_is_as_if_the_value_had_been_typed(written: str, typed: str | None) -
 @pytest.mark.parametrize("name", shipped_names("configs"))
 def test_every_shipped_configuration_is_as_if_it_had_been_typed(name: str) -> None:
     """The places that a link will fill included, and the name that the run will have."""
-    flags = ("--sample_grid.num_samples", f"--{_MODEL}.optimizer_g.init_args.lr", f"--{_MODEL}.clip_d")
-    sources = ("${data.init_args.batch_size}", f"${{{_MODEL}.optimizer_d.init_args.lr}}", "${sample_grid.num_samples}")
     plain = _options(config=name)
-    rate = plain.model.init_args.optimizer_d.init_args.lr
+    optimizer, source, clip = ("optimizer_g", "optimizer_d.init_args.lr", "clip_d")
+    if "optimizer_d" not in plain.model.init_args:
+        optimizer, source, clip = ("optimizer_e", "image_weight", "clip_e")
+    flags = ("--sample_grid.num_samples", f"--{_MODEL}.{optimizer}.init_args.lr", f"--{_MODEL}.{clip}")
+    sources = ("${data.init_args.batch_size}", f"${{{_MODEL}.{source}}}", "${sample_grid.num_samples}")
+    rate = plain.model.init_args[source]
     batch = str(plain.data.init_args.batch_size)
     typed = [word for pair in zip(flags, (batch, str(rate), batch), strict=True) for word in pair]
     written = [word for pair in zip(flags, sources, strict=True) for word in pair]

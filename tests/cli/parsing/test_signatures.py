@@ -69,7 +69,7 @@ def test_most_classes_are_known() -> None:
 def test_a_constructor_is_known_through_its_bases() -> None:
     assert arguments_of("lit_gan.ConditionalGAN") == (arguments_of("lit_gan.GAN") or set()) | {"num_classes"}
     assert annotation_of("lit_gan.ConditionalGAN", "objective") == "Objective | None"
-    assert annotation_of("lit_gan.ConditionalGAN", "num_classes") == "int"
+    assert annotation_of("lit_gan.ConditionalGAN", "num_classes") == "int | None"
     assert annotation_of("lit_gan.GAN", "nothing") is None
 
 
