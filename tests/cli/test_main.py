@@ -214,11 +214,14 @@ def test_the_help_of_a_verb_imports_nothing_heavy(verb: str) -> None:
     subprocess.run([sys.executable, "-c", program], cwd=_ROOT, check=True, capture_output=True)
 
 
+_OBJECTIVE = "  objective: Objective | None (default: NonSaturating)"
+
+
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
         ("lit_gan.GAN", ["lit_gan.GAN: A generator", "  generator: nn.Module (required)", "  clip_d: float | None"]),
-        ("ConditionalGAN", ["lit_gan.ConditionalGAN: ", "  num_classes: int (required)", "  objective: Objective |"]),
+        ("ConditionalGAN", ["lit_gan.ConditionalGAN: ", "  num_classes: int | None (default: null)", _OBJECTIVE]),
         ("lit_gan.networks.MLPGenerator", ["  latent_size: int (default: 100)"]),
         ("Hinge", ["lit_gan.objectives.Hinge: The hinge loss for D", "  no arguments"]),
         ("torch.optim.Adam", ["  lr: float | Tensor (default: 0.001)"]),

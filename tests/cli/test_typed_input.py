@@ -38,7 +38,10 @@ def test_a_strange_file_is_refused_in_one_line(name: str) -> None:
         (["--config", "x" * 5000], "xxxxx"),
         (["--größe", "3"], "--größe: no such option"),
         (["--model.init_args", "3"], "--model.init_args: expected keys and values as init_args, got init_args: 3."),
-        (["--model", ""], "--model: expected a class; these fit: lit_gan.ConditionalGAN, lit_gan.GAN"),
+        (
+            ["--model", ""],
+            "--model: expected a class; these fit: lit_gan.ConditionalGAN, lit_gan.InferenceNetwork, lit_gan.In",
+        ),
         (["--trainer.callbacks", "3"], "--trainer.callbacks: expected a"),
         (
             ["--trainer.callbacks", "[3]"],

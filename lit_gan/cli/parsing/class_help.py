@@ -83,5 +83,6 @@ def _default_text(default: Any) -> str:
     """A value as it is typed; one that is no plain value by what it is."""
     plain = default is None or isinstance(default, bool | int | float | str | tuple | list)
     if not plain:
-        return "its own choice" if callable(default) else type(default).__name__
+        # A default that names its class is an instance of a class that jsonargparse makes of it.
+        return "its own choice" if callable(default) else type(default).__name__.removeprefix("LazyInstance_")
     return "null" if default is None else str(default).lower() if isinstance(default, bool) else repr(default)
