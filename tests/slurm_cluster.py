@@ -22,8 +22,8 @@ from requirements import require
 
 _COMMANDS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol", "setpriv")
 _POLL_SECONDS = 0.1
-_UP_SECONDS = 120.0
-_DOWN_SECONDS = 20.0  # after KillWait Slurm itself kills what does not end
+_UP_SECONDS = 300.0
+_DOWN_SECONDS = 300.0  # after KillWait Slurm itself kills what does not end
 _OVER = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
 
 # cred_expire: a requeued job may start again after 6 s instead of 121 s. config_overrides: nodes are as large as the

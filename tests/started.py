@@ -19,7 +19,7 @@ _SQUEUE = """#!/bin/sh
 echo "$@" >> "$(dirname "$0")/asked"
 for job; do :; done
 answer="$(dirname "$0")/jobs/$job"
-if [ -e "$(dirname "$0")/hangs" ]; then exec sleep 60; fi
+if [ -e "$(dirname "$0")/hangs" ]; then exec sleep 600; fi
 if [ -e "$(dirname "$0")/unreachable" ]; then
     echo "slurm_load_jobs error: Unable to contact slurm controller (connect failure)" >&2
     exit 1

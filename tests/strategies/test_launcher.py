@@ -44,7 +44,7 @@ def launch(monkeypatch):
     for launcher in launchers:
         launcher.end_children(0)
         for child in launcher.procs:
-            child.wait(10)
+            child.wait(300)
 
 
 def test_a_child_that_leaves_in_good_order_is_no_death(launch):
@@ -80,14 +80,14 @@ def test_a_death_before_training_ends_the_main_process_and_the_other_children(la
     assert told == [(2, "ended with exit code 2")] * 2  # again after the grace: a watch may have begun
     line = rf"lit-gan: failed: rank 2 \(process {launcher.procs[1].pid} on .+\) ended with exit code 2\.\n"
     assert re.fullmatch(line, capfd.readouterr().err)
-    assert launcher.procs[0].wait(10) == -signal.SIGKILL
+    assert launcher.procs[0].wait(300) == -signal.SIGKILL
 
 
 def test_what_children_die_of_by_a_signal_of_ours_is_no_news(launch):
     launcher, told = launch("sleep 100")
     launcher.kill(signal.SIGTERM)
     launcher._watch_children()
-    assert launcher.procs[0].wait(10) == -signal.SIGTERM
+    assert launcher.procs[0].wait(300) == -signal.SIGTERM
     assert told == []
 
 
@@ -95,8 +95,8 @@ def test_no_child_outlives_the_main_process(launch):
     launcher, _ = launch("sleep 0.3", "kill -STOP $$")
     began = time.monotonic()
     launcher.end_children(patience=1)
-    assert time.monotonic() - began < 30
-    assert [child.wait(10) for child in launcher.procs] == [0, -signal.SIGKILL]
+    assert time.monotonic() - began < 300
+    assert [child.wait(300) for child in launcher.procs] == [0, -signal.SIGKILL]
 
 
 def run(case, place):

