@@ -24,6 +24,7 @@ from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
 from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn
 from lit_gan.engine.unsupported import OF_A_GAN
+from lit_gan.errors import UserError
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.functional.torch_seam import BatchNorm
@@ -351,7 +352,11 @@ class GAN(GenerativeModule, RoundModule):
         begin_discriminator = getattr(self.discriminator, "begin_training", None)
         if begin_discriminator is not None:
             with aside(self.seed, "beginning of the discriminator", self.device):
-                begin_discriminator(partial(training_images_of, data, self.device, self._float_dtype))
+                begin_discriminator(self._training_images)
+
+    def _training_images(self, num: int) -> Tensor:
+        data = getattr(self.trainer, "datamodule", None)
+        return training_images_of(data, num).to(self.device, self._float_dtype)
 
     @property
     def minibatches_per_round(self) -> int:

@@ -153,7 +153,7 @@ def pixel_means_of(data: Any) -> Callable[[], Tensor]:
     return means
 
 
-def training_images_of(data: Any, device: torch.device, dtype: torch.dtype, num: int) -> Tensor:
+def training_images_of(data: Any, num: int) -> Tensor:
     """So many of the data's training images, or as many as there are, for a discriminator that begins with them."""
     images = getattr(data, "images", None)
     if images is None:
@@ -162,7 +162,7 @@ def training_images_of(data: Any, device: torch.device, dtype: torch.dtype, num:
             'images("train", num), as lit_gan.data\'s have, or a discriminator without begin_training.'
         )
     first: Tensor = images("train", num)
-    return first.to(device, dtype)
+    return first
 
 
 def _no_pixel_means() -> Tensor:

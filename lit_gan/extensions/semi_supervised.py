@@ -8,6 +8,7 @@ from jsonargparse.typing import lazy_instance
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from lit_gan.data.base import InMemoryDataModule
 from lit_gan.engine.batches import described, labels_of
 from lit_gan.engine.evaluation_mode import evaluating
 from lit_gan.engine.lightning_seam import round_is_logged
@@ -182,6 +183,13 @@ class SemiSupervisedGAN(GAN):
         images, labels = self._labelled
         self._labelled = LabelledExamples(images.to(self.device, self._float_dtype), labels.to(self.device))
         super().on_fit_start()
+
+    def _training_images(self, num: int) -> Tensor:
+        """Without a data module in memory the labelled images have to do."""
+        if isinstance(getattr(self.trainer, "datamodule", None), InMemoryDataModule):
+            return super()._training_images(num)
+        assert self._labelled is not None  # noqa: S101 -- a training begins
+        return self._labelled.images[:num]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the average of D."""

@@ -1,11 +1,34 @@
 """Dense layers whose incoming weights have a direction and a length apart."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from lit_gan.networks.initialization import WeightInit, as_weight_init
 
 _SMALLEST_DEVIATION = 1e-6
+
+
+class _RowNorms(torch.autograd.Function):
+    """The derivative in one pass over the weights; torch's own, which knows of rows of zeros, takes three."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        norms = torch.linalg.vector_norm(weight, dim=1)
+        ctx.save_for_backward(weight, norms)
+        return norms
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        weight, norms = ctx.saved_tensors
+        return weight * (gradient / norms)[:, None]
+
+
+def row_norms(weight: Tensor) -> Tensor:
+    """The length of each unit's incoming weights, ``(units, inputs)`` to ``(units,)``; none may be 0."""
+    norms: Tensor = _RowNorms.apply(weight)
+    return norms
 
 
 class WeightNormLayer(nn.Linear):
@@ -53,12 +76,12 @@ class WeightNormLayer(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_features)`` to ``(N, out_features)``."""
         # The outputs are scaled and not the weights, which are more.
-        return torch.addcmul(self.bias, x @ self.weight.T, self.scale / self.weight.norm(dim=1))
+        return torch.addcmul(self.bias, x @ self.weight.T, self.scale / row_norms(self.weight))
 
     @torch.no_grad()
     def begin_from(self, x: Tensor) -> Tensor:
         """Sets g and the biases so that over the rows of ``x`` each output has mean 0 and variance 1; gives these."""
-        direction = x @ self.weight.T / self.weight.norm(dim=1)
+        direction = x @ self.weight.T / row_norms(self.weight)
         deviation, mean = torch.std_mean(direction, dim=0, correction=0)
         self.scale.copy_(1 / deviation.clamp(min=_SMALLEST_DEVIATION))
         self.bias.copy_(-mean * self.scale)
