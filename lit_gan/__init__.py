@@ -31,7 +31,16 @@ _DEFINED_IN = {
 
 earlier_import_paths.install()
 
-__all__ = ["GAN", "ConditionalGAN", "InferenceNetwork", "InpaintingGAN", "RoundModule", "Run", "SemiSupervisedGAN", "__version__"]
+__all__ = [
+    "GAN",
+    "ConditionalGAN",
+    "InferenceNetwork",
+    "InpaintingGAN",
+    "RoundModule",
+    "Run",
+    "SemiSupervisedGAN",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

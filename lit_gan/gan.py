@@ -24,8 +24,8 @@ from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
 from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn
 from lit_gan.engine.unsupported import OF_A_GAN
-from lit_gan.errors import UserError
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
+from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.functional.torch_seam import BatchNorm
 from lit_gan.generative import GenerativeModule
@@ -345,7 +345,7 @@ class GAN(GenerativeModule, RoundModule):
         self.keeps_average = False
 
     def _begin_training(self, data: Any) -> None:
-        """What networks take from the data before the first round: G the mean image, D images; the same on all ranks."""
+        """What networks take from the data before the first round, all ranks the same: G the mean image, D images."""
         begin_generator = getattr(self.generator, "begin_training", None)
         if begin_generator is not None:
             begin_generator(pixel_means_of(data))

@@ -244,10 +244,10 @@ class FeatureMatching(_CrossEntropyDiscriminator):
 
     .. math:: L_G = \tfrac1F \| E[h(G(z))] - E[h(x')] \|^2
 
-    :math:`h`, of F columns, is D's method ``features``, and :math:`x'` a fresh minibatch of G's own. The means are those
-    over all ranks, so that N ranks do what one process does on the same global batch; over micro-batches they are not:
-    with ``micro_batches`` above 1 each is matched by itself. Computed in float32 at least: the loss is a small difference
-    of means, and D's features should be, too (under bf16 G learns nothing).
+    :math:`h`, of F columns, is D's method ``features``, and :math:`x'` a fresh minibatch of G's own. The means are
+    those over all ranks, so that N ranks do what one process does on the same global batch; over micro-batches they are
+    not: with ``micro_batches`` above 1 each is matched by itself. G's turn is outside autocast, for the loss is a small
+    difference of means: in 16 bits G learns nothing.
 
     Example:
         >>> import torch

@@ -70,8 +70,8 @@ def check_num_labels(num_labels: int, num_classes: int) -> None:
     if num_labels < num_classes:
         fewer = "no label at all" if num_labels <= 0 else "fewer labels than classes"
         raise UserError(
-            f"num_labels = {num_labels}: {fewer}: expected at least one for each of the {num_classes} classes; for data "
-            "without labels there is lit_gan.GAN."
+            f"num_labels = {num_labels}: {fewer}: expected at least one for each of the {num_classes} classes; for "
+            "data without labels there is lit_gan.GAN."
         )
 
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from lit_gan.networks.conditioning import append_condition
 from lit_gan.networks.arguments import whole_number, whole_numbers
+from lit_gan.networks.conditioning import append_condition
 from lit_gan.networks.discriminator import Discriminator
 from lit_gan.networks.initialization import NormalWeights, WeightInit
 from lit_gan.networks.noise import GaussianNoise
@@ -61,9 +61,7 @@ class NoisyMLPDiscriminator(Discriminator):
         init = NormalWeights(0.1) if weight_init is None else weight_init
         sizes = [math.prod(self.image_shape), *whole_numbers("hidden", hidden)]
         self.input_noise = GaussianNoise(input_noise, "input_noise")
-        self.hidden = nn.ModuleList(
-            WeightNormLayer(inputs, width, init) for inputs, width in pairwise(sizes)
-        )
+        self.hidden = nn.ModuleList(WeightNormLayer(inputs, width, init) for inputs, width in pairwise(sizes))
         self.hidden_noise = GaussianNoise(hidden_noise, "hidden_noise")
         self.output = WeightNormLayer(sizes[-1], self.num_classes, init, learn_scale=True)
 

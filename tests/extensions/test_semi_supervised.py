@@ -76,7 +76,7 @@ def test_the_draw_has_a_seed_of_its_own() -> None:
     for label_seed in (0, 0, 1):
         gan = small(label_seed=label_seed)
         trainer(max_steps=1).fit(gan, datamodule=Blots())
-        drawn.append(gan._labelled.images)  # noqa: SLF001 -- what the run has drawn
+        drawn.append(gan._labelled.images)
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], drawn[2])
 
