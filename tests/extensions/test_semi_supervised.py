@@ -5,15 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from command_line import QUIET, SHORT, lit_gan, metrics, the_run
 from ranks import on_ranks
 from semi_supervised_cases import SHAPE, Blots, Rounds, checkpointed, on_both, scrambled, small
 from tiny_gan import trainer
 from torch import nn
 
 from lit_gan.callbacks import DiscriminatorEMA
+from lit_gan.data import DigitsDataModule
 from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
 from lit_gan.extensions.semi_supervised import SemiSupervisedGAN
+from lit_gan.gan import GAN
 from lit_gan.networks import MLPDiscriminator, MLPGenerator, NoisyMLPDiscriminator
 from lit_gan.objectives import NonSaturating
 
@@ -133,6 +136,35 @@ def test_a_checkpoint_alone_samples_and_classifies(tmp_path: Path) -> None:
     x = torch.rand(4, *SHAPE)
     assert torch.equal(loaded.sample(4, rng=0), gan.sample(4, rng=0))
     assert torch.equal(loaded.classify(x), gan.classify(x))
+
+
+def test_the_command_trains_tests_and_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = [f"--model.init_args.{player}.init_args.hidden=[8]" for player in ("generator", "discriminator")]
+    ending = lit_gan("fit", "--config=digits_semi_supervised", *SHORT, *small, "--trainer.max_epochs=1")
+    assert (ending.code, ending.err) == (0, "")
+    run = the_run()
+    last = metrics(run)[-1]
+    assert 0 < float(last["val/error"]) <= 1
+    assert float(last["train/label_loss"]) > 0
+    assert lit_gan("test", run, *QUIET).code == 0
+    tested = float(metrics(run)[-1]["test/error"])
+    gan, data = GAN.load_from_checkpoint(run), DigitsDataModule()
+    assert isinstance(gan, SemiSupervisedGAN)
+    assert gan.discriminator_average is not None
+    wrong = gan.classify(data.images("test")).argmax(1) != data.dataset("test").labels
+    assert tested == pytest.approx(wrong.double().mean().item())
+    assert lit_gan("sample", run, "--num=4", "--out=grid.pt").code == 0
+    assert torch.equal(torch.load("grid.pt", weights_only=True), gan.sample(4, rng=0))
+
+
+def test_the_command_says_in_one_line_what_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for num, message in ((0, "num_labels = 0: no label at all"), (5, "num_labels = 5: fewer labels than classes")):
+        ending = lit_gan("fit", "--config=digits_semi_supervised", *SHORT, f"--model.init_args.num_labels={num}")
+        assert message in ending.line
+    ending = lit_gan("fit", "--config=digits_semi_supervised", *SHORT, "--model.init_args.num_labels=1195")
+    assert "examples of class" in ending.line
 
 
 @pytest.mark.slow
