@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.semi_supervised --out FOLDER [--labels 30 100] [--draws 5] [--epochs 500]`` trains
 ``digits_semi_supervised`` for several draws of the labelled examples, and writes ``semi_supervised.md``, ``.json`` and
-``.png``: the test errors, mean and standard deviation over the draws. With ``--config mnist_semi_supervised --root DIR``
-it does so on MNIST. ``--checkpoint RUN`` trains nothing: it measures linear classifiers and fine-tuning on what a
+``.png``: the test errors, mean and standard deviation over the draws; with ``--config mnist_semi_supervised --root
+DIR`` on MNIST. ``--checkpoint RUN`` trains nothing: it measures linear classifiers and fine-tuning on what a
 finished GAN or inference network has learned without any label, the paper's own words for this extension. What is in
 the JSON file is not measured again; a training that was stopped goes on.
 """
@@ -102,11 +102,12 @@ def _cell(errors: Sequence[float]) -> str:
 
 def picture(measured: Sequence[Measured], path: Path) -> None:
     """The classifier's validation error over the rounds, a line for each training, and what labels alone come to."""
-    from matplotlib import pyplot  # noqa: PLC0415 -- after the backend is chosen
+    from matplotlib import pyplot as plt  # noqa: PLC0415 -- after the backend is chosen
 
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     numbers = sorted({each["labels"] for each in measured})
-    for number, colour in zip(numbers, mpl.colormaps["viridis"].resampled(len(numbers) + 1).colors, strict=False):
+    for place, number in enumerate(numbers):
+        colour = mpl.colormaps["viridis"](place / len(numbers))
         of_number = [each for each in measured if each["labels"] == number and each.get("curve")]
         for index, each in enumerate(of_number):
             said = f"{number:,} labels, joint" if index == 0 else None
@@ -118,7 +119,7 @@ def picture(measured: Sequence[Measured], path: Path) -> None:
     axes.set(xlabel="round", ylabel="error on held-out images", yscale="log")
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def write(measured: Mapping[str, Measured], out: Path) -> None:

@@ -156,7 +156,7 @@ def _trained(
 @torch.no_grad()
 def _evaluated(network: nn.Module, x: Tensor) -> Tensor:
     with evaluating(x.device, network):
-        return torch.cat([network(piece) for piece in x.split(_PER_FORWARD)])
+        return torch.cat([network(piece) for piece in torch.split(x, _PER_FORWARD)])
 
 
 def _classes(classifier: nn.Module, x: Tensor) -> Tensor:

@@ -150,7 +150,7 @@ class SemiSupervisedGAN(GAN):
             A tensor ``(N, num_classes)`` whose rows add up to 1.
         """
         with evaluating(self.device, self.discriminator):
-            pieces = x.to(self.device, self._float_dtype).split(_IMAGES_PER_FORWARD)
+            pieces = torch.split(x.to(self.device, self._float_dtype), _IMAGES_PER_FORWARD)
             return torch.cat([self._shown_logits(piece).softmax(1) for piece in pieces])
 
     def _shown_logits(self, x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class NoisyMLPDiscriminator(Discriminator):
         self, x: Tensor, condition: Tensor | None, call: Callable[[WeightNormLayer, Tensor], Tensor]
     ) -> Tensor:
         self.check_images(x)
-        h = self.input_noise(append_condition(x.flatten(1), condition, self.condition_size))
+        h: Tensor = self.input_noise(append_condition(x.flatten(1), condition, self.condition_size))
         for number, layer in enumerate(self.hidden):
-            h = call(layer, self.hidden_noise(h) if number else h).relu()
+            h = call(cast("WeightNormLayer", layer), self.hidden_noise(h) if number else h).relu()
         return h

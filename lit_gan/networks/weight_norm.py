@@ -15,14 +15,15 @@ class _RowNorms(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor) -> Tensor:
-        norms = torch.linalg.vector_norm(weight, dim=1)
+        norms: Tensor = torch.linalg.vector_norm(weight, dim=1)
         ctx.save_for_backward(weight, norms)
         return norms
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         weight, norms = ctx.saved_tensors
-        return weight * (gradient / norms)[:, None]
+        along: Tensor = weight * (gradient / norms)[:, None]
+        return along
 
 
 def row_norms(weight: Tensor) -> Tensor:
@@ -85,7 +86,8 @@ class WeightNormLayer(nn.Linear):
         deviation, mean = torch.std_mean(direction, dim=0, correction=0)
         self.scale.copy_(1 / deviation.clamp(min=_SMALLEST_DEVIATION))
         self.bias.copy_(-mean * self.scale)
-        return self(x)
+        made: Tensor = self(x)
+        return made
 
     def extra_repr(self) -> str:
         """What ``print`` shows between the brackets."""
