@@ -36,15 +36,14 @@ class SemiSupervisedGAN(GAN):
     the first term over the labelled examples, a minibatch as large as the others in each turn. G matches D's features
     (:class:`lit_gan.objectives.FeatureMatching`); any other objective will do.
 
-    Which examples have labels is drawn once, by a seed of its own, each class with its equal share
-    (``lit_gan.extensions.few_labels``). No other label of the training data is ever read. Those of validation and test
-    are, for ``val/error`` and ``test/error``: the share of held-out images that D puts into a wrong class, with its
-    average weights where :class:`lit_gan.callbacks.DiscriminatorEMA` keeps them.
+    Which examples have labels is drawn once, by a seed of its own, each class with its equal share; no other label of
+    the training data is ever read. ``val/error`` and ``test/error`` are the share of held-out images that D puts into a
+    wrong class, with its average weights where :class:`lit_gan.callbacks.DiscriminatorEMA` keeps them.
 
     Args:
         generator: G, from latents to data.
-        discriminator: D, from data ``(N, C, H, W)`` to logits ``(N, num_classes)``; with a method ``features`` where
-            they are matched. :class:`lit_gan.networks.NoisyMLPDiscriminator` is the published one.
+        discriminator: D, from data to logits ``(N, num_classes)``, with a method ``features`` where these are matched;
+            the published one is :class:`lit_gan.networks.NoisyMLPDiscriminator`.
         num_classes: How many classes the labels name.
         num_labels: How many training examples have a label.
         label_seed: Of the draw of these; the run's own seed has no say in it.
@@ -87,8 +86,7 @@ class SemiSupervisedGAN(GAN):
             raise UserError(f"num_classes = {num_classes}: expected data with labels of at least 2 classes.")
         if not 0 <= label_weight < float("inf"):
             raise UserError(f"label_weight = {label_weight}: expected 0 or more.")
-        has = getattr(discriminator, "num_classes", num_classes)
-        if has != num_classes:
+        if (has := getattr(discriminator, "num_classes", num_classes)) != num_classes:
             raise UserError(
                 f"the discriminator's num_classes = {has} but the data have {num_classes} classes: expected the same "
                 f"number, as by --model.init_args.discriminator.init_args.num_classes {num_classes}."
@@ -98,7 +96,7 @@ class SemiSupervisedGAN(GAN):
         check_num_labels(self.num_labels, num_classes)
         self.label_seed = label_seed
         self.label_weight = label_weight
-        self._labelled = None if labelled is None else LabelledExamples(*labelled)
+        self._given, self._labelled = labelled, LabelledExamples(*(labelled or (torch.empty(0), torch.empty(0))))
         #: An average of D's weights by parameter name, where a callback keeps one; never trained on.
         self.discriminator_average: dict[str, Tensor] | None = None
         self._errors: dict[tuple[str, int], ExactMean] = {}
@@ -110,10 +108,11 @@ class SemiSupervisedGAN(GAN):
         return self._class_logits(x).logsumexp(1, keepdim=True)
 
     def auxiliary_loss(self, turn: Turn) -> Tensor | None:
-        """The cross-entropy of labelled examples, in D's turn; as many as the turn has others."""
+        """The cross-entropy of as many labelled examples as D's turn has others, augmented as they are."""
         if turn.player != "discriminator":
             return None
         x, labels = self._labelled_minibatch(turn)
+        x = x if self.augment is None or turn.rng is None else self.augment(x, turn.rng)
         error = F.cross_entropy(self._class_logits(x), labels)
         if round_is_logged(self.trainer, self.global_step):
             self.log("train/label_loss", error.detach(), batch_size=1, sync_dist=True)
@@ -130,7 +129,6 @@ class SemiSupervisedGAN(GAN):
 
     def _labelled_minibatch(self, turn: Turn) -> LabelledExamples:
         """By the place in an endless list that all turns of all ranks go through together."""
-        assert self._labelled is not None  # noqa: S101 -- a training has begun
         in_all = turn.rows_in_all or len(turn.x)
         turns = self.global_step * self.coordination.max_discriminator_steps + turn.number
         first = (turns * self.trainer.world_size + self.global_rank) * in_all + (turn.rows.start if turn.rows else 0)
@@ -177,10 +175,8 @@ class SemiSupervisedGAN(GAN):
 
     def on_fit_start(self) -> None:
         """Draws the labelled examples, the same on all ranks and after a resume."""
-        if self._labelled is None:
-            data = getattr(self.trainer, "datamodule", None)
-            self._labelled = labelled_examples(data, self.num_labels, self.num_classes, self.label_seed)
-        images, labels = self._labelled
+        asked = self.num_labels, self.num_classes, self.label_seed
+        images, labels = self._given or labelled_examples(getattr(self.trainer, "datamodule", None), *asked)
         self._labelled = LabelledExamples(images.to(self.device, self._float_dtype), labels.to(self.device))
         super().on_fit_start()
 
@@ -188,7 +184,6 @@ class SemiSupervisedGAN(GAN):
         """Without a data module in memory the labelled images have to do."""
         if isinstance(getattr(self.trainer, "datamodule", None), InMemoryDataModule):
             return super()._training_images(num)
-        assert self._labelled is not None  # noqa: S101 -- a training begins
         return self._labelled.images[:num]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
