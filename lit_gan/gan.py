@@ -197,27 +197,6 @@ class GAN(GenerativeModule, RoundModule):
         """
         return self.discriminator(x) if condition is None else self.discriminator(x, condition)  # type: ignore[no-any-return]
 
-    def features(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """What D sees in images, where the objective matches features: D's own method ``features``.
-
-        Args:
-            x: ``(N, C, H, W)`` in data space.
-            condition: What the examples were observed under, or ``None``.
-
-        Returns:
-            A tensor ``(N, F)``.
-
-        Raises:
-            UserError: If D has no such method.
-        """
-        features = getattr(self.discriminator, "features", None)
-        if features is None:
-            raise UserError(
-                f"the objective matches features, and the discriminator ({type(self.discriminator).__name__}) has no "
-                "method features: expected features(x) -> (N, F) beside its logits, as the package's networks have it."
-            )
-        return features(x) if condition is None else features(x, condition)  # type: ignore[no-any-return]
-
     def split_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
         """Takes a batch apart into the examples and what they are conditioned on.
 
@@ -382,7 +361,14 @@ class GAN(GenerativeModule, RoundModule):
         return at_least_float32(self._contracts.logits(self.discriminate, x, condition, self.objective))
 
     def _features(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        return at_least_float32(self._contracts.features(self.features, x, condition))
+        """What D sees in images, where the objective matches features: by D's own method."""
+        features: Any = getattr(self.discriminator, "features", None)
+        if features is None:
+            raise UserError(
+                f"the objective matches features, and the discriminator ({type(self.discriminator).__name__}) has no "
+                "method features: expected features(x) -> (N, F) beside its logits, as the package's networks have it."
+            )
+        return at_least_float32(self._contracts.features(features, x, condition))
 
     def _micro_batches(self, x: Tensor, z: Tensor, condition: Tensor | None, turn: int) -> Iterator[Piece]:
         """The minibatch in pieces, each with its share of the rows; gradients travel with the last one, summed."""

@@ -134,13 +134,11 @@ class Contracts:
             self.probabilities.look_at_graph(logits, objective)
         return logits
 
-    def features(
-        self, features: Callable[[Tensor, Tensor | None], Tensor], x: Tensor, condition: Tensor | None
-    ) -> Tensor:
+    def features(self, features: Callable[..., Tensor], x: Tensor, condition: Tensor | None) -> Tensor:
         """What D sees in examples and samples."""
         contract, closely = self._features, self._look.closely
         with one_line_errors(contract.name, lambda: f"images {tuple(x.shape)}", hint=contract.hint, closely=closely):
-            seen = features(x, condition)
+            seen = features(x) if condition is None else features(x, condition)
         contract.check(seen, len(x))
         return seen
 
