@@ -8,7 +8,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import Metric
 
+from lit_gan.callbacks.diagnosis import Diagnosis
 from lit_gan.callbacks.sample_evaluation import SampleEvaluation, images_of
+from lit_gan.engine.lightning_seam import callbacks_of
 from lit_gan.errors import UserError
 from lit_gan.evaluation.generated import Measurement
 from lit_gan.evaluation.image_metrics import ImageMetrics
@@ -143,7 +145,12 @@ class ParzenEvaluation(SampleEvaluation):
         if num:
             if split not in self._windows:
                 folds = self._folds[split]
-                self._windows[split] = ParzenMeasurement(folds, self.sigma, num, trainer, self._warned_of)
+                diagnosed = trainer.state.fn == TrainerFn.FITTING and any(
+                    isinstance(each, Diagnosis) for each in callbacks_of(trainer)
+                )
+                self._windows[split] = ParzenMeasurement(
+                    folds, self.sigma, num, trainer, self._warned_of, diagnosed=diagnosed
+                )
                 self._near[split] = NearDuplicateMeasurement(folds[0], num, trainer)
             found += [self._windows[split].begin(), self._near[split].begin()]
         return [*found, self._begun_further(trainer, module, split, num_further)] if num_further else found

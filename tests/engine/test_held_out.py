@@ -11,8 +11,8 @@ from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor
 
 from lit_gan.data import DigitsDataModule
-from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.engine.turn import accuracies
+from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, Wasserstein
