@@ -4,7 +4,6 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -18,6 +17,7 @@ from lit_gan.evaluation.diagnosis import TRAIN_NAMES, VAL_NAMES, Finding, Game, 
 from lit_gan.gan import GAN
 from lit_gan.objectives import Minimax
 from lit_gan.runs.atomic_write import write_atomically
+from lit_gan.runs.layout import RunLayout
 
 _ROWS = 400  # of rounds, and as many of validations: 20,000 rounds at the usual pace of the loggers
 
@@ -84,6 +84,7 @@ class Diagnosis(Callback):
         self._validations.append(_row(trainer, VAL_NAMES))
         rows = sorted([*self._rounds, *self._validations], key=lambda row: row["step"])
         told = {finding.disease for finding in self.findings}
+        told |= {"collapse"} if "discriminator wins" in told else set()  # which comes with it, and stays for longer
         new = [finding for finding in diagnose(rows, _game_of(pl_module)) if finding.disease not in told]
         self.findings += new
         for finding in new:
@@ -99,7 +100,7 @@ class Diagnosis(Callback):
     def _keep(self) -> None:
         if self.folder is None:
             return
-        path = Path(self.folder, "diagnosis.json")
+        path = RunLayout(self.folder).diagnosis
         if self.findings:
             write_atomically(path, json.dumps([asdict(finding) for finding in self.findings], indent=2) + "\n")
         else:

@@ -16,7 +16,8 @@ VAL_NAMES = (
 )
 # A disease has to last: game and samples swing, most of all in the first rounds.
 _ROUNDS, _VALIDATIONS = 1000, 3
-_AHEAD = 0.8  # D's lead: nine decisions of ten are right
+# D's lead: nine decisions of ten are right; three of four, where the samples have collapsed, more than is usual.
+_AHEAD, _AHEAD_OF_COLLAPSED = 0.8, 0.5
 _COLLAPSED = 0.5  # of the samples, beyond what real images have
 _COVERED = 0.95  # of the classes or modes: all of ten or twenty
 _KNOWN = 0.15  # how much more D thinks of its own examples than of held-out ones
@@ -72,8 +73,8 @@ def diagnose(rows: Sequence[Row], game: Game = Game()) -> list[Finding]:
     logged says nothing.
 
     - *discriminator wins*: D is right in nine decisions of ten, on its own and on held-out examples, and meanwhile the
-      samples have collapsed, or their Parzen score gets no better.
-    - *collapse*: at least half of the samples more than of real images are near-duplicates, and D has not won.
+      Parzen score gets no better; or it is right in three of four, and the samples have collapsed.
+    - *collapse*: half of the samples, beyond what real images have, are near-duplicates, and D has not won.
     - *lost modes*: classes or modes of the data that have less than a tenth of their samples.
     - *memorization*: more than half of what samples that are no copies have to spare are copies, by ``Memorization``;
       or D thinks far more of its own examples than of held-out ones, and less of these than of samples.
@@ -144,15 +145,15 @@ def _discriminator_wins(history: _History, game: Game) -> Finding | None:
     lasting = history.validations("val/d_lead")
     since = min([_round_of(row) for row in lasting] + [history.round - _ROUNDS])
     training = history.training("train/d_lead", since)
-    if not lasting or not training or fmean(training) < _AHEAD or _least(lasting, "val/d_lead") < _AHEAD:
+    if not lasting or not training:
         return None
-    suffers = _collapsed(history)
-    score = _score_stands(history)
-    if suffers is None and score is None:
+    lead, collapsed = min(fmean(training), *(row["val/d_lead"] for row in lasting)), _collapsed(history)
+    suffers = collapsed or (_score_stands(history) if lead >= _AHEAD else None)
+    if suffers is None or lead < _AHEAD_OF_COLLAPSED:
         return None
     evidence = (
         f"its lead (train/d_lead, at most 1) has been {fmean(training):.2f} for {history.round - since:,} rounds, and "
-        f"{'; '.join(filter(None, (suffers, score)))}"
+        f"{suffers}"
     )
     return Finding("discriminator wins", history.round, evidence, _weaker_discriminator(history, game))
 
@@ -252,10 +253,6 @@ _RULES: tuple[Callable[[_History, Game], Finding | None], ...] = (
 def _other_rate(history: _History, player: str, factor: float) -> list[str]:
     rate = history.last(f"train/lr_{player}")
     return [] if rate is None else [f"--model.init_args.optimizer_{player}.init_args.lr {rate * factor:.2g}"]
-
-
-def _least(rows: Sequence[Row], name: str) -> float:
-    return min(row[name] for row in rows)
 
 
 def _round_of(row: Row) -> int:

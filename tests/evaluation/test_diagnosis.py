@@ -83,6 +83,13 @@ def test_a_lead_of_d_alone_is_no_disease_while_the_samples_get_better() -> None:
     assert diseases(diagnose(found)) == ["discriminator wins"]
 
 
+@pytest.mark.parametrize(("lead", "disease"), [(0.45, "collapse"), (0.6, "discriminator wins")])
+def test_of_collapsed_samples_the_lead_tells_the_cause(lead: float, disease: str) -> None:
+    val = {"val/d_lead": lead, "val/near_duplicates": 0.9}
+    assert diseases(diagnose(rows({"train/d_lead": 0.6}, val))) == [disease]
+    assert diagnose(rows({"train/d_lead": 0.6}, {"val/d_lead": lead})) == []
+
+
 def test_the_real_value_is_what_near_duplicates_are_held_against() -> None:
     assert diagnose(rows(val={"val/near_duplicates": 0.9, "val/near_duplicates_real": 0.5})) == []
 
