@@ -118,5 +118,5 @@ def _row(trainer: Trainer, names: tuple[str, ...]) -> dict[str, float]:
 def _game_of(module: LightningModule) -> Game:
     if not isinstance(module, GAN):
         return Game()
-    k = module.coordination.k if isinstance(module.coordination, FixedSteps) else 1
+    k = module.coordination.k if isinstance(module.coordination, FixedSteps) else None
     return Game(k, isinstance(module.objective, Minimax), module.augment is not None)

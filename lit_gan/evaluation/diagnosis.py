@@ -56,17 +56,20 @@ class Game:
     """What of a run's settings decides on the remedy.
 
     Args:
-        k: Updates of D in a round.
+        k: Updates of D in a round; ``None`` where these adapt.
         saturates: Whether G minimises log(1 - D), whose gradient vanishes where D wins.
         augments: Whether D sees augmented images.
     """
 
-    k: int = 1
+    k: int | None = 1
     saturates: bool = False
     augments: bool = False
 
 
-def diagnose(rows: Sequence[Row], game: Game = Game()) -> list[Finding]:
+_USUAL = Game()
+
+
+def diagnose(rows: Sequence[Row], game: Game = _USUAL) -> list[Finding]:
     """What the rows say of the training up to the last of them.
 
     A disease is told where it has lasted: over the last three validations, and a thousand rounds. A number that was not
@@ -122,15 +125,14 @@ class _History:
         return _round_of(self.rows[-1]) if self.rows else 0
 
     def validations(self, *names: str) -> list[Row]:
-        """The last ones that have these numbers: three, and as many more as a thousand rounds have; or none.
+        """Those of the last thousand rounds that have these numbers, or the last three, if these are more.
 
-        None, too, where the training is not as old as that, or the last validation has no such numbers.
+        None where there are fewer, or the training is not as old as that.
         """
         having = [row for row in self.rows if all(_is_number(row.get(name)) for name in names)]
         lasting = [row for row in having if _round_of(row) > self.round - _ROUNDS]
-        lasting = lasting if len(lasting) >= _VALIDATIONS else having[-_VALIDATIONS:]
-        old = len(having) >= _VALIDATIONS and _round_of(lasting[0]) > 0 and self.round >= _ROUNDS
-        return lasting if old else []
+        known = len(having) >= _VALIDATIONS and self.round >= _ROUNDS
+        return max(lasting, having[-_VALIDATIONS:], key=len) if known else []
 
     def training(self, name: str, since: int) -> list[float]:
         """A number of the rounds from one on."""
@@ -160,7 +162,7 @@ def _discriminator_wins(history: _History, game: Game) -> Finding | None:
 
 def _weaker_discriminator(history: _History, game: Game) -> str:
     ways = ["--model.init_args.objective NonSaturating"] if game.saturates else []
-    ways += ["--model.init_args.coordination.init_args.k 1"] if game.k > 1 else []
+    ways += ["--model.init_args.coordination.init_args.k 1"] if game.k is not None and game.k > 1 else []
     if not ways:
         ways = ["a generator with larger first weights (--model.init_args.generator.init_args.weight_init 0.2)"]
         ways += _other_rate(history, "d", 1 / 4)
@@ -171,7 +173,7 @@ def _collapse(history: _History, game: Game) -> Finding | None:
     evidence = _collapsed(history)
     if evidence is None:
         return None
-    ways = [f"--model.init_args.coordination.init_args.k {game.k + 1}", *_other_rate(history, "g", 1 / 4)]
+    ways = [*_other_rate(history, "g", 1 / 4), *_more_steps(game)]
     return Finding("collapse", history.round, evidence, ", or ".join(ways))
 
 
@@ -202,7 +204,7 @@ def _lost_modes(history: _History, game: Game) -> Finding | None:
         lasting = history.validations(name)
         if lasting and max(row[name] for row in lasting) < _COVERED:
             evidence = f"{lasting[-1][name]:.0%} of the {what} have a tenth of their share of the samples ({name})"
-            ways = f"--model.init_args.coordination.init_args.k {game.k + 1}", "--data.init_args.batch_size 200"
+            ways = [*_more_steps(game), "larger minibatches (--data.init_args.batch_size)"]
             return Finding("lost modes", history.round, evidence, ", or ".join(ways))
     return None
 
@@ -248,6 +250,10 @@ _RULES: tuple[Callable[[_History, Game], Finding | None], ...] = (
     _lost_modes,
     _memorization,
 )
+
+
+def _more_steps(game: Game) -> list[str]:
+    return [] if game.k is None else [f"--model.init_args.coordination.init_args.k {game.k + 1}"]
 
 
 def _other_rate(history: _History, player: str, factor: float) -> list[str]:

@@ -14,7 +14,7 @@ from torchmetrics import Metric
 
 from lit_gan.augmentation import InstanceNoise
 from lit_gan.callbacks import Diagnosis, DiagnosisWarning, GenerativeEvaluation, PlayerMonitor
-from lit_gan.coordination import FixedSteps
+from lit_gan.coordination import AccuracyBand, FixedSteps
 from lit_gan.evaluation import diagnosis
 from lit_gan.evaluation.diagnosis import Finding
 from lit_gan.metrics import ParzenWarning
@@ -43,8 +43,8 @@ def test_a_training_tells_it_once_and_every_checkpoint_knows_what_was_told() -> 
     [line] = [str(each.message) for each in caught if "collapse" in str(each.message)]
     assert line == (
         "the generator has collapsed after round 12: 100% of the samples are near-duplicates of others "
-        "(val/near_duplicates; real images 0%). Try --model.init_args.coordination.init_args.k 2, or "
-        "--model.init_args.optimizer_g.init_args.lr 0.025."
+        "(val/near_duplicates; real images 0%). Try --model.init_args.optimizer_g.init_args.lr 0.025, or "
+        "--model.init_args.coordination.init_args.k 2."
     )
     run = the_run()
     [kept] = json.loads((run / "diagnosis.json").read_text())
@@ -102,7 +102,9 @@ def test_it_knows_the_settings_that_the_remedy_depends_on() -> None:
     sick = Numbers(near_duplicates=1.0, near_duplicates_real=0.0)
     [collapse] = trained(12, sick, PlayerMonitor(), coordination=FixedSteps(2)).findings
     k, rate = "--model.init_args.coordination.init_args.k 3", "--model.init_args.optimizer_g.init_args.lr 0.12"
-    assert collapse.remedy == f"{k}, or {rate}"
+    assert collapse.remedy == f"{rate}, or {k}"
+    [collapse] = trained(12, sick, PlayerMonitor(), coordination=AccuracyBand()).findings
+    assert collapse.remedy == rate
     heart = Numbers(memorization=1.0, memorization_real=0.4)
     assert "DiffAugment" in trained(12, heart).findings[0].remedy
     assert "DiffAugment" not in trained(12, heart, augment=InstanceNoise(0.1)).findings[0].remedy
