@@ -30,7 +30,8 @@ test:  ## the fast tests, for one's own loop
 	$(PYTHON) -m pytest -m 'not slow'
 
 suite:  ## all tests, with coverage
-	$(PYTHON) -m pytest --cov --cov-report=term --cov-fail-under=90
+	$(PYTHON) -m slipcover -m pytest -m 'not compiled'
+	$(PYTHON) -m pytest -m compiled -n 0
 
 docs:  ## the documentation, strict
 	$(PYTHON) -m mkdocs build --strict --site-dir $(SITE)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Self
 
 import torch
-from jsonargparse.typing import lazy_instance
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 from torch.optim import SGD
@@ -18,6 +17,7 @@ from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of
 from lit_gan.engine.held_out import HeldOut
+from lit_gan.engine.jsonargparse_seam import default_instance
 from lit_gan.engine.lightning_seam import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
 from lit_gan.engine.rounds import RoundModule, is_fitted
@@ -37,9 +37,9 @@ from lit_gan.sharding import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import without_gradient_sync
 
 # Defaults that the command line knows the arguments of; each GAN has its own instance.
-_UNIFORM: Latent = lazy_instance(Uniform)
-_NON_SATURATING: Objective = lazy_instance(NonSaturating)
-_FIXED_STEPS: Coordination = lazy_instance(FixedSteps)
+_UNIFORM: Latent = default_instance(Uniform)
+_NON_SATURATING: Objective = default_instance(NonSaturating)
+_FIXED_STEPS: Coordination = default_instance(FixedSteps)
 
 
 class GAN(GenerativeModule, RoundModule):

@@ -129,6 +129,7 @@ def test_torchscript_is_of_what_is_shown(method: str, average: bool, z: Tensor, 
     torch.testing.assert_close(script(z), shown, rtol=0, atol=1e-6)
 
 
+@pytest.mark.compiled
 @pytest.mark.usefixtures("_no_advice")
 def test_torchs_own_exports_are_of_what_is_shown(z: Tensor) -> None:
     gan = _averaged(Scriptable()).eval()

@@ -3,10 +3,10 @@
 from typing import Any
 
 import torch
-from jsonargparse.typing import lazy_instance
 from torch import Tensor, nn
 
 from lit_gan.engine.batches import described, examples_of
+from lit_gan.engine.jsonargparse_seam import default_instance
 from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
 from lit_gan.extensions.masks import MaskMixture, MaskRows
@@ -15,7 +15,7 @@ from lit_gan.gan import GAN
 from lit_gan.latents import LatentTable
 from lit_gan.randomness import stream
 
-_MIXTURE: MaskMixture = lazy_instance(MaskMixture)
+_MIXTURE: MaskMixture = default_instance(MaskMixture)
 
 
 class InpaintingGAN(GAN):

@@ -12,6 +12,8 @@ from lit_gan.networks import (
     StackedGenerator,
 )
 
+pytestmark = pytest.mark.compiled
+
 IMAGES, LATENTS = torch.rand(3, 1, 8, 8), torch.rand(3, 5)
 NETWORKS = {
     "mlp": (MLPGenerator((1, 8, 8), 5, (6,)), LATENTS),
