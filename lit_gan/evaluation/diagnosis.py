@@ -9,7 +9,7 @@ Row = Mapping[str, float]
 Disease = Literal["collapse", "lost modes", "discriminator wins", "memorization"]
 
 #: What is read of a row in which a round was logged, and of one in which a validation was.
-TRAIN_NAMES = ("train/d_lead", "train/d_real", "train/lr_g", "train/lr_d")
+TRAIN_NAMES = ("train/d_lead", "train/d_real", "train/lr_d")
 VAL_NAMES = (
     *("val/d_lead", "val/d_real", "val/parzen_nll", "val/parzen_se", "val/near_duplicates", "val/near_duplicates_real"),
     *("val/classes_covered", "val/modes_covered", "val/memorization", "val/memorization_real"),
@@ -165,7 +165,7 @@ def _weaker_discriminator(history: _History, game: Game) -> str:
     ways += ["--model.init_args.coordination.init_args.k 1"] if game.k is not None and game.k > 1 else []
     if not ways:
         ways = ["a generator with larger first weights (--model.init_args.generator.init_args.weight_init 0.2)"]
-        ways += _other_rate(history, "d", 1 / 4)
+        ways += _other_rate(history, 1 / 4)
     return ", or ".join(ways)
 
 
@@ -173,7 +173,7 @@ def _collapse(history: _History, game: Game) -> Finding | None:
     evidence = _collapsed(history)
     if evidence is None:
         return None
-    ways = [*_other_rate(history, "g", 1 / 4), *_more_steps(game)]
+    ways = [*_other_rate(history, 4), *_more_steps(game)]
     return Finding("collapse", history.round, evidence, ", or ".join(ways))
 
 
@@ -256,9 +256,10 @@ def _more_steps(game: Game) -> list[str]:
     return [] if game.k is None else [f"--model.init_args.coordination.init_args.k {game.k + 1}"]
 
 
-def _other_rate(history: _History, player: str, factor: float) -> list[str]:
-    rate = history.last(f"train/lr_{player}")
-    return [] if rate is None else [f"--model.init_args.optimizer_{player}.init_args.lr {rate * factor:.2g}"]
+def _other_rate(history: _History, factor: float) -> list[str]:
+    """Of D."""
+    rate = history.last("train/lr_d")
+    return [] if rate is None else [f"--model.init_args.optimizer_d.init_args.lr {rate * factor:.2g}"]
 
 
 def _round_of(row: Row) -> int:

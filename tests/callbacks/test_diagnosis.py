@@ -43,7 +43,7 @@ def test_a_training_tells_it_once_and_every_checkpoint_knows_what_was_told() -> 
     [line] = [str(each.message) for each in caught if "collapse" in str(each.message)]
     assert line == (
         "the generator has collapsed after round 12: 100% of the samples are near-duplicates of others "
-        "(val/near_duplicates; real images 0%). Try --model.init_args.optimizer_g.init_args.lr 0.025, or "
+        "(val/near_duplicates; real images 0%). Try --model.init_args.optimizer_d.init_args.lr 0.4, or "
         "--model.init_args.coordination.init_args.k 2."
     )
     run = the_run()
@@ -101,7 +101,7 @@ def trained(rounds: int, *callbacks: Callback, **gan: Any) -> Diagnosis:
 def test_it_knows_the_settings_that_the_remedy_depends_on() -> None:
     sick = Numbers(near_duplicates=1.0, near_duplicates_real=0.0)
     [collapse] = trained(12, sick, PlayerMonitor(), coordination=FixedSteps(2)).findings
-    k, rate = "--model.init_args.coordination.init_args.k 3", "--model.init_args.optimizer_g.init_args.lr 0.12"
+    k, rate = "--model.init_args.coordination.init_args.k 3", "--model.init_args.optimizer_d.init_args.lr 2"
     assert collapse.remedy == f"{rate}, or {k}"
     [collapse] = trained(12, sick, PlayerMonitor(), coordination=AccuracyBand()).findings
     assert collapse.remedy == rate

@@ -9,7 +9,7 @@ from lit_gan.evaluation.diagnosis import Finding, Game, diagnose
 
 Row = dict[str, float]
 
-TRAIN = {"train/d_lead": 0.3, "train/d_real": 0.55, "train/lr_g": 0.1, "train/lr_d": 0.2}
+TRAIN = {"train/d_lead": 0.3, "train/d_real": 0.55, "train/lr_d": 0.2}
 VAL = {
     "val/d_lead": 0.4,
     "val/d_real": 0.53,
@@ -114,7 +114,7 @@ def test_d_that_knows_its_examples_by_heart() -> None:
             "--model.init_args.objective NonSaturating, or --model.init_args.coordination.init_args.k 1",
         ),
         ("discriminator wins", Game(), ".*weight_init 0.2.*, or --model.init_args.optimizer_d.init_args.lr 0.05"),
-        ("collapse", Game(), ".*optimizer_g.init_args.lr 0.025, or --model.init_args.coordination.init_args.k 2"),
+        ("collapse", Game(), ".*optimizer_d.init_args.lr 0.8, or --model.init_args.coordination.init_args.k 2"),
         ("lost modes", Game(k=2), "--model.init_args.coordination.init_args.k 3, or larger minibatches .*"),
         ("memorization", Game(), "--model.init_args.augment DiffAugment, or more training images, .*"),
         ("memorization", Game(augments=True), "more training images, or a shorter training .*"),
@@ -129,7 +129,7 @@ def test_what_is_told_is_one_line_with_its_numbers() -> None:
     [found] = diagnose(rows(**SICK["collapse"]))
     assert str(found) == (
         "the generator has collapsed after round 2,000: 90% of the samples are near-duplicates of others "
-        "(val/near_duplicates; real images 2%). Try --model.init_args.optimizer_g.init_args.lr 0.025, or "
+        "(val/near_duplicates; real images 2%). Try --model.init_args.optimizer_d.init_args.lr 0.8, or "
         "--model.init_args.coordination.init_args.k 2."
     )
 
