@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lit_gan.extensions.conditional import ConditionalGAN as ConditionalGAN
     from lit_gan.extensions.inference import InferenceNetwork as InferenceNetwork
     from lit_gan.extensions.inpainting import InpaintingGAN as InpaintingGAN
+    from lit_gan.extensions.semi_supervised import SemiSupervisedGAN as SemiSupervisedGAN
     from lit_gan.gan import GAN as GAN
     from lit_gan.session.run import Run as Run
 
@@ -23,13 +24,23 @@ _DEFINED_IN = {
     "ConditionalGAN": "lit_gan.extensions.conditional",
     "InferenceNetwork": "lit_gan.extensions.inference",
     "InpaintingGAN": "lit_gan.extensions.inpainting",
+    "SemiSupervisedGAN": "lit_gan.extensions.semi_supervised",
     "RoundModule": "lit_gan.engine.rounds",
     "Run": "lit_gan.session.run",
 }
 
 earlier_import_paths.install()
 
-__all__ = ["GAN", "ConditionalGAN", "InferenceNetwork", "InpaintingGAN", "RoundModule", "Run", "__version__"]
+__all__ = [
+    "GAN",
+    "ConditionalGAN",
+    "InferenceNetwork",
+    "InpaintingGAN",
+    "RoundModule",
+    "Run",
+    "SemiSupervisedGAN",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

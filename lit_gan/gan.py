@@ -15,7 +15,7 @@ from lit_gan.augmentation import Augmentation
 from lit_gan.coordination import Coordination, FixedSteps
 from lit_gan.engine.batches import examples_of
 from lit_gan.engine.contracts import Contracts
-from lit_gan.engine.example_contract import pixel_means_of
+from lit_gan.engine.example_contract import pixel_means_of, training_images_of
 from lit_gan.engine.held_out import HeldOut
 from lit_gan.engine.jsonargparse_seam import default_instance
 from lit_gan.engine.lightning_seam import round_is_logged
@@ -25,13 +25,14 @@ from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_
 from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn
 from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
+from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.functional.torch_seam import BatchNorm
 from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent, Uniform
 from lit_gan.objectives import NonSaturating, Objective
 from lit_gan.penalties import Penalty, due_in, twice_differentiable
-from lit_gan.randomness import stream
+from lit_gan.randomness import aside, stream
 from lit_gan.schedules import Schedule
 from lit_gan.sharding import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import without_gradient_sync
@@ -171,7 +172,9 @@ class GAN(GenerativeModule, RoundModule):
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
         total = torch.zeros((), device=self.device)
-        with self.turn("generator"):
+        # A small difference of means is lost in 16 bits.
+        exact = torch.autocast(self.device.type, enabled=False) if self.objective.matches_features else nullcontext()
+        with self.turn("generator"), exact:
             for piece in self._micro_batches(x, z, condition, turn):
                 generated = self._contracts.generated(self.generate, piece.z, piece.condition, piece.x)
                 seen = self._generators_turn(piece, generated)
@@ -313,19 +316,32 @@ class GAN(GenerativeModule, RoundModule):
         data = getattr(self.trainer, "datamodule", None)
         self.take_value_range(getattr(data, "value_range", None))
         self.class_names = tuple(str(name) for name in getattr(data, "class_names", None) or self.class_names)
-        begin_training = getattr(self.generator, "begin_training", None)
-        if begin_training is not None and not self.has_begun:
-            begin_training(pixel_means_of(data))
+        if not self.has_begun:
+            self._begin_training(data)
         self.has_begun = True
         if not self.keeps_average:
             self.generator_average = None  # an earlier training's: these weights will leave it behind
         self.keeps_average = False
 
+    def _begin_training(self, data: Any) -> None:
+        """What networks take from the data before the first round, all ranks the same: G the mean image, D images."""
+        begin_generator = getattr(self.generator, "begin_training", None)
+        if begin_generator is not None:
+            begin_generator(pixel_means_of(data))
+        begin_discriminator = getattr(self.discriminator, "begin_training", None)
+        if begin_discriminator is not None:
+            with aside(self.seed, "beginning of the discriminator", self.device):
+                begin_discriminator(self._training_images)
+
+    def _training_images(self, num: int) -> Tensor:
+        data = getattr(self.trainer, "datamodule", None)
+        return training_images_of(data, num).to(self.device, self._float_dtype)
+
     @property
     def minibatches_per_round(self) -> int:
         """How many minibatches a loader's batch holds: one for each update of D that a round may take.
 
-        Where the objective pairs samples with examples, there is one more, for G's update.
+        Where the objective compares samples with examples, there is one more, for G's update.
         """
         return self.coordination.max_discriminator_steps + self._own_minibatches
 
@@ -343,6 +359,16 @@ class GAN(GenerativeModule, RoundModule):
 
     def _logits(self, x: Tensor, condition: Tensor | None) -> Tensor:
         return at_least_float32(self._contracts.logits(self.discriminate, x, condition, self.objective))
+
+    def _features(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """What D sees in images, where the objective matches features: by D's own method."""
+        features: Any = getattr(self.discriminator, "features", None)
+        if features is None:
+            raise UserError(
+                f"the objective matches features, and the discriminator ({type(self.discriminator).__name__}) has no "
+                "method features: expected features(x) -> (N, F) beside its logits, as the package's networks have it."
+            )
+        return at_least_float32(self._contracts.features(features, x, condition))
 
     def _micro_batches(self, x: Tensor, z: Tensor, condition: Tensor | None, turn: int) -> Iterator[Piece]:
         """The minibatch in pieces, each with its share of the rows; gradients travel with the last one, summed."""
@@ -370,12 +396,13 @@ class GAN(GenerativeModule, RoundModule):
         return self._turn_of("discriminator", piece, (x, generated), self._judge(*augmented, piece.condition))
 
     def _generators_turn(self, piece: Piece, generated: Tensor) -> Turn:
-        """D on samples; and on G's own minibatch of examples, where the objective pairs the two."""
-        fake_logits = self._logits(self._augmented(generated, "generated", piece), piece.condition)
+        """D on samples; and on G's own minibatch of examples, where the objective compares the two."""
+        seen = self._features if self.objective.matches_features else self._logits
+        fake_logits = seen(self._augmented(generated, "generated", piece), piece.condition)
         real_logits: Any = None
-        if self.objective.pairs_examples:
+        if self._own_minibatches:
             with torch.no_grad():  # neither D nor the examples move
-                real_logits = self._logits(self._augmented(piece.x, "x", piece), piece.condition)
+                real_logits = seen(self._augmented(piece.x, "x", piece), piece.condition)
         return self._turn_of("generator", piece, (piece.x, generated), (real_logits, fake_logits))
 
     def _turn_of(
@@ -387,7 +414,7 @@ class GAN(GenerativeModule, RoundModule):
 
         draws = partial(self._stream, "turn", piece)
         rows = piece.rows, piece.rows_in_all
-        return Turn(player, *images, *logits, piece.condition, discriminate, draws, *rows)
+        return Turn(player, *images, *logits, piece.condition, discriminate, draws, *rows, piece.turn)
 
     def _augmented(self, images: Tensor, whose: str, piece: Piece) -> Tensor:
         """Images as D sees them in training, by draws that are a function of (seed, round, turn, rank) and the row."""
@@ -415,7 +442,7 @@ class GAN(GenerativeModule, RoundModule):
     @property
     def _own_minibatches(self) -> int:
         """How many minibatches of examples are for G's turn alone."""
-        return int(self.objective.pairs_examples)
+        return int(self.objective.pairs_examples or self.objective.matches_features)
 
     @property
     def _adaptive(self) -> dict[str, Adaptive]:

@@ -14,6 +14,8 @@ from abc import ABC, abstractmethod
 import torch.nn.functional as F
 from torch import Tensor
 
+from lit_gan.functional.over_ranks import mean_over_ranks
+
 
 class Objective(ABC):
     """The pair of losses of a game; stateless.
@@ -36,6 +38,11 @@ class Objective(ABC):
     pairs_examples = False
     """Whether ``loss_g`` compares samples with examples. Its turn then has a fresh minibatch of examples of its own: a
     round takes k + 1 minibatches, and ``loss_g`` is given D's logits on it."""
+
+    matches_features = False
+    """Whether ``loss_g`` compares what D sees in samples and in examples, not what it says of them. It is then given
+    features of D's, ``(N, F)``, in place of logits, and a round takes k + 1 minibatches, as where examples are paired;
+    on held-out examples, where there are logits alone, there is no ``loss_g``."""
 
     decision_boundary: float | None = 0.0
     """The logit above which D takes what it is shown for an example; ``None`` where only differences of logits mean
@@ -230,3 +237,31 @@ class RelativisticPairing(Objective):
         """``mean softplus(D(x') - D(G(z)))``, row by row; see :meth:`Objective.loss_g`."""
         assert real_logits is not None  # noqa: S101 -- pairs_examples says so
         return F.softplus(real_logits - fake_logits).mean()
+
+
+class FeatureMatching(_CrossEntropyDiscriminator):
+    r"""G makes the mean of D's features over its samples that over the examples; D is the classifier of the paper.
+
+    .. math:: L_G = \tfrac1F \| E[h(G(z))] - E[h(x')] \|^2
+
+    :math:`h`, of F columns, is D's method ``features``, and :math:`x'` a fresh minibatch of G's own. The means are
+    those over all ranks, so that N ranks do what one process does on the same global batch; over micro-batches they are
+    not: with ``micro_batches`` above 1 each is matched by itself. G's turn is outside autocast, for the loss is a small
+    difference of means: in 16 bits G learns nothing.
+
+    Example:
+        >>> import torch
+        >>> FeatureMatching().loss_g(torch.ones(4, 2), torch.zeros(3, 2))
+        tensor(1.)
+
+    Reference:
+        Salimans et al. 2016, *Improved Techniques for Training GANs*, section 3.1; there the sum over the columns.
+    """
+
+    matches_features = True
+    pairs_examples = True
+
+    def loss_g(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
+        """``mean over columns of (mean h(G(z)) - mean h(x'))^2``, of features ``(N, F)`` and ``(M, F)``."""
+        assert real_logits is not None  # noqa: S101 -- pairs_examples says so
+        return mean_over_ranks(fake_logits.mean(0) - real_logits.mean(0)).square().mean()

@@ -22,7 +22,8 @@ from lit_gan.networks.layers import DenseLayer
 _NAMES = shipped_names("configs")
 _INFERENCE = {"digits_inference": "quickstart", "mnist_inference": "mnist"}  # and the GAN that each stands on
 _INPAINTING = ("digits_inpainting", "mnist_inpainting")
-_MNIST = ("mnist", "mnist_conditional", "mnist_inference", "mnist_inpainting")
+_SEMI_SUPERVISED = ("digits_semi_supervised", "mnist_semi_supervised")
+_MNIST = ("mnist", "mnist_conditional", "mnist_inference", "mnist_inpainting", "mnist_semi_supervised")
 _TFD = ("tfd_pretrain", "tfd")
 _CIFAR10 = ("cifar10_fc", "cifar10_conv")
 _PAPER = ("mnist", *_TFD, *_CIFAR10)
@@ -185,6 +186,8 @@ def _options(name: str) -> list[str]:
     options = [f"--data.init_args.batch_size={batch}"]
     if name in (*_MNIST, *_CIFAR10):
         options.append("--data.init_args.num_validation=10")
+    if name == "mnist_semi_supervised":
+        options.append("--model.init_args.num_labels=10")
     if name == "tfd":
         options.append(f"--model.init_args.generator.init_args.pretrained_checkpoint={_first_stage()}")
     if name in _INFERENCE:
@@ -259,7 +262,7 @@ def _check_optimizers(gan: Any, rate: float) -> None:
 def test_every_configuration_is_trained_here() -> None:
     folder = Path(__file__).parents[1] / "configs"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == _NAMES
-    conditional = ("mnist_conditional", "quickstart_conditional", *_INPAINTING)
+    conditional = ("mnist_conditional", "quickstart_conditional", *_INPAINTING, *_SEMI_SUPERVISED)
     assert set(_NAMES) == {*_PAPER, *_INFERENCE, *conditional, "quickstart"}
 
 

@@ -1,21 +1,19 @@
 """An exponential moving average of the generator."""
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from lit_gan.callbacks.moving_average import MovingAverage
 from lit_gan.engine.batch_norm import batch_norms
-from lit_gan.engine.batches import num_rows
 from lit_gan.engine.lightning_seam import callbacks_of
 from lit_gan.errors import UserError
 from lit_gan.functional.torch_seam import BatchNorm, move_towards
 from lit_gan.generative import GenerativeModule
 from lit_gan.networks.parameter_names import plain_parameters
 
-_USUAL_DECAY = 0.999
 
-
-class GeneratorEMA(Callback):
+class GeneratorEMA(MovingAverage):
     r"""Keeps an exponential moving average of G's weights, one step per round.
 
     .. math:: \bar\theta_t = d_t \bar\theta_{t-1} + (1 - d_t) \theta_t
@@ -64,19 +62,7 @@ class GeneratorEMA(Callback):
     def __init__(
         self, decay: float | None = None, half_life: float | None = None, horizon: float | None = None
     ) -> None:
-        given = {"decay": decay, "half_life": half_life, "horizon": horizon}
-        named = " and ".join(f"{name} = {value}" for name, value in given.items() if value is not None)
-        if " and " in named:
-            raise UserError(f"GeneratorEMA: {named}: expected one of them; set the others to null.")
-        if decay is not None and not 0 <= decay < 1:
-            raise UserError(f"GeneratorEMA: {named}: expected a number in [0, 1).")
-        if half_life is not None and not 0 < half_life < float("inf"):
-            raise UserError(f"GeneratorEMA: {named}: expected a number of images above 0.")
-        if horizon is not None and not 0 < horizon <= 1:
-            raise UserError(f"GeneratorEMA: {named}: expected a fraction of the rounds so far, in (0, 1].")
-        self.decay = decay if named else _USUAL_DECAY
-        self.half_life = half_life
-        self.horizon = horizon
+        super().__init__(decay, half_life, horizon)
         self._norms: dict[str, BatchNorm] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -118,22 +104,11 @@ class GeneratorEMA(Callback):
         average = gan.generator_average or {}
         parameters = plain_parameters(gan.generator)
         weights: list[Tensor] = [parameters[name] for name in average]
-        move_towards(list(average.values()), weights, 1 - self._decay_at(trainer, gan, batch))
+        move_towards(list(average.values()), weights, 1 - self.decay_at(trainer, batch))
         if self._norms is None:
             self._norms = batch_norms(gan.generator) if _conditions_can_be_drawn(gan, batch) else {}
         gan.average_statistics = {}
         gan.statistics_due = tuple(name for name, norm in self._norms.items() if norm.training)
-
-    def _decay_at(self, trainer: Trainer, gan: GenerativeModule, batch: object) -> float:
-        rounds = trainer.global_step
-        if self.horizon is not None:
-            return 1 - 1 / (1 + self.horizon * rounds)
-        decay = self.decay
-        if self.half_life is not None:
-            images = num_rows(batch) / getattr(gan, "minibatches_per_round", 1) * trainer.world_size
-            decay = 2 ** (-images / self.half_life)
-        assert decay is not None  # noqa: S101 -- one of the three is there
-        return min(decay, (1 + rounds) / (10 + rounds))
 
 
 def _conditions_can_be_drawn(gan: GenerativeModule, batch: object) -> bool:

@@ -12,7 +12,7 @@ from lit_gan.engine.batches import described
 from lit_gan.engine.example_contract import ExampleContract
 from lit_gan.engine.look import Look
 from lit_gan.engine.minibatches import Minibatch
-from lit_gan.engine.network_contract import LogitContract, check_loss
+from lit_gan.engine.network_contract import FeatureContract, LogitContract, check_loss
 from lit_gan.engine.probabilities import ProbabilityWatch
 from lit_gan.engine.raised import one_line_errors
 from lit_gan.engine.sample_contract import SampleContract
@@ -42,6 +42,7 @@ class Contracts:
         self._samples = SampleContract(generator, self._look)
         self._examples = ExampleContract(self._samples.name, self._look)
         self._logits = LogitContract(discriminator, self._look)
+        self._features = FeatureContract(discriminator, self._look)
         #: Warns of a D that gives probabilities.
         self.probabilities = ProbabilityWatch(discriminator)
 
@@ -132,6 +133,14 @@ class Contracts:
         if closely:
             self.probabilities.look_at_graph(logits, objective)
         return logits
+
+    def features(self, features: Callable[..., Tensor], x: Tensor, condition: Tensor | None) -> Tensor:
+        """What D sees in examples and samples."""
+        contract, closely = self._features, self._look.closely
+        with one_line_errors(contract.name, lambda: f"images {tuple(x.shape)}", hint=contract.hint, closely=closely):
+            seen = features(x) if condition is None else features(x, condition)
+        contract.check(seen, len(x))
+        return seen
 
     def augmented(
         self, augment: Callable[[Tensor, torch.Generator], Tensor], rng: torch.Generator, x: Tensor

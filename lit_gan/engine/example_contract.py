@@ -153,6 +153,18 @@ def pixel_means_of(data: Any) -> Callable[[], Tensor]:
     return means
 
 
+def training_images_of(data: Any, num: int) -> Tensor:
+    """So many of the data's training images, or as many as there are, for a discriminator that begins with them."""
+    images = getattr(data, "images", None)
+    if images is None:
+        raise UserError(
+            "the discriminator begins its training with images of the data set: expected a data module with "
+            'images("train", num), as lit_gan.data\'s have, or a discriminator without begin_training.'
+        )
+    first: Tensor = images("train", num)
+    return first
+
+
 def _no_pixel_means() -> Tensor:
     raise UserError(
         "the generator's pixel_mean_bias needs the data's pixel means: expected a data module with pixel_means(), as "

@@ -49,10 +49,12 @@ class HeldOut:
         self._latents = latents
         self._objective = objective
         self._rows = 0
+        self.taken = 0  # rows of the last batch that were no repeats
         self._dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
         self.means = {
             name: ExactMean(jsd_lower_bound if name == "jsd_bound" else None, self._dtype).to(device)
             for name in ("loss_d", "loss_g", *_read_off_logits(objective))
+            if not (name == "loss_g" and objective.matches_features)  # D's logits are all that is kept
         }
         self._scores: list[tuple[Tensor, Tensor]] = []
 
@@ -67,6 +69,7 @@ class HeldOut:
             The examples, their latents, their condition; of no rows, where all are repeats.
         """
         places = self._share.places(self._rows, len(x))
+        self.taken = len(places)
         self._rows += len(x)
         own = slice(len(places))
         return x[own], self._latents.rows(places).to(x.device), None if condition is None else condition[own]
@@ -84,11 +87,12 @@ class HeldOut:
         """
         real, fake = real_logits.to(self._dtype), fake_logits.to(self._dtype)
         loss_d = self._objective.loss_d(real, fake)
-        loss_g = self._objective.loss_g(fake, *([real] if self._objective.pairs_examples else []))
         numbers = quantities(real, fake)
         # The bound is that of the mean value: it is formed at the end.
         d_lead = lead(accuracies(real, fake, self._objective)["accuracy"])
-        numbers |= {"loss_d": loss_d, "loss_g": loss_g, "d_lead": d_lead, "jsd_bound": numbers["value"]}
+        numbers |= {"loss_d": loss_d, "d_lead": d_lead, "jsd_bound": numbers["value"]}
+        if "loss_g" in self.means:
+            numbers["loss_g"] = self._objective.loss_g(fake, *([real] if self._objective.pairs_examples else []))
         for name, mean in self.means.items():
             mean.update(numbers[name], rows=len(real))
         self._scores.append((row_scores(real_logits).detach(), row_scores(fake_logits).detach()))

@@ -94,6 +94,19 @@ class LogitContract(NetworkContract):
                 raise self._not_finite()
 
 
+class FeatureContract(LogitContract):
+    """Holds what D sees in images to what an objective that matches features takes."""
+
+    kind = "features"
+    one_tensor = "features, a row for each image"
+    rows = "(N, F); look for a mean over the batch or a reshape that mixes rows"
+    cut_off = "no gradient flows through to G:"
+
+    def __init__(self, discriminator: nn.Module | None, look: Look) -> None:
+        super().__init__(discriminator, look)
+        self.name = f"features of {self.name}"
+
+
 def check_loss(loss: Any, whose: str) -> None:
     """What an objective must give."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:

@@ -33,14 +33,15 @@ class Turn:
             objective pairs examples.
         generated: G's samples, ``(N, C, H, W)``; in G's turn with the graph back to its weights.
         real_logits: D's logits on the examples; ``None`` in G's turn, but where the objective pairs examples with
-            samples.
-        fake_logits: D's logits on the samples.
+            samples; where it matches features, these.
+        fake_logits: D's logits on the samples; likewise.
         condition: What both are conditioned on, or ``None``.
         discriminate: ``discriminate(images, condition)``: D's logits on any images, augmented as in this turn, in at
             least 32 bits.
         draws: Gives :attr:`rng`; torch's global generator where there is none.
         rows: Which rows of its minibatch this piece is; all, by default.
         rows_in_all: How many rows the minibatch has.
+        number: Which turn of its round it is, from 0 on.
 
     Example:
         >>> x = torch.ones(2, 1, 1, 1, requires_grad=True)
@@ -59,6 +60,7 @@ class Turn:
     draws: Callable[[], torch.Generator] | None = field(default=None, repr=False)
     rows: slice | None = field(default=None, repr=False)
     rows_in_all: int | None = field(default=None, repr=False)
+    number: int = field(default=0, repr=False)
 
     def gradient(self, of: Literal["x", "generated"]) -> Tensor:
         """The gradient of D at the images of this turn, row by row; it can be differentiated again.

@@ -17,11 +17,12 @@ from lit_gan.objectives import Objective
 
 def check_objective(objective: Objective) -> None:
     """Whether ``loss_g`` takes what its objective says that it needs."""
-    given = ("fake_logits", "real_logits") if objective.pairs_examples else ("fake_logits",)
+    compares = objective.pairs_examples or objective.matches_features
+    given = ("fake_logits", "real_logits") if compares else ("fake_logits",)
     try:
         inspect.signature(objective.loss_g).bind(*given)
     except TypeError as error:
-        way = "" if objective.pairs_examples else "; one that needs the examples' logits says pairs_examples = True"
+        way = "" if compares else "; one that needs the examples' logits says pairs_examples = True"
         raise UserError(
             f"the objective's loss_g ({name_of(objective)}) does not take ({', '.join(given)}): {error}; expected "
             f"loss_g(self, fake_logits, real_logits=None){way}."

@@ -13,4 +13,5 @@ from lit_gan.networks.maxout import MaxoutConv2d as MaxoutConv2d
 from lit_gan.networks.mlp import MaxoutDiscriminator as MaxoutDiscriminator
 from lit_gan.networks.mlp import MLPDiscriminator as MLPDiscriminator
 from lit_gan.networks.mlp import MLPGenerator as MLPGenerator
+from lit_gan.networks.noisy_mlp import NoisyMLPDiscriminator as NoisyMLPDiscriminator
 from lit_gan.networks.stacked import StackedGenerator as StackedGenerator

@@ -60,8 +60,8 @@ def test_a_half_life_is_in_images_that_g_learns_from(k: int, half_life: float) -
 
 def test_after_its_half_life_a_weight_counts_half() -> None:
     callback, gan = GeneratorEMA(half_life=24), linear_gan(coordination=FixedSteps(2))
-    two_ranks_late_in_training: Any = SimpleNamespace(global_step=10**6, world_size=2)
-    kept = [callback._decay_at(two_ranks_late_in_training, gan, torch.zeros(8, 1)) for _ in range(3)]
+    two_ranks_late_in_training: Any = SimpleNamespace(global_step=10**6, world_size=2, lightning_module=gan)
+    kept = [callback.decay_at(two_ranks_late_in_training, torch.zeros(8, 1)) for _ in range(3)]
     assert math.prod(kept) == pytest.approx(0.5, rel=1e-12)
 
 

@@ -9,6 +9,7 @@ from lit_gan.networks import (
     MaxoutDiscriminator,
     MLPDiscriminator,
     MLPGenerator,
+    NoisyMLPDiscriminator,
     StackedGenerator,
 )
 
@@ -22,6 +23,7 @@ NETWORKS = {
     "mlp, normalised": (MLPGenerator((1, 8, 8), 5, (6,), batch_norm=True), LATENTS),
     "leaky": (MLPDiscriminator((1, 8, 8), (6,)), IMAGES),
     "leaky, normalised": (MLPDiscriminator((1, 8, 8), (6,), batch_norm=True), IMAGES),
+    "weight-normalised": (NoisyMLPDiscriminator((1, 8, 8), 3, (6,), input_noise=0, hidden_noise=0), IMAGES),
     "maxout": (MaxoutDiscriminator((1, 8, 8), (6,)), IMAGES),
     "maxout conv": (MaxoutConvDiscriminator((1, 8, 8), (2, 2, 2), dense=(6,)), IMAGES),
 }

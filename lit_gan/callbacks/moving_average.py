@@ -1,0 +1,42 @@
+"""How an exponential moving average of weights forgets: by rounds, by images, or by a fraction of the training."""
+
+from lightning.pytorch import Callback, Trainer
+
+from lit_gan.engine.batches import num_rows
+from lit_gan.errors import UserError
+
+_USUAL_DECAY = 0.999
+
+
+class MovingAverage(Callback):
+    """A callback that averages weights, one step per round; its arguments are those of :class:`GeneratorEMA`."""
+
+    def __init__(
+        self, decay: float | None = None, half_life: float | None = None, horizon: float | None = None
+    ) -> None:
+        given = {"decay": decay, "half_life": half_life, "horizon": horizon}
+        named = " and ".join(f"{name} = {value}" for name, value in given.items() if value is not None)
+        whose = type(self).__name__
+        if " and " in named:
+            raise UserError(f"{whose}: {named}: expected one of them; set the others to null.")
+        if decay is not None and not 0 <= decay < 1:
+            raise UserError(f"{whose}: {named}: expected a number in [0, 1).")
+        if half_life is not None and not 0 < half_life < float("inf"):
+            raise UserError(f"{whose}: {named}: expected a number of images above 0.")
+        if horizon is not None and not 0 < horizon <= 1:
+            raise UserError(f"{whose}: {named}: expected a fraction of the rounds so far, in (0, 1].")
+        self.decay = decay if named else _USUAL_DECAY
+        self.half_life = half_life
+        self.horizon = horizon
+
+    def decay_at(self, trainer: Trainer, batch: object) -> float:
+        """How much of the average stays after the round that has ended."""
+        rounds = trainer.global_step
+        if self.horizon is not None:
+            return 1 - 1 / (1 + self.horizon * rounds)
+        decay = self.decay
+        if self.half_life is not None:
+            images = num_rows(batch) / getattr(trainer.lightning_module, "minibatches_per_round", 1)
+            decay = 2 ** (-images * trainer.world_size / self.half_life)
+        assert decay is not None  # noqa: S101 -- one of the three is there
+        return min(decay, (1 + rounds) / (10 + rounds))
