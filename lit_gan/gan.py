@@ -21,7 +21,7 @@ from lit_gan.engine.jsonargparse_seam import default_instance
 from lit_gan.engine.lightning_seam import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
 from lit_gan.engine.rounds import RoundModule, is_fitted
-from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, quantities
+from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, lead, quantities
 from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn
 from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
@@ -462,34 +462,37 @@ class GAN(GenerativeModule, RoundModule):
         logged = round_is_logged(self.trainer, self.global_step)
         if not (logged or watching):
             return
-        numbers = self._round_means(outcome, loss_g, accuracy=bool(watching))
+        numbers = self._round_means(outcome, loss_g)
         for part in watching:
             part.observe(numbers)
         if logged:
-            self._log_round(k, outcome, numbers)
+            self._log_round(k, outcome, numbers, watched=bool(watching))
 
     @torch.no_grad()
-    def _round_means(self, outcome: Outcome | None, loss_g: Tensor, *, accuracy: bool) -> dict[str, Tensor]:
+    def _round_means(self, outcome: Outcome | None, loss_g: Tensor) -> dict[str, Tensor]:
         """The round's numbers over all ranks, not of this rank's part of it; of D's none where it rested."""
         numbers = {"loss_g": loss_g}
         if outcome is not None:
             logits = outcome.real_logits, outcome.fake_logits
             numbers = {"loss_d": outcome.loss, **numbers}
             numbers |= quantities(*logits) if self.objective.logits_are_log_odds else {}
-            numbers |= accuracies(*logits, self.objective) if accuracy else {}
+            numbers |= accuracies(*logits, self.objective)
             numbers |= {f"penalty_{name}": paid.to(loss_g) for name, paid in self._paid.items()}
         means = self.trainer.strategy.reduce(torch.stack(list(numbers.values())), reduce_op="mean")
         numbers = dict(zip(numbers, means, strict=True))
         if "value" in numbers:
             numbers["jsd_bound"] = jsd_lower_bound(numbers["value"])
+        if "accuracy" in numbers and self.objective.decision_boundary is not None:
+            numbers["d_lead"] = lead(numbers["accuracy"])
         return numbers
 
     @torch.no_grad()
-    def _log_round(self, k: int, outcome: Outcome | None, numbers: dict[str, Tensor]) -> None:
+    def _log_round(self, k: int, outcome: Outcome | None, numbers: dict[str, Tensor], *, watched: bool) -> None:
         if outcome is not None:
             logits = outcome.real_logits, outcome.fake_logits
             self._contracts.probabilities.look_at_values(*logits, self.objective, self.global_step)
-        shown = {name: value for name, value in numbers.items() if not name.startswith("accuracy_")}
+        left_out = ("accuracy_",) if watched else ("accuracy",)
+        shown = {name: value for name, value in numbers.items() if not name.startswith(left_out)}
         if self.coordination.observes():
             shown["discriminator_steps"] = torch.tensor(float(k))
         for name, value in shown.items():

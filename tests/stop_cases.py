@@ -8,7 +8,7 @@ from lightning.pytorch import Callback
 from tiny_gan import trainer
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
-from lit_gan.callbacks import GeneratorEMA, GracefulStop, NumericGuard, ParzenEvaluation, RunCheckpoint
+from lit_gan.callbacks import Diagnosis, GeneratorEMA, GracefulStop, NumericGuard, ParzenEvaluation, RunCheckpoint
 from lit_gan.coordination import FixedSteps
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.data.dataset import ImageDataset
@@ -84,7 +84,8 @@ def run(
     keeper = RunCheckpoint(folder / "checkpoints", **{**settings, **checkpoint})
     stop = GracefulStop()
     log = CSVMetrics(folder)
-    callbacks = [GeneratorEMA(0.5), ParzenEvaluation(0.3, num_samples=5), NumericGuard(), keeper, stop]
+    watching = [ParzenEvaluation(0.3, num_samples=5), NumericGuard(), Diagnosis()]
+    callbacks = [GeneratorEMA(0.5), *watching, keeper, stop]
     callbacks += [] if stop_after is None else [AskAfter(stop.signals, stop_after, dies=dies)]
     gan, last = small_gan(), folder / "checkpoints" / "last.ckpt"
     if resume:

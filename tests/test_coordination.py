@@ -180,3 +180,19 @@ def test_the_state_of_another_policy_is_not_taken(tmp_path: Any) -> None:
     gan = linear_gan(coordination=FixedSteps(1))
     trainer(max_steps=3).fit(gan, loader(examples(48), batch_size=24), ckpt_path=tmp_path / "last.ckpt")
     assert gan.coordination.discriminator_steps(3) == 1
+
+
+@pytest.mark.parametrize("objective", [NonSaturating(), LeastSquares(), Wasserstein()])
+def test_ds_lead_is_logged_where_it_decides(objective: Objective) -> None:
+    gan = linear_gan(objective=objective, optimizer_g=sgd(0.0), optimizer_d=sgd(0.0))
+    run = trainer(max_steps=2, log_every_n_steps=2)
+    run.fit(gan, loader(examples(24), batch_size=12))
+    x, z = examples(24)[12:], gan.draw_latents(12, "training", 1, 0).double()
+    with torch.no_grad():
+        found = accuracies(gan.discriminate(x), gan.discriminate(gan(z)), objective)
+    lead = run.callback_metrics.get("train/d_lead")
+    if isinstance(objective, Wasserstein):
+        assert lead is None
+    else:
+        assert lead == pytest.approx(float(found["accuracy_real"] + found["accuracy_fake"]) - 1)
+    assert "train/accuracy" not in run.callback_metrics

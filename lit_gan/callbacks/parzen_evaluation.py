@@ -8,11 +8,14 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import Metric
 
+from lit_gan.callbacks.diagnosis import Diagnosis
 from lit_gan.callbacks.sample_evaluation import SampleEvaluation, images_of
+from lit_gan.engine.lightning_seam import callbacks_of
 from lit_gan.errors import UserError
 from lit_gan.evaluation.generated import Measurement
 from lit_gan.evaluation.image_metrics import ImageMetrics
 from lit_gan.evaluation.images import EvaluationImages, Split, evaluation_images
+from lit_gan.evaluation.near_duplicates import NearDuplicateMeasurement
 from lit_gan.evaluation.parzen import ParzenMeasurement
 from lit_gan.evaluation.reference import Reference, batches_of, reference_batches
 from lit_gan.evaluation.reference_classifiers import find_classifiers
@@ -89,6 +92,7 @@ class ParzenEvaluation(SampleEvaluation):
         self._said: set[str] = set()
         self._folds: dict[Split, list[EvaluationImages]] = {}
         self._windows: dict[Split, ParzenMeasurement] = {}
+        self._near: dict[Split, NearDuplicateMeasurement] = {}
         self._trained = 0  # images before the first validation of a training, over all ranks
         self._validated = False
         self._each = PER_TRAINED_IMAGE
@@ -118,7 +122,7 @@ class ParzenEvaluation(SampleEvaluation):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Each run of the trainer may bring other data; within one the images do not change."""
         super().setup(trainer, pl_module, stage)
-        self._folds, self._windows = {}, {}
+        self._folds, self._windows, self._near = {}, {}, {}
         if stage == TrainerFn.FITTING:  # what a checkpoint knows of a run that goes on is loaded after this
             self._trained, self._validated, self._each = 0, False, PER_TRAINED_IMAGE
 
@@ -141,8 +145,14 @@ class ParzenEvaluation(SampleEvaluation):
         if num:
             if split not in self._windows:
                 folds = self._folds[split]
-                self._windows[split] = ParzenMeasurement(folds, self.sigma, num, trainer, self._warned_of)
-            found.append(self._windows[split].begin())
+                diagnosed = trainer.state.fn == TrainerFn.FITTING and any(
+                    isinstance(each, Diagnosis) for each in callbacks_of(trainer)
+                )
+                self._windows[split] = ParzenMeasurement(
+                    folds, self.sigma, num, trainer, self._warned_of, diagnosed=diagnosed
+                )
+                self._near[split] = NearDuplicateMeasurement(folds[0], num, trainer)
+            found += [self._windows[split].begin(), self._near[split].begin()]
         return [*found, self._begun_further(trainer, module, split, num_further)] if num_further else found
 
     def _evaluate(self, trainer: Trainer, module: LightningModule, split: Split) -> None:

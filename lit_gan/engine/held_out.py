@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lit_gan.engine.turn import quantities
+from lit_gan.engine.turn import accuracies, lead, quantities
 from lit_gan.functional.logistic import fit_logistic
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.latents import LatentTable
@@ -53,7 +53,7 @@ class HeldOut:
         self._dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
         self.means = {
             name: ExactMean(jsd_lower_bound if name == "jsd_bound" else None, self._dtype).to(device)
-            for name in ("loss_d", "loss_g", *(_OF_PROBABILITIES if objective.logits_are_log_odds else ()))
+            for name in ("loss_d", "loss_g", *_read_off_logits(objective))
             if not (name == "loss_g" and objective.matches_features)  # D's logits are all that is kept
         }
         self._scores: list[tuple[Tensor, Tensor]] = []
@@ -89,7 +89,8 @@ class HeldOut:
         loss_d = self._objective.loss_d(real, fake)
         numbers = quantities(real, fake)
         # The bound is that of the mean value: it is formed at the end.
-        numbers |= {"loss_d": loss_d, "jsd_bound": numbers["value"]}
+        d_lead = lead(accuracies(real, fake, self._objective)["accuracy"])
+        numbers |= {"loss_d": loss_d, "d_lead": d_lead, "jsd_bound": numbers["value"]}
         if "loss_g" in self.means:
             numbers["loss_g"] = self._objective.loss_g(fake, *([real] if self._objective.pairs_examples else []))
         for name, mean in self.means.items():
@@ -110,3 +111,9 @@ class HeldOut:
 def row_scores(logits: Tensor) -> Tensor:
     """One number of D's for each row, ``(N,)``: of a map of logits the mean."""
     return logits.flatten(1).mean(1) if logits.ndim > 1 else logits
+
+
+def _read_off_logits(objective: Objective) -> tuple[str, ...]:
+    """The quantities that an objective gives a meaning to."""
+    judges = ("d_lead",) if objective.decision_boundary is not None else ()
+    return judges + (_OF_PROBABILITIES if objective.logits_are_log_odds else ())

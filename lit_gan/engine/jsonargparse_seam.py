@@ -15,7 +15,7 @@ def default_instance(kind: type[_Class]) -> _Class:
     import took.
     """
     name = f"LazyInstance_{kind.__name__}"
-    made = type(name, (_LazyInitBaseClass, kind), {"__doc__": kind.__doc__, "__module__": __name__})
+    made = type(name, (_LazyInitBaseClass, kind), {"__doc__": f"A lazy instance of {kind}.", "__module__": __name__})
     globals()[name] = made  # where whoever reads the path of the class finds it
     instance: _Class = made(kind, {})
     return instance

@@ -171,6 +171,16 @@ def accuracies(real_logits: Tensor, fake_logits: Tensor, objective: Objective) -
     return {"accuracy": (real + fake) / 2, "accuracy_real": real, "accuracy_fake": fake}
 
 
+def lead(accuracy: Tensor) -> Tensor:
+    """How far D is ahead, from its accuracy: 0 where it can only guess, 1 where it is always right.
+
+    It is a lower bound of the total variation distance between data and samples, up to the error of their number: no
+    set holds more of the one and less of the other than that. It counts decisions, so that objectives which ask for
+    other logits can be compared; a critic (``decision_boundary = None``) takes none.
+    """
+    return 2 * accuracy - 1
+
+
 def _share_above(higher: Tensor, lower: Tensor) -> Tensor:
     return (torch.sign(higher - lower).mean() + 1) / 2
 

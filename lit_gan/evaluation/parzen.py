@@ -15,7 +15,7 @@ from lit_gan.evaluation.images import EvaluationImages
 from lit_gan.evaluation.scores import ParzenScore, over_folds
 from lit_gan.metrics.conditional_parzen import ConditionalParzenNLL
 from lit_gan.metrics.parzen import ParzenNLL
-from lit_gan.metrics.parzen_warnings import ParzenWarning
+from lit_gan.metrics.parzen_warnings import CollapseWarning, ParzenWarning
 
 Sigma = float | list[float] | Literal["em"] | None
 # Samples that take more wait on disk; a test of CIFAR-10 takes 123 MB.
@@ -26,11 +26,18 @@ class ParzenMeasurement:
     """Windows on the samples, under which held-out images are scored, on every fold."""
 
     def __init__(
-        self, folds: Sequence[EvaluationImages], sigma: Sigma, num: int, trainer: Trainer, warned_of: set[str]
+        self,
+        folds: Sequence[EvaluationImages],
+        sigma: Sigma,
+        num: int,
+        trainer: Trainer,
+        warned_of: set[str],
+        *,
+        diagnosed: bool = False,
     ) -> None:
         self.num = num
         self.score: ParzenScore | None = None
-        self._warned_of = warned_of
+        self._warned_of, self._diagnosed = warned_of, diagnosed
         self._folds = [(images, _fed_with(images, sigma, num, trainer)) for images in folds]
         self._by_class = _fed_by_class(folds[0], sigma, num, trainer) if len(folds) == 1 else None
 
@@ -68,8 +75,13 @@ class ParzenMeasurement:
         return found
 
     def _warn_once(self, caught: list[warnings.WarningMessage]) -> None:
-        """Tells each kind of warning once: a generator that has just begun deserves one at every validation."""
+        """Tells each kind of warning once: a generator that has just begun deserves one at every validation.
+
+        Of a collapse nothing, where it is diagnosed: that waits until it can be known.
+        """
         for warning in caught:
+            if self._diagnosed and issubclass(warning.category, CollapseWarning):
+                continue
             kind = re.sub(r"[\d.]+", "", str(warning.message))
             if kind not in self._warned_of:
                 self._warned_of.add(kind)

@@ -4,13 +4,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jsonargparse.typing import lazy_instance
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.engine.batches import described, labels_of
 from lit_gan.engine.evaluation_mode import evaluating
+from lit_gan.engine.jsonargparse_seam import default_instance
 from lit_gan.engine.lightning_seam import round_is_logged
 from lit_gan.engine.turn import Turn, at_least_float32
 from lit_gan.errors import UserError
@@ -20,7 +20,7 @@ from lit_gan.metrics.exact_mean import ExactMean
 from lit_gan.networks.parameter_names import plain_name
 from lit_gan.objectives import FeatureMatching, Objective
 
-_FEATURE_MATCHING: Objective = lazy_instance(FeatureMatching)
+_FEATURE_MATCHING: Objective = default_instance(FeatureMatching)
 _IMAGES_PER_FORWARD = 1000
 
 

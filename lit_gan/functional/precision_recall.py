@@ -1,12 +1,9 @@
 """Precision, recall, density and coverage of two sets of points, by their nearest neighbours: exact, at any size."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-_ROWS = 256
-_EXACT_VALUES = 2**22  # of a batch of differences: 32 MB
+from lit_gan.functional.points import Points
 
 
 def precision_recall(real: Tensor, generated: Tensor, k: int = 5) -> dict[str, Tensor]:
@@ -40,12 +37,11 @@ def precision_recall(real: Tensor, generated: Tensor, k: int = 5) -> dict[str, T
         2020, *Reliable Fidelity and Diversity Metrics for Generative Models*. Balls include their edges here, so that
         sets that are the same have a coverage of 1.
     """
-    x, y = _Points.of(real), _Points.of(generated)
+    x, y = Points.of(real), Points.of(generated)
     x_radii, y_radii = x.radii(k), y.radii(k)
     in_real = torch.zeros(len(y.rows), dtype=torch.int64, device=x.rows.device)
     covered, recalled = 0, 0
-    for start in range(0, len(x.rows), _ROWS):
-        rows = slice(start, start + _ROWS)
+    for rows in x.parts():
         apart, slack = x.products(rows, y)
         x_near, y_near = x_radii[rows, None], y_radii[None]
         doubtful = ((apart - x_near).abs() <= slack) | ((apart - y_near).abs() <= slack)
@@ -62,44 +58,3 @@ def precision_recall(real: Tensor, generated: Tensor, k: int = 5) -> dict[str, T
         "coverage": covered / n,
     }
     return {name: torch.tensor(share, dtype=torch.float64) for name, share in shares.items()}
-
-
-@dataclass(frozen=True)
-class _Points:
-    """Rows in float64, and what products of them need."""
-
-    rows: Tensor
-    norms: Tensor
-
-    @classmethod
-    def of(cls, points: Tensor) -> "_Points":
-        rows = points.flatten(1).double().contiguous()
-        return cls(rows, rows.square().sum(1))
-
-    def products(self, part: slice, others: "_Points") -> tuple[Tensor, Tensor]:
-        """Squared distances by a product of matrices, and what rounding may have done to each."""
-        norms = self.norms[part, None] + others.norms[None]
-        apart = torch.addmm(norms, self.rows[part], others.rows.T, alpha=-2)
-        return apart, norms * (8 * (self.rows.shape[1] + 8) * torch.finfo(torch.float64).eps)
-
-    def put_differences(self, apart: Tensor, doubtful: Tensor, part: slice, others: "_Points") -> None:
-        """The squared distances of some pairs by their differences: the same bits wherever a pair stands."""
-        size = max(_EXACT_VALUES // max(self.rows.shape[1], 1), 1)
-        for pairs in torch.split(doubtful.nonzero(), size):
-            here, there = pairs.unbind(1)
-            differences = self.rows[part.start + here] - others.rows[there]
-            apart[here, there] = differences.square_().sum(1)
-
-    def radii(self, k: int) -> Tensor:
-        """The squared distance of each point to its k-th nearest other one, by differences."""
-        radii = []
-        for start in range(0, len(self.rows), _ROWS):
-            part = slice(start, start + _ROWS)
-            apart, slack = self.products(part, self)
-            itself = torch.arange(len(apart), device=apart.device)
-            apart[itself, start + itself] = torch.inf
-            doubtful = apart <= apart.kthvalue(k, dim=1, keepdim=True).values + 2 * slack.amax(1, keepdim=True)
-            self.put_differences(apart, doubtful, part, self)
-            apart[~doubtful] = torch.inf
-            radii.append(apart.kthvalue(k, dim=1).values)
-        return torch.cat(radii)

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from torch import Tensor
 from torchmetrics.utilities.prints import rank_zero_warn
 
-from lit_gan.functional.neighbours import neighbour_distance
+from lit_gan.functional.neighbours import near_duplicates
 
 _MANY_COPIES = 0.01
-# Of the squared distance between real rows: real digits keep 1, 100 modes with a little noise less than 0.01.
-_COLLAPSED = 0.1
 _INSPECTED = 2048
 
 
 class ParzenWarning(UserWarning):
     """The number is right, but something about the samples or the width makes it say less than it seems."""
+
+
+class CollapseWarning(ParzenWarning):
+    """Samples lie much closer to each other than real rows do."""
 
 
 def warn_of_edge(sigma: float, grid: Sequence[float]) -> None:
@@ -39,12 +41,9 @@ def warn_of_copies(share: float) -> None:
 
 def warn_of_collapse(generated: Tensor, members: Tensor, test: Tensor) -> None:
     """Warns if distinct samples lie much closer to each other than real rows do."""
-    distinct = generated[members[:_INSPECTED]]
-    num = min(distinct.shape[0], test.shape[0])
-    apart, real = neighbour_distance(distinct, num), neighbour_distance(test, num)
-    if num > 1 and apart < _COLLAPSED * real:
+    found = near_duplicates(generated[members[:_INSPECTED]], test)
+    if found.collapsed:
         rank_zero_warn(
-            f"the generator has collapsed: its samples lie {(apart / real) ** 0.5:.0%} as far from each other"
-            " as real images do.",
-            ParzenWarning,
+            f"the generator has collapsed: its samples lie {found.apart:.0%} as far from each other as real images do.",
+            CollapseWarning,
         )

@@ -9,6 +9,7 @@ from torchmetrics import Metric
 from lit_gan.features.reference_classifier import ReferenceClassifier
 
 _SURE = 0.9
+_COVERED = 0.1  # of its share among real images: a classifier that errs in one of a hundred cannot make up for a class
 _READ, _ASKED, _RIGHT = range(3)  # rows of the counts, whose columns are classes
 
 
@@ -22,6 +23,7 @@ class SampleClasses(Metric):
       logarithm of the number of classes where they come evenly, 0 where only one comes.
     - ``class_kl``: :math:`\sum_c q_c \log(q_c / p_c)` in nats to the shares :math:`p` in the training images: 0 where
       every class has its share.
+    - ``classes_covered``: share of the classes that have at least a tenth of their share among real images.
     - ``confident_share``: share of the samples of which one class has a probability above 0.9.
     - ``classifier_accuracy``: of the classifier itself on the test images: no other number can be trusted beyond it.
 
@@ -90,6 +92,7 @@ class SampleClasses(Metric):
         found = {
             "class_entropy": -torch.special.xlogy(shares, shares).sum(),
             "class_kl": (torch.special.xlogy(shares, shares) - torch.special.xlogy(shares, real)).sum(),
+            "classes_covered": _share_covered(shares, real),
             "confident_share": self.sure / read.sum(),
             "classifier_accuracy": read.new_tensor(self.classifier.test_accuracy),
         }
@@ -106,3 +109,9 @@ class SampleClasses(Metric):
     def _class_name(self, place: int) -> str:
         names = self.classifier.class_names
         return names[place].replace(" ", "_") if names else str(place)
+
+
+def _share_covered(shares: Tensor, real: Tensor) -> Tensor:
+    """Of the classes that there are; not a number where there are no shares."""
+    covered = (shares >= _COVERED * real)[real > 0].to(shares).mean()
+    return torch.where(shares.isfinite().all(), covered, torch.nan)

@@ -37,6 +37,11 @@ class RunLayout:
         return self.path / "metrics.csv"
 
     @property
+    def diagnosis(self) -> Path:
+        """``diagnosis.json``: what was found to be wrong with the training, where anything was."""
+        return self.path / "diagnosis.json"
+
+    @property
     def lock(self) -> Path:
         """``run.lock``: held by the process that writes the folder."""
         return self.path / "run.lock"

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import CheckpointIO
 
+from lit_gan.callbacks.diagnosis import Diagnosis
 from lit_gan.callbacks.graceful_stop import GracefulStop, StopBetweenRounds
 from lit_gan.callbacks.last_round import LastRound
 from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
@@ -29,7 +30,7 @@ from lit_gan.session.devices import allocated_devices, chosen_strategy
 from lit_gan.session.ending import time_limit
 from lit_gan.strategies.lightning_seam import has_own_checkpoint_io
 
-_WATCHING_TRAINING = (PlayerMonitor, Throughput, NumericGuard, LastRound)
+_WATCHING_TRAINING = (PlayerMonitor, Throughput, NumericGuard, LastRound, Diagnosis)
 
 
 def trainer_arguments(
@@ -66,6 +67,8 @@ def place(callbacks: Sequence[Callback], folder: Path) -> None:
     for callback in callbacks:
         if isinstance(callback, PictureCallback) and callback.folder is None:
             callback.folder = str(folder / "samples")
+        if isinstance(callback, Diagnosis) and callback.folder is None:
+            callback.folder = str(folder)
         if isinstance(callback, RunCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder / "checkpoints")
             callback.save_last = True if callback.save_last is None else callback.save_last

@@ -16,6 +16,7 @@ from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.data import DigitsDataModule, TFDDataModule, ToyDataModule
 from lit_gan.errors import UserError
+from lit_gan.functional.neighbours import near_duplicates
 from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma, standard_error
 from lit_gan.gan import GAN
 from lit_gan.metrics.parzen_warnings import ParzenWarning
@@ -52,6 +53,19 @@ def test_validation_chooses_on_the_first_half_and_reports_on_the_second() -> Non
     assert got["val/parzen_nll"] == pytest.approx(nll, rel=1e-6)
     assert got["val/parzen_se"] == pytest.approx(error, rel=1e-6)
     assert got["val/parzen_sigma"] == pytest.approx(sigma)
+
+
+@pytest.mark.parametrize("num", [1500, 40])
+def test_near_duplicates_are_looked_for_all_over_the_samples_and_the_held_out_images(num: int) -> None:
+    model, data = gan(), DigitsDataModule()
+    run = trainer(precision="32-true", callbacks=[ParzenEvaluation(num_samples=num)])
+    run.validate(model, data, verbose=False)
+    pieces = [model.sample_data(min(1000, num - i), rng=stream(0, "parzen", i // 1000)) for i in range(0, num, 1000)]
+    found = near_duplicates(torch.cat(pieces).flatten(1), data.images("val").flatten(1))
+    assert found.num == min(num, 300)
+    assert float(run.callback_metrics["val/near_duplicates"]) == pytest.approx(found.share)
+    assert float(run.callback_metrics["val/near_duplicates_real"]) == pytest.approx(found.real)
+    assert found.share > found.real  # this generator has not learnt anything
 
 
 def test_from_2000_validation_images_on_the_first_1000_choose() -> None:

@@ -322,3 +322,18 @@ def test_super_resolution_beats_interpolation(reader: Path, capsys: Any) -> None
     exec(compile(code, file.name, "exec"), {"__name__": "__main__"})  # noqa: S102 -- the page's own code
     errors = dict(re.findall(r"mean error of (\w+): (0\.\d+)", capsys.readouterr().out))
     assert float(errors["G"]) < 0.9 * float(errors["bilinear"])
+
+
+def test_the_python_of_the_page_on_diagnosis_reads_the_metrics_of_any_run(reader: Path) -> None:
+    codes = [block.text for block in blocks(_HOW_TO / "diagnosis.md") if block.language == "python"]
+    names: dict[str, Any] = {}
+
+    for code in codes:
+        exec(compile(code, "diagnosis.py", "exec"), names)  # noqa: S102 -- the page's own
+
+    assert [type(each).__name__ for each in names["trainer"].callbacks][:2] == ["ParzenEvaluation", "Diagnosis"]
+    rows = [f"{step},{step / 10000},1.0,0.0" for step in range(99, 2000, 100)]
+    (reader / "metrics.csv").write_text(
+        "\n".join(["step,train/d_lead,val/near_duplicates,val/near_duplicates_real", *rows, ""])
+    )
+    assert [finding.disease for finding in names["findings"]("metrics.csv")] == ["collapse"]

@@ -11,12 +11,13 @@ from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor
 
 from lit_gan.data import DigitsDataModule
+from lit_gan.engine.turn import accuracies
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, Wasserstein
 
-NAMES = ("loss_d", "loss_g", "value", "jsd_bound", "d_real", "d_fake")
+NAMES = ("loss_d", "loss_g", "d_lead", "value", "jsd_bound", "d_real", "d_fake")
 
 
 def digits_gan(cls: type[GAN] = GAN, classes: int = 0, **kwargs: Any) -> GAN:
@@ -59,13 +60,15 @@ def test_the_numbers_are_those_of_all_rows_at_once(objective: Objective) -> None
     expected = {
         "loss_d": float(objective.loss_d(real, fake)),
         "loss_g": float(objective.loss_g(fake)),
+        "d_lead": float(accuracies(real, fake, objective)["accuracy"]) * 2 - 1,
         "value": value,
         "jsd_bound": (value + math.log(4)) / 2,
         "d_real": float(real.sigmoid().mean()),
         "d_fake": float(fake.sigmoid().mean()),
     }
     if not isinstance(objective, Minimax | NonSaturating):  # D is no classifier: no quantity of probabilities
-        expected = {name: expected[name] for name in ("loss_d", "loss_g")}
+        judged = () if isinstance(objective, Wasserstein) else ("d_lead",)
+        expected = {name: expected[name] for name in ("loss_d", "loss_g", *judged)}
     assert got == pytest.approx({f"val/{name}": number for name, number in expected.items()}, rel=1e-12)
 
 

@@ -1,23 +1,52 @@
+"""Near-duplicates against their definition, and what they tell apart."""
+
 import math
 
 import pytest
 import torch
 from parzen_reference import image_like
+from torch import Tensor
 
-from lit_gan.functional.neighbours import neighbour_distance
-
-
-def test_it_is_the_median_nearest_distance():
-    x = torch.rand(1152, 20, dtype=torch.float64)
-    expected = torch.cdist(x[:128], x[128:]).amin(1).square().median().item()
-    assert neighbour_distance(torch.cat([x, x])) == pytest.approx(expected, rel=1e-9)
+from lit_gan.functional.neighbours import near_duplicates
 
 
-def test_few_modes_lie_close_together():
-    real = image_like(1152, seed=1)
-    modes = image_like(20, seed=2).repeat(60, 1)[torch.randperm(1200)][:1152] + 1e-3 * torch.randn(1152, 64)
-    assert neighbour_distance(modes) < 0.05 * neighbour_distance(real)
+def nearest_others(rows: Tensor) -> Tensor:
+    return torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(math.inf).amin(1)
 
 
-def test_a_single_row_has_no_neighbour():
-    assert neighbour_distance(torch.zeros(1, 3)) == math.inf
+def test_it_is_the_definition() -> None:
+    real, samples = torch.rand(200, 3, dtype=torch.float64), torch.rand(200, 3, dtype=torch.float64).pow(3)
+    limit = nearest_others(real).median() * 0.1**0.5
+    found = near_duplicates(samples, real)
+    assert found.share == pytest.approx(float((nearest_others(samples) < limit).double().mean()), abs=1e-12)
+    assert found.real == pytest.approx(float((nearest_others(real) < limit).double().mean()), abs=1e-12)
+    assert found.apart == pytest.approx(float(nearest_others(samples).median() / nearest_others(real).median()))
+    assert (0 < found.real < found.share, found.num) == (True, 200)
+
+
+def test_as_many_of_each_are_looked_at_however_they_are_ordered() -> None:
+    real = image_like(300, seed=1)
+    samples = torch.stack([each / 20 + image for image in image_like(40, seed=2) for each in image_like(150, seed=3)])
+    found = near_duplicates(samples, real)  # forty modes, one after the other
+    assert (found.num, found.collapsed) == (300, True)
+    assert near_duplicates(samples[::20], real) == found
+
+
+def test_few_modes_are_near_duplicates_and_real_rows_are_none() -> None:
+    real = image_like(1000, seed=1)
+    modes = image_like(20, seed=2).repeat(50, 1) + 1e-3 * torch.randn(1000, 64)
+    assert (near_duplicates(modes, real).share, near_duplicates(modes, real).collapsed) == (1.0, True)
+    assert (near_duplicates(modes[:1].repeat(300, 1), real).share) == 1.0  # exact copies
+    other = near_duplicates(image_like(1000, seed=3), real)
+    assert (other.share < 0.02, other.real < 0.02, other.collapsed) == (True, True, False)
+
+
+def test_data_that_repeat_themselves_make_no_collapse() -> None:
+    levels = torch.randint(0, 2, (500, 2)).double()
+    found = near_duplicates(levels, levels)
+    assert (found.share, found.real, found.collapsed) == (0.0, 0.0, False)
+
+
+def test_a_single_row_has_no_neighbour() -> None:
+    found = near_duplicates(torch.zeros(1, 3), torch.zeros(9, 3))
+    assert (math.isnan(found.share), found.collapsed) == (True, False)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_gan.functional import precision_recall as module
+from lit_gan.functional import points as module
 from lit_gan.functional.precision_recall import precision_recall
 from lit_gan.randomness import stream
 

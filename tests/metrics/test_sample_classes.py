@@ -46,6 +46,7 @@ def test_closed_forms() -> None:
             "class_accuracy_2": 1.0,
             "class_entropy": -sum(q * math.log(q) for q in shares),
             "class_kl": sum(q * math.log(q / p) for q, p in zip(shares, (0.5, 0.25, 0.25), strict=True)),
+            "classes_covered": 1.0,
             "confident_share": 5 / 8,
             "classifier_accuracy": 0.98,
         },
@@ -58,7 +59,22 @@ def test_one_class_alone_has_no_entropy_and_the_whole_divergence() -> None:
     metric.update(IMAGES[:2])
     found = metric.compute()
     assert (float(found["class_entropy"]), float(found["class_kl"])) == pytest.approx((0.0, math.log(2)))
+    assert float(found["classes_covered"]) == pytest.approx(1 / 3)
     assert "class_accuracy" not in found
+
+
+@pytest.mark.parametrize(("of_class_1", "covered"), [(25, 2 / 3), (26, 1.0)])
+def test_a_class_is_covered_by_a_tenth_of_its_share(of_class_1: int, covered: float) -> None:
+    metric = SampleClasses(Brightness())  # class 1 is a quarter of the real images
+    read = torch.tensor([0] * 500 + [1] * of_class_1 + [2] * (510 - of_class_1))
+    metric.update(torch.stack([read.float(), torch.ones(len(read))], 1)[:, None, None, :])
+    assert float(metric.compute()["classes_covered"]) == pytest.approx(covered)
+
+
+def test_of_no_images_nothing_is_known() -> None:
+    metric = SampleClasses(Brightness())
+    metric.update(IMAGES[:0])
+    assert math.isnan(float(metric.compute()["classes_covered"]))
 
 
 def test_classes_have_their_names_or_are_summed_up() -> None:
