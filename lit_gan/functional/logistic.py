@@ -7,6 +7,7 @@ from torch import Tensor
 
 _STEPS = 100
 _SMALL = 1e-12
+_ROUNDING = 1e-14  # of the loss: at the bottom one step is as good as another
 
 
 def fit_logistic(
@@ -45,13 +46,15 @@ def fit_logistic(
     targets = (counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2)
     rows = [torch.stack([(s - mean) / scale, torch.ones_like(s)], dim=1) for s in kinds]
     fit = torch.zeros(2, dtype=torch.float64)
+    found = _derivatives(fit, rows, targets, counts, total)
     for _ in range(_STEPS):
-        gradient, curvature, loss = _derivatives(fit, rows, targets, counts, total)
+        gradient, curvature, loss = found
         step = torch.linalg.solve(curvature + _SMALL * torch.eye(2, dtype=torch.float64), gradient)
-        size = 1.0
-        while size > _SMALL and _derivatives(fit - size * step, rows, targets, counts, total)[2] > loss:
-            size /= 2
-        fit = fit - size * step
+        found = _derivatives(fit - step, rows, targets, counts, total)
+        while found[2] > loss * (1 + _ROUNDING) and float(step.abs().max()) > _SMALL:
+            step = step / 2
+            found = _derivatives(fit - step, rows, targets, counts, total)
+        fit = fit - step
         if float(step.abs().max()) < 1e-10:
             break
     slope = float(fit[0] / scale)
