@@ -17,7 +17,7 @@ _MOST_VALUES = 2**23
 class NearDuplicates(NamedTuple):
     """How close samples lie to each other, beside real rows.
 
-    Args:
+    Attributes:
         share: Of the samples that are near-duplicates of another one.
         real: The same share of the real rows: what a perfect generator would have.
         apart: The median distance of a sample to the nearest other one, of that of a real row.
