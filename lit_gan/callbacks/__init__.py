@@ -2,7 +2,6 @@
 
 from lit_gan.callbacks.completion_evaluation import CompletionEvaluation as CompletionEvaluation
 from lit_gan.callbacks.diagnosis import Diagnosis as Diagnosis
-from lit_gan.callbacks.diagnosis import DiagnosisWarning as DiagnosisWarning
 from lit_gan.callbacks.discriminator_ema import DiscriminatorEMA as DiscriminatorEMA
 from lit_gan.callbacks.ema import GeneratorEMA as GeneratorEMA
 from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation as GenerativeEvaluation

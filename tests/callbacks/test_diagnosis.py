@@ -13,7 +13,8 @@ from tiny_gan import examples, linear_gan, loader, trainer
 from torchmetrics import Metric
 
 from lit_gan.augmentation import InstanceNoise
-from lit_gan.callbacks import Diagnosis, DiagnosisWarning, GenerativeEvaluation, PlayerMonitor
+from lit_gan.callbacks import Diagnosis, GenerativeEvaluation, PlayerMonitor
+from lit_gan.callbacks.diagnosis import DiagnosisWarning
 from lit_gan.coordination import AccuracyBand, FixedSteps
 from lit_gan.evaluation import diagnosis
 from lit_gan.evaluation.diagnosis import Finding
@@ -55,7 +56,7 @@ def test_a_training_tells_it_once_and_every_checkpoint_knows_what_was_told() -> 
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.filterwarnings("ignore::lit_gan.callbacks.DiagnosisWarning")
+@pytest.mark.filterwarnings("ignore::lit_gan.callbacks.diagnosis.DiagnosisWarning")
 def test_a_run_that_goes_on_has_told_what_it_told_before_its_checkpoint(tmp_path: Path) -> None:
     sick, data = Numbers(near_duplicates=1.0, near_duplicates_real=0.0), loader(examples(96), batch_size=4)
 
@@ -97,7 +98,7 @@ def trained(rounds: int, *callbacks: Callback, **gan: Any) -> Diagnosis:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.filterwarnings("ignore::lit_gan.callbacks.DiagnosisWarning")
+@pytest.mark.filterwarnings("ignore::lit_gan.callbacks.diagnosis.DiagnosisWarning")
 def test_it_knows_the_settings_that_the_remedy_depends_on() -> None:
     sick = Numbers(near_duplicates=1.0, near_duplicates_real=0.0)
     [collapse] = trained(12, sick, PlayerMonitor(), coordination=FixedSteps(2)).findings
@@ -168,7 +169,7 @@ COURSES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("course", COURSES)
-@pytest.mark.filterwarnings("ignore::lit_gan.callbacks.DiagnosisWarning")
+@pytest.mark.filterwarnings("ignore::lit_gan.callbacks.diagnosis.DiagnosisWarning")
 def test_real_trainings(course: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the page, the first 432 rounds of them."""
     monkeypatch.chdir(tmp_path)

@@ -67,6 +67,7 @@ def test_a_gan_without_conditions_has_the_balance_alone() -> None:
     assert {name for name in got if "class" in name} == {
         "val/class_entropy",
         "val/class_kl",
+        "val/classes_covered",
         "val/classifier_accuracy",
     }
     assert 0 <= got["val/confident_share"] <= 1
