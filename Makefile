@@ -2,6 +2,7 @@
 PYTHON ?= python
 SITE ?= site
 DIST ?= dist
+COVERAGE ?= coverage.json
 ENGINE ?= docker
 UPGRADE ?=
 
@@ -30,7 +31,8 @@ test:  ## the fast tests, for one's own loop
 	$(PYTHON) -m pytest -m 'not slow'
 
 suite:  ## all tests, with coverage
-	$(PYTHON) -m slipcover -m pytest -m 'not compiled'
+	$(PYTHON) -m slipcover --json --out $(COVERAGE) -m pytest -m 'not compiled'
+	$(PYTHON) -m slipcover --merge $(COVERAGE) --out $(COVERAGE) --fail-under 90
 	$(PYTHON) -m pytest -m compiled -n 0
 
 docs:  ## the documentation, strict

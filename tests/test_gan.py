@@ -272,10 +272,12 @@ def test_logged_quantities_are_those_of_the_round_and_of_the_held_out_batches() 
     assert logged["train/jsd_bound"] == pytest.approx((value + math.log(4)) / 2, rel=1e-4)
     assert logged["train/d_real"] == pytest.approx(float(d_x.mean()), rel=1e-5)
     assert logged["train/d_fake"] == pytest.approx(float(d_g.mean()), rel=1e-5)
+    right = (float((d_x > 0.5).double().mean()) + float((d_g < 0.5).double().mean())) / 2
+    assert logged["train/d_lead"] == pytest.approx(2 * right - 1, abs=1e-6)
     assert set(logged) == {
         f"{split}/{name}"
         for split in ("train", "val")
-        for name in ("loss_d", "loss_g", "value", "jsd_bound", "d_real", "d_fake")
+        for name in ("loss_d", "loss_g", "value", "jsd_bound", "d_real", "d_fake", "d_lead")
     }
 
 
@@ -302,7 +304,9 @@ def test_what_an_objective_gives_no_meaning_to_is_not_logged(objective: Objectiv
     run = trainer(max_steps=1)
     run.fit(linear_gan(objective=objective), loader(examples(8), batch_size=8), loader(examples(6), batch_size=4))
     of_probabilities = {"value", "jsd_bound", "d_real", "d_fake"} if meant else set()
-    names = {f"{split}/{name}" for split in ("train", "val") for name in {"loss_d", "loss_g"} | of_probabilities}
+    of_decisions = {"d_lead"} if objective.decision_boundary is not None else set()
+    meant_names = {"loss_d", "loss_g"} | of_probabilities | of_decisions
+    names = {f"{split}/{name}" for split in ("train", "val") for name in meant_names}
     assert set(run.callback_metrics) == names
 
 

@@ -47,7 +47,7 @@ class WeightNormLayer(nn.Linear):
     Example:
         >>> layer = WeightNormLayer(3, 2, weight_init=0.1)
         >>> x = torch.randn(100, 3)
-        >>> layer.begin_from(x).std(dim=0, correction=0)
+        >>> layer.begin_from(x).std(dim=0, correction=0).round(decimals=4)
         tensor([1., 1.])
 
     Reference:
