@@ -43,3 +43,15 @@ def test_long_and_short_keys_mean_the_same() -> None:
 
 def test_options_are_never_abbreviated() -> None:
     assert lit_gan("fit", "--config", "quickstart", "--trainer.max_st", 3).line.startswith("--trainer.max_st: no such")
+
+
+def test_a_refused_command_leaves_nothing_behind_for_the_next_one() -> None:
+    """All commands of a process are read by one parser."""
+    assert (
+        "--trainer.max_epochs"
+        in lit_gan("fit", "--config", "quickstart", "--print_config", "--trainer.max_epochs=x").line
+    )
+    ending = lit_gan("fit", "--config", "quickstart", "--trainer.max_epochs=x")
+    assert (ending.code, ending.out) == (2, "")
+    assert resolved("--config", "quickstart", "--trainer.max_epochs=3")["trainer"]["max_epochs"] == 3
+    assert resolved("--config", "quickstart")["trainer"]["max_epochs"] == 500
