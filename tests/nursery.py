@@ -47,6 +47,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 # What the command imports, at once or later. Its own modules come second: where the processes of pytest-xdist are forks
 # of a nursery themselves, coverage has to see their import.
 _LIBRARIES = (
+    "hypothesis.strategies",
     "jsonargparse",
     "lightning.pytorch.cli",
     "lightning.pytorch.demos.boring_classes",
@@ -62,6 +63,7 @@ _LIBRARIES = (
     "torch.distributed.launcher.api",
     "torch.utils.tensorboard",
     "torchvision",
+    "wandb.sdk.launch.sweeps.utils",
 )
 _COMMAND = "lit_gan.cli.main"  # and where its verbs stand
 _LIGHT = "fake_trial.py"  # imports next to nothing: as itself it starts, and above all ends, sooner than as a fork
