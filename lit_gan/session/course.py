@@ -10,12 +10,12 @@ from lightning.pytorch import LightningModule, Trainer
 
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
 from lit_gan.engine.lightning_seam import evaluate_as_after
-from lit_gan.engine.rounds import RoundModule
+from lit_gan.engine.rounds import RoundModule, planned_rounds
 from lit_gan.errors import RunError
 from lit_gan.loggers.wandb.choice import finished_wandb
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.heartbeat import Heartbeat
-from lit_gan.session.ending import Ending, planned_rounds
+from lit_gan.session.ending import Ending
 from lit_gan.session.errors import user_errors
 from lit_gan.session.recording import Recording
 from lit_gan.strategies import DDPGANStrategy
