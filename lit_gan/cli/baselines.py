@@ -63,7 +63,7 @@ def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
     """Shows the score of a test between those of the baselines and of other models on the same images, and keeps it."""
     if evaluation.score is None:
         return
-    table = ScoreTable.of(evaluation.test_images, evaluation.sigma)
+    table = ScoreTable.of(evaluation.images("test"), evaluation.sigma)
     table.keep({name: evaluation.score})
     table.show(against=name)
     if "training images" not in table.scores:

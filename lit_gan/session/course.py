@@ -18,6 +18,7 @@ from lit_gan.runs.heartbeat import Heartbeat
 from lit_gan.session.ending import Ending
 from lit_gan.session.errors import user_errors
 from lit_gan.session.recording import Recording
+from lit_gan.session.scores import keep_scores
 from lit_gan.strategies import DDPGANStrategy
 from lit_gan.strategies.ddp_gan import check_moves_players_apart
 
@@ -33,9 +34,13 @@ def train(
     *,
     checkpoint: Path | str | None = None,
     begin: Callable[[], None] | None = None,
+    kept: Path | None = None,
     started: float | None = None,
 ) -> None:
-    """Trains in the run folder, from its newest checkpoint on, and leaves it marked with how the run ended."""
+    """Trains in the run folder, from its newest checkpoint on, and leaves it marked with how the run ended.
+
+    What real images score is kept in a folder for other runs, if there is one for it.
+    """
     started = time.monotonic() if started is None else started
     run, strategy = recording.run, trainer.strategy
     signals.listen()
@@ -52,6 +57,7 @@ def train(
             recording.begin(start)
             recording.say_that_it_goes_on()
             fit(None if start is None else str(start))
+            score = keep_scores(trainer, run, "val", folder=kept) if trainer.is_global_zero else None
     except BaseException as error:
         lost = getattr(strategy, "lost", None)  # another rank: not the broken connection that it left is the reason
         ending = error if lost is None else RunError(lost)
@@ -61,7 +67,7 @@ def train(
         raise ending from error
     end = Ending.of(trainer, recording.first_round)
     recording.finish("" if end.as_planned else end.reason)
-    recording.say_where_everything_is(end, time.monotonic() - started)
+    recording.say_where_everything_is(end, time.monotonic() - started, score)
 
 
 def evaluate(
