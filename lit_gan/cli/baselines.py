@@ -23,7 +23,18 @@ from lit_gan.evaluation.score_table import ScoreTable
 _FEWEST_CLASSES = 2
 # Of a shipped configuration, what says nothing about the data or the protocol.
 _OTHER_KEYS = (
-    *("model", "trainer", "num_threads", "seed_everything", "wandb", "tensorboard", "run_dir", "resume", "ckpt_path"),
+    *(
+        "model",
+        "trainer",
+        "num_threads",
+        "seed_everything",
+        "wandb",
+        "tensorboard",
+        "report",
+        "run_dir",
+        "resume",
+        "ckpt_path",
+    ),
     *(section for section in SECTIONS if section not in ("trainer", "parzen")),
 )
 

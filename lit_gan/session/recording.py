@@ -151,6 +151,7 @@ class Recording:
         newest = max(self.run.samples.glob("*.png"), default=None)
         metrics = self.run.metrics if self.run.metrics.exists() else None
         found = {"samples": newest, "metrics": metrics, "checkpoint": newest_checkpoint(self.run.checkpoints)}
+        found |= {"report": self.run.report} if self.run.report.is_file() else {}
         print(f"lit-gan: finished {own}{in_all} in {minutes}:{rest:02d} min ({ending.reason}):")
         if score is not None:
             print(f"  {'score':<10} {score}")

@@ -13,6 +13,7 @@ from torch import Tensor
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.parsing.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
+from lit_gan.cli.parsing.shipped import shipped_file
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
 from lit_gan.cli.trainer.command import Command
@@ -90,6 +91,7 @@ def _fit(command: Command, started: float) -> None:
         checkpoint=method["ckpt_path"],
         begin=None if options.init_from is None else _initial_weights(command),
         kept=KEPT,
+        report=shipped_file if options.report else None,
         started=started,
     )
 
