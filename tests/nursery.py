@@ -47,7 +47,6 @@ _ROOT = Path(__file__).resolve().parents[1]
 # What the command imports, at once or later. Its own modules come second: where the processes of pytest-xdist are forks
 # of a nursery themselves, coverage has to see their import.
 _LIBRARIES = (
-    "hypothesis.strategies",
     "jsonargparse",
     "lightning.pytorch.cli",
     "lightning.pytorch.demos.boring_classes",

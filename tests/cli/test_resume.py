@@ -185,7 +185,7 @@ def test_the_same_settings_go_on_bit_for_bit(finished_run: Path) -> None:
     assert all(torch.equal(here[name], there[name]) for name in there)
 
 
-_EPOCHS = 24  # the third kill, a fifth of a second after a checkpoint, is to come before the end on faster machines, too
+_EPOCHS = 24  # on faster machines, too, the third kill comes before the end: a fifth of a second after a checkpoint
 
 
 def _start(*arguments: Any) -> subprocess.Popen[str]:
