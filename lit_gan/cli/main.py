@@ -32,6 +32,7 @@ _VERBS = {
     "sweep": ("lit_gan.cli.sweep.verb", "run a W&B sweep file on one's own machines, without a server"),
     "sample": ("lit_gan.cli.sample", "draw a grid of samples from a checkpoint, no data needed"),
     "complete": ("lit_gan.cli.complete", "fill in what is hidden of a picture, by the checkpoint of an InpaintingGAN"),
+    "figures": ("lit_gan.cli.figures", "draw the paper's figures of a run, and a film of its training"),
     "submit": ("lit_gan.cli.submit.verb", "queue a command on a Slurm cluster, or run the same job here"),
 }
 
@@ -42,6 +43,7 @@ _CALLED_ELSEWHERE = {
     **dict.fromkeys(("eval", "evaluate", "valid", "score"), "validate"),
     **dict.fromkeys(("generate", "infer", "inference"), "sample"),
     **dict.fromkeys(("inpaint", "fill"), "complete"),
+    **dict.fromkeys(("plot", "draw", "film"), "figures"),
     **dict.fromkeys(("tune", "search", "agent"), "sweep"),
     **dict.fromkeys(("sbatch", "slurm", "launch"), "submit"),
 }

@@ -1,0 +1,142 @@
+"""The paper's figure 1: both densities, D between them, and how G maps the latent line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from lit_gan.evaluation.known_game import KnownGame
+
+_D, _DATA, _G = "#1f4fd8", "black", "#15803d"
+_ARROWS = 17
+_MAP_HEIGHT = 0.32  # of the curves'
+_FILM_DPI = 110
+_BOX = 0.0005  # of the mass: what lies further out on either side is not shown
+
+
+def game_figure(panels: Sequence[tuple[str, KnownGame]]) -> Figure:
+    r"""The paper's figure 1: panels of a one-dimensional game.
+
+    In each panel D (blue, dashed), the data's density (black, dotted) and the generator's (green, solid); below them
+    the line of x, the line of z, and arrows from latents of equal probability between each other to where G puts them:
+    where they lie close, the generator's density is high.
+
+    Args:
+        panels: A title and a game for each, from left to right.
+
+    Returns:
+        The figure, 1.9 inches for each panel.
+    """
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0.0, wspace=0.03)
+    figure = Figure(figsize=(1.9 * len(panels) + 0.55, 2.75), layout=layout)
+    rows: Any = figure.subplots(2, len(panels), squeeze=False, height_ratios=(1, _MAP_HEIGHT))
+    low, high = _range([game for _, game in panels])
+    top = max(1.0, *(_height(game, low, high) for _, game in panels))
+    for column, (title, game) in enumerate(panels):
+        _draw_curves(rows[0, column], game, (low, high), top)
+        rows[0, column].set_title(title)
+        if column == 0:
+            rows[0, column].set_ylabel("$D(x)$, density")
+        else:
+            rows[0, column].tick_params(labelleft=False)
+        _draw_map(rows[1, column], game, (low, high), named=column == 0)
+    handles, names = rows[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names), frameon=False, handlelength=2.6)
+    return figure
+
+
+def game_film(frames: Sequence[tuple[int, KnownGame]]) -> list[Image.Image]:
+    """A picture of each game, all in the same range; the round above."""
+    games = [game for _, game in frames]
+    if not games:
+        return []
+    low, high = _range(games)
+    top = min(1.5, max(1.0, *(_height(game, low, high) for game in games)))
+    pictures = []
+    for rounds, game in frames:
+        figure = Figure(figsize=(4.4, 3.7), layout="constrained")
+        canvas: Any = FigureCanvasAgg(figure)
+        figure.set_dpi(_FILM_DPI)
+        rows: Any = figure.subplots(2, 1, height_ratios=(1, _MAP_HEIGHT))
+        _draw_curves(rows[0], game, (low, high), top)
+        rows[0].set_title(f"round {rounds:,}   JSD {game.jsd:.3f} nats   $E|D - D^*|$ {game.d_error:.3f}")
+        rows[0].set_ylabel("$D(x)$, density")
+        rows[0].legend(loc="upper right", frameon=False, handlelength=2.6)
+        _draw_map(rows[1], game, (low, high), named=True)
+        canvas.draw()
+        pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
+    return pictures
+
+
+def _draw_curves(axes: Axes, game: KnownGame, ends: tuple[float, float], top: float) -> None:
+    x = _array(game.x)
+    axes.plot(x, _array(game.d), color=_D, linestyle="--", label="$D(x)$")
+    axes.plot(x, _array(game.p_data), color=_DATA, linestyle=(0, (1, 1.2)), label="$p_{data}(x)$")
+    axes.plot(x, _array(game.p_g), color=_G, label="$p_g(x)$")
+    axes.axhline(0.5, color="#9ca3af", linewidth=0.6, zorder=0)
+    axes.set(xlim=ends, ylim=(0, 1.04 * top), yticks=(0, 0.5, 1))
+    axes.tick_params(labelbottom=False, bottom=False)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_map(axes: Axes, game: KnownGame, ends: tuple[float, float], *, named: bool) -> None:
+    """The line of x above, that of z below, both over the whole width; z is brought to it by its own range."""
+    axes.set(xlim=ends, ylim=(0, 1))
+    axes.set_axis_off()
+    low, high = ends
+    for height in (0.12, 0.86):
+        axes.plot(ends, (height, height), color="black", linewidth=0.8, clip_on=False)
+    if named:
+        for name, height in (("$x$", 0.86), ("$z$", 0.12)):
+            axes.annotate(name, (low, height), (-4, 0), textcoords="offset points", ha="right", va="center")
+    if not len(game.z):
+        axes.text((low + high) / 2, 0.48, "z has more than one dimension", ha="center", va="center", fontsize=7)
+        return
+    z, g = _array(game.z), _array(game.g)
+    chosen = _evenly_probable(game, len(z))
+    first, last = z[chosen[0]], z[chosen[-1]]
+    middle, half = (low + high) / 2, 0.46 * (high - low)
+    for place in chosen:
+        start = middle + half * (2 * (z[place] - first) / (last - first) - 1)
+        if low <= g[place] <= high:
+            arrow = {"arrowstyle": "-|>", "linewidth": 0.6, "color": "black", "mutation_scale": 5, "shrinkA": 0,
+                     "shrinkB": 0}  # fmt: skip
+            axes.annotate("", (g[place], 0.86), (start, 0.12), arrowprops=arrow)
+
+
+def _evenly_probable(game: KnownGame, num: int) -> list[int]:
+    """Nodes of the latent line, with as much of the latent's mass between one and the next; the ends left out."""
+    below = np.concatenate([[0.0], np.cumsum(_array(game.masses))])
+    wanted = (np.arange(_ARROWS) + 0.5) / _ARROWS
+    return [int(place) for place in np.clip(np.searchsorted(below, wanted), 0, num - 1)]
+
+
+def _range(games: Sequence[KnownGame]) -> tuple[float, float]:
+    """Where all densities have their mass, the same for every panel."""
+    ends = [_holding(each.x, density) for each in games for density in (each.p_data, each.p_g)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _holding(x: Tensor, density: Tensor) -> tuple[float, float]:
+    below = density.double().cumsum(0) / density.double().sum()
+    inside = x[(below > _BOX) & (below < 1 - _BOX)]
+    return (float(inside[0]), float(inside[-1])) if len(inside) else (float(x[0]), float(x[-1]))
+
+
+def _height(game: KnownGame, low: float, high: float) -> float:
+    """Of the densities, without the spikes that a fold of G makes."""
+    inside = (game.x >= low) & (game.x <= high)
+    generated = game.p_g[inside].double()
+    return max(float(game.p_data.max()), min(float(generated.quantile(0.99)), 1.5))
+
+
+def _array(values: Tensor) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = values.detach().cpu().double().numpy()
+    return found

@@ -1,0 +1,104 @@
+"""The four moments of the paper's figure 1, of a training whose games were kept."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from lit_gan.data.mixtures import GaussianMixture
+from lit_gan.evaluation.known_game import KnownGame, dtype_of, known_game, latent_line
+from lit_gan.figures.game_frames import GameFrame
+from lit_gan.functional.theory import value_function
+from lit_gan.gan import GAN
+
+_NEAR = 0.12  # nats: p_g is like p_data, and not yet the same
+_BEST_STEPS, _BEST_RATE = 1500, 0.01
+_MOST_MOVES, _RATE = 300, 0.002
+_CLOSER = 0.4  # of the divergence that is left when G has moved
+_EVERY = 10
+_NODES = 512
+
+
+def panels_of(frames: Sequence[GameFrame], gan: GAN, mixture: GaussianMixture) -> list[tuple[str, KnownGame]]:
+    """The four panels, as the paper has them.
+
+    (a) near convergence: the first game of the training whose divergence has come down to 0.12 nats. (b) The same G
+    with D trained to its optimum: D's own network, by gradient ascent on V on the densities themselves. (c) The same D
+    after updates of G against it, by gradient descent of G's own objective, until less than half of the divergence is
+    left. (d) The end of the training.
+
+    Args:
+        frames: The games that were kept, at least one, by round.
+        gan: The GAN, whose weights change.
+        mixture: The data's density.
+
+    Returns:
+        Titles and games; of frames without the players' weights (a) and (d) alone, of a single frame (d).
+    """
+    last = frames[-1]
+    end = ("at the end", last.game)
+    early = _near_convergence(frames)
+    if early is last:
+        return [(f"{end[0]}, round {last.rounds:,}", last.game)]
+    found = [(f"near convergence,\nround {early.rounds:,}", early.game)]
+    if early.players:
+        gan = _with_players(gan, early)
+        train_discriminator(gan, mixture)
+        found.append(("D trained\nto its optimum", known_game(gan, mixture)))
+        move_generator(gan, mixture, early.game.jsd)
+        found.append(("after updates\nof G", known_game(gan, mixture)))
+    found.append((f"{end[0]},\nround {last.rounds:,}", last.game))
+    return [(f"({letter}) {title}", game) for letter, (title, game) in zip("abcd", found, strict=False)]
+
+
+def train_discriminator(gan: GAN, mixture: GaussianMixture) -> None:
+    """D ascends V against a fixed G, on both densities at once, without a draw: as near to D* as its network can."""
+    game = known_game(gan, mixture)
+    width = float(game.x[1] - game.x[0])
+    x = game.x.to(dtype_of(gan))[:, None, None, None]
+    real, fake = game.p_data * width, game.p_g * width
+
+    def loss() -> Tensor:
+        logits = gan.discriminate(x).flatten(1).mean(1).double()
+        return -value_function(logits, logits, real, fake)
+
+    _descend(gan.discriminator, loss, _BEST_STEPS, _BEST_RATE, lambda: False)
+
+
+def move_generator(gan: GAN, mixture: GaussianMixture, divergence: float) -> None:
+    """G descends its objective against a fixed D, until the divergence has fallen."""
+    z, _ = latent_line(gan.latent)
+    z = z[:: max(1, len(z) // _NODES)].to(dtype_of(gan))
+
+    def loss() -> Tensor:
+        return gan.objective.loss_g(gan.discriminate(gan.generate(z, None)))
+
+    _descend(gan.generator, loss, _MOST_MOVES, _RATE, lambda: known_game(gan, mixture).jsd < _CLOSER * divergence)
+
+
+def _descend(network: nn.Module, loss: Callable[[], Tensor], steps: int, rate: float, done: Callable[[], bool]) -> None:
+    optimizer = Adam(network.parameters(), lr=rate)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (1 - 0.95 * step / steps)
+        optimizer.zero_grad()
+        loss().backward()  # type: ignore[no-untyped-call]  # torch gives no types
+        optimizer.step()
+        if step % _EVERY == 0 and done():
+            return
+
+
+def _near_convergence(frames: Sequence[GameFrame]) -> GameFrame:
+    near = [frame for frame in frames if frame.game.jsd <= _NEAR]
+    return near[0] if near else frames[-1]
+
+
+def _with_players(gan: GAN, frame: GameFrame) -> GAN:
+    """The GAN of that moment, in evaluation mode."""
+    gan.generator_average = None
+    gan.generator.load_state_dict(frame.players["generator"])
+    gan.discriminator.load_state_dict(frame.players["discriminator"])
+    gan.requires_grad_(True)
+    with torch.no_grad():
+        return gan.eval()
