@@ -1,9 +1,9 @@
 """The four moments of the paper's figure 1, of a training whose games were kept."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Adam
 
 from lit_gan.data.mixtures import GaussianMixture
@@ -12,21 +12,21 @@ from lit_gan.figures.game_frames import GameFrame
 from lit_gan.functional.theory import value_function
 from lit_gan.gan import GAN
 
-_NEAR = 0.12  # nats: p_g is like p_data, and not yet the same
+_NEAR = 0.25  # nats: two normal densities that are one and a half standard deviations apart
 _BEST_STEPS, _BEST_RATE = 1500, 0.01
-_MOST_MOVES, _RATE = 300, 0.002
+_MOVES, _MOVE_RATE = 200, 0.001
 _CLOSER = 0.4  # of the divergence that is left when G has moved
-_EVERY = 10
+_LEFT_BEHIND = 1.2  # of the least divergence: G has gone past
 _NODES = 512
 
 
 def panels_of(frames: Sequence[GameFrame], gan: GAN, mixture: GaussianMixture) -> list[tuple[str, KnownGame]]:
     """The four panels, as the paper has them.
 
-    (a) near convergence: the first game of the training whose divergence has come down to 0.12 nats. (b) The same G
+    (a) near convergence: the first game of the training whose divergence has come down to 0.25 nats. (b) The same G
     with D trained to its optimum: D's own network, by gradient ascent on V on the densities themselves. (c) The same D
-    after updates of G against it, by gradient descent of G's own objective, until less than half of the divergence is
-    left. (d) The end of the training.
+    after updates of G against it, by gradient descent of G's own objective, until four tenths of the divergence are
+    left, or G would go past the data. (d) The end of the training.
 
     Args:
         frames: The games that were kept, at least one, by round.
@@ -63,7 +63,11 @@ def train_discriminator(gan: GAN, mixture: GaussianMixture) -> None:
         logits = gan.discriminate(x).flatten(1).mean(1).double()
         return -value_function(logits, logits, real, fake)
 
-    _descend(gan.discriminator, loss, _BEST_STEPS, _BEST_RATE, lambda: False)
+    optimizer = Adam(gan.discriminator.parameters(), lr=_BEST_RATE)
+    for step in range(_BEST_STEPS):
+        for group in optimizer.param_groups:
+            group["lr"] = _BEST_RATE * (1 - 0.95 * step / _BEST_STEPS)
+        _descend(optimizer, loss)
 
 
 def move_generator(gan: GAN, mixture: GaussianMixture, divergence: float) -> None:
@@ -74,19 +78,22 @@ def move_generator(gan: GAN, mixture: GaussianMixture, divergence: float) -> Non
     def loss() -> Tensor:
         return gan.objective.loss_g(gan.discriminate(gan.generate(z, None)))
 
-    _descend(gan.generator, loss, _MOST_MOVES, _RATE, lambda: known_game(gan, mixture).jsd < _CLOSER * divergence)
+    optimizer, generator = Adam(gan.generator.parameters(), lr=_MOVE_RATE), gan.generator
+    least, best = divergence, deepcopy(generator.state_dict())
+    for _ in range(_MOVES):
+        _descend(optimizer, loss)
+        left = known_game(gan, mixture).jsd
+        if left < least:
+            least, best = left, deepcopy(generator.state_dict())
+        if left > _LEFT_BEHIND * least or least < _CLOSER * divergence:
+            break
+    generator.load_state_dict(best)
 
 
-def _descend(network: nn.Module, loss: Callable[[], Tensor], steps: int, rate: float, done: Callable[[], bool]) -> None:
-    optimizer = Adam(network.parameters(), lr=rate)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (1 - 0.95 * step / steps)
-        optimizer.zero_grad()
-        loss().backward()  # type: ignore[no-untyped-call]  # torch gives no types
-        optimizer.step()
-        if step % _EVERY == 0 and done():
-            return
+def _descend(optimizer: Adam, loss: Callable[[], Tensor]) -> None:
+    optimizer.zero_grad()
+    loss().backward()  # type: ignore[no-untyped-call]  # torch gives no types
+    optimizer.step()
 
 
 def _near_convergence(frames: Sequence[GameFrame]) -> GameFrame:
@@ -100,5 +107,4 @@ def _with_players(gan: GAN, frame: GameFrame) -> GAN:
     gan.generator.load_state_dict(frame.players["generator"])
     gan.discriminator.load_state_dict(frame.players["discriminator"])
     gan.requires_grad_(True)
-    with torch.no_grad():
-        return gan.eval()
+    return gan.eval()
