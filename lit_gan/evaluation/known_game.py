@@ -142,6 +142,17 @@ def latent_line(latent: Latent) -> tuple[Tensor, Tensor]:
     return draws, torch.full((_DRAWS,), 1 / _DRAWS, dtype=torch.float64)
 
 
+def evenly_probable(masses: Tensor, num: int) -> Tensor:
+    """Numbers of cells with as much of the mass between one and the next, half of that before the first.
+
+    Example:
+        >>> evenly_probable(torch.tensor([0.1, 0.1, 0.6, 0.2]), 2).tolist()
+        [2, 2]
+    """
+    wanted = (torch.arange(num, dtype=torch.float64) + 0.5) / num
+    return torch.searchsorted(masses.double().cumsum(0), wanted * masses.double().sum()).clamp(max=len(masses) - 1)
+
+
 def _sorted_draws(latent: Latent) -> tuple[Tensor, Tensor]:
     draws = latent.sample(_CELLS + 1, generator=stream(0, "known density")).sort(dim=0).values
     return draws, torch.full((_CELLS,), 1 / _CELLS, dtype=torch.float64)

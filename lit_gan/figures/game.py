@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from lit_gan.evaluation.known_game import KnownGame
+from lit_gan.evaluation.known_game import KnownGame, evenly_probable
 
 _D, _DATA, _G = "#1f4fd8", "black", "#15803d"
 _ARROWS = 17
@@ -120,7 +120,7 @@ def _draw_map(axes: Axes, game: KnownGame, ends: tuple[float, float]) -> list[An
     if not len(game.z):
         return [axes.text((low + high) / 2, 0.48, "z has several dimensions", ha="center", va="center", fontsize=7)]
     z, g = _array(game.z), _array(game.g)
-    chosen = _evenly_probable(game, len(z))
+    chosen = evenly_probable(game.masses, _ARROWS).numpy()
     first, last = z[chosen[0]], z[chosen[-1]]
     starts = (low + high) / 2 + 0.46 * (high - low) * (2 * (z[chosen] - first) / (last - first) - 1)
     inside = (g[chosen] >= low) & (g[chosen] <= high)
@@ -131,13 +131,6 @@ def _draw_map(axes: Axes, game: KnownGame, ends: tuple[float, float]) -> list[An
                          units="inches", width=0.009, headwidth=5.5, headlength=7, headaxislength=7)  # fmt: skip
     arrows.set_in_layout(False)
     return [arrows]
-
-
-def _evenly_probable(game: KnownGame, num: int) -> NDArray[np.int64]:
-    """Nodes of the latent line, with as much of the latent's mass between one and the next; the ends left out."""
-    below = np.concatenate([[0.0], np.cumsum(_array(game.masses))])
-    wanted = (np.arange(_ARROWS) + 0.5) / _ARROWS
-    return np.clip(np.searchsorted(below, wanted), 0, num - 1)
 
 
 def _range(games: Sequence[KnownGame]) -> tuple[float, float]:

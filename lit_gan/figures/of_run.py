@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.data.mixtures import GaussianMixture
+from lit_gan.data.no_data import NoData
 from lit_gan.errors import UserError
 from lit_gan.evaluation.known_game import known_game
 from lit_gan.figures.film import FilmFormat, numbered
@@ -116,8 +117,8 @@ def _draw_pictures(
     drawn: Drawn, module: GenerativeModule, data: LightningDataModule | str, out: Path, options: FigureOptions
 ) -> None:
     drawn.left_out["figure-1"] = "it is of a game on a known density of one dimension (lit-gan fit --config toy)"
-    if isinstance(data, str):
-        drawn.left_out["figure-2"] = data
+    if isinstance(data, str | NoData):
+        drawn.left_out["figure-2"] = data if isinstance(data, str) else "the run has no training examples (NoData)"
     else:
         samples, nearest, condition = samples_and_nearest(module, data, options.rows, options.columns)
         labels = class_labels(module, condition)
