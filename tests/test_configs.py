@@ -23,6 +23,7 @@ _NAMES = shipped_names("configs")
 _INFERENCE = {"digits_inference": "quickstart", "mnist_inference": "mnist"}  # and the GAN that each stands on
 _INPAINTING = ("digits_inpainting", "mnist_inpainting")
 _SEMI_SUPERVISED = ("digits_semi_supervised", "mnist_semi_supervised")
+_TOYS = ("toy", "toy_ring")
 _MNIST = ("mnist", "mnist_conditional", "mnist_inference", "mnist_inpainting", "mnist_semi_supervised")
 _TFD = ("tfd_pretrain", "tfd")
 _CIFAR10 = ("cifar10_fc", "cifar10_conv")
@@ -263,7 +264,7 @@ def test_every_configuration_is_trained_here() -> None:
     folder = Path(__file__).parents[1] / "configs"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == _NAMES
     conditional = ("mnist_conditional", "quickstart_conditional", *_INPAINTING, *_SEMI_SUPERVISED)
-    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *conditional, "quickstart"}
+    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *_TOYS, *conditional, "quickstart"}
 
 
 @pytest.mark.usefixtures("_data")
