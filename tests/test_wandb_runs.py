@@ -105,7 +105,7 @@ def test_an_offline_run_imports_nothing_of_wandbs_before_its_end(client: Client)
 
 
 def test_what_a_callback_logs_to_an_offline_run_itself_is_in_it(client: Client) -> None:
-    folder = _offline_with_own_logs(client, "touched", from_epoch=1)
+    folder = _offline_with_own_logs(client, "touched", from_epoch=1, afresh=True)
     assert (client.folder / "imported").read_text() == "True"
     run = client.sync(folder)
     assert [row["mine"] for row in run.history if "mine" in row] == [1]
