@@ -22,11 +22,13 @@ QUIET = (
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
     "--parzen.num_samples=0",
+    "--evaluation.metrics=[]",
 )
 #: Four rounds an epoch, every one of them logged, and a checkpoint after each epoch.
 SHORT = (
     *QUIET,
     "--wandb=off",
+    "--report=false",
     "--sample_grid.num_samples=4",
     "--data.init_args.batch_size=300",
     "--trainer.log_every_n_steps=1",

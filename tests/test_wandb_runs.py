@@ -29,6 +29,16 @@ def test_an_online_run_is_at_the_server_when_it_ends(client: Client) -> None:
     _check_checkpoints(client, folder)
 
 
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_the_report_of_a_run_is_there_too(client: Client, mode: str) -> None:
+    assert client.fit(f"--wandb={mode}", "--report=true").code == 0
+    folder = the_run()
+    run = client.run_of(folder) if mode == "online" else client.sync(folder)
+    [shown] = [row["report"] for row in run.history if "report" in row]
+    assert shown["_type"] == "html-file"
+    assert run.files[shown["path"]] == (folder / "report.html").read_bytes()
+
+
 def _check_checkpoints(client: Client, folder: Path) -> None:
     versions = [artifact for artifact in client.server.artifacts if artifact.name == f"model-{folder.name}"]
     assert {artifact.type for artifact in versions} == {"model"}
