@@ -296,7 +296,9 @@ def test_the_maxout_discriminator_serves_as_well() -> None:
     assert torch.isfinite(gan.sample(3)).all()
 
 
-def test_those_of_an_inpainting_gan_are_taken_under_masks_as_in_training_or_left_where_no_images_are_in_memory() -> None:
+def test_those_of_an_inpainting_gan_are_taken_under_masks_as_in_training_or_left_where_no_images_are_in_memory() -> (
+    None
+):
     def inpainting() -> InpaintingGAN:
         torch.manual_seed(0)
         generator = MLPGenerator(SHAPE, 4, (6,), batch_norm=True, condition_size=32, weight_init=0.5)
