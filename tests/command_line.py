@@ -27,6 +27,7 @@ QUIET = (
 SHORT = (
     *QUIET,
     "--wandb=off",
+    "--report=false",
     "--sample_grid.num_samples=4",
     "--data.init_args.batch_size=300",
     "--trainer.log_every_n_steps=1",

@@ -88,7 +88,7 @@ def evaluate(world: int, data: LightningDataModule, verb: str, **kwargs: Any) ->
     return {
         "logged": {name: float(value) for name, value in run.callback_metrics.items()},
         "judged": model.rows_judged,
-        "reported": [len(images.reported) for images in parzen.test_images],
+        "reported": [len(images.reported) for images in parzen.images("test")],
         "scores": parzen.score.rows[0],
         "advice": [str(warning.message) for warning in caught if "sync_dist" in str(warning.message)],
     }

@@ -88,6 +88,7 @@ class ParzenEvaluation(SampleEvaluation):
         self.metrics_num_samples = metrics_num_samples
         self.reference: Reference | None = reference
         self.score: ParzenScore | None = None
+        self.scored_after = 0  # rounds
         self._warned_of: set[str] = set()
         self._said: set[str] = set()
         self._folds: dict[Split, list[EvaluationImages]] = {}
@@ -97,10 +98,9 @@ class ParzenEvaluation(SampleEvaluation):
         self._validated = False
         self._each = PER_TRAINED_IMAGE
 
-    @property
-    def test_images(self) -> list[EvaluationImages]:
-        """What the last test was made on, per fold."""
-        return self._folds.get("test", [])
+    def images(self, split: Split) -> list[EvaluationImages]:
+        """What the last validation or test was made on, per fold."""
+        return self._folds.get(split, [])
 
     @property
     def _chooses(self) -> bool:
@@ -158,7 +158,7 @@ class ParzenEvaluation(SampleEvaluation):
     def _evaluate(self, trainer: Trainer, module: LightningModule, split: Split) -> None:
         super()._evaluate(trainer, module, split)
         if split in self._windows:
-            self.score = self._windows[split].score
+            self.score, self.scored_after = self._windows[split].score, trainer.global_step
 
     def _numbers(self, trainer: Trainer, module: GenerativeModule, split: Split) -> tuple[int, int]:
         """How many samples the Parzen score and the further metrics have."""

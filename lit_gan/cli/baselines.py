@@ -23,7 +23,18 @@ from lit_gan.evaluation.score_table import ScoreTable
 _FEWEST_CLASSES = 2
 # Of a shipped configuration, what says nothing about the data or the protocol.
 _OTHER_KEYS = (
-    *("model", "trainer", "num_threads", "seed_everything", "wandb", "tensorboard", "run_dir", "resume", "ckpt_path"),
+    *(
+        "model",
+        "trainer",
+        "num_threads",
+        "seed_everything",
+        "wandb",
+        "tensorboard",
+        "report",
+        "run_dir",
+        "resume",
+        "ckpt_path",
+    ),
     *(section for section in SECTIONS if section not in ("trainer", "parzen")),
 )
 
@@ -63,7 +74,7 @@ def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
     """Shows the score of a test between those of the baselines and of other models on the same images, and keeps it."""
     if evaluation.score is None:
         return
-    table = ScoreTable.of(evaluation.test_images, evaluation.sigma)
+    table = ScoreTable.of(evaluation.images("test"), evaluation.sigma)
     table.keep({name: evaluation.score})
     table.show(against=name)
     if "training images" not in table.scores:

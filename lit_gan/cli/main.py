@@ -32,6 +32,8 @@ _VERBS = {
     "sweep": ("lit_gan.cli.sweep.verb", "run a W&B sweep file on one's own machines, without a server"),
     "sample": ("lit_gan.cli.sample", "draw a grid of samples from a checkpoint, no data needed"),
     "complete": ("lit_gan.cli.complete", "fill in what is hidden of a picture, by the checkpoint of an InpaintingGAN"),
+    "runs": ("lit_gan.cli.runs", "list the runs of a folder, compare some, delete weights that are not needed"),
+    "report": ("lit_gan.cli.report", "write all of a run, or of several, on one page that opens anywhere"),
     "submit": ("lit_gan.cli.submit.verb", "queue a command on a Slurm cluster, or run the same job here"),
 }
 
@@ -43,6 +45,8 @@ _CALLED_ELSEWHERE = {
     **dict.fromkeys(("generate", "infer", "inference"), "sample"),
     **dict.fromkeys(("inpaint", "fill"), "complete"),
     **dict.fromkeys(("tune", "search", "agent"), "sweep"),
+    **dict.fromkeys(("list", "ls", "compare", "prune"), "runs"),
+    **dict.fromkeys(("html", "summary", "summarize"), "report"),
     **dict.fromkeys(("sbatch", "slurm", "launch"), "submit"),
 }
 _LOOKED_AT = ("fit", "validate", "test", "predict", "baselines")

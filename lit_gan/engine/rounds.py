@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torch.optim import Optimizer
@@ -247,3 +247,12 @@ def is_fitted(module: LoadableModule) -> bool:
         return module.trainer.state.fn == TrainerFn.FITTING
     except RuntimeError:  # loaded without a trainer
         return False
+
+
+def planned_rounds(trainer: Trainer) -> int | None:
+    """How many rounds a whole training has; ``None`` where nothing bounds it."""
+    epochs, steps, per_epoch = trainer.max_epochs, trainer.max_steps, trainer.num_training_batches
+    limits = [steps] if steps >= 0 else []
+    if epochs is not None and epochs >= 0 and per_epoch != float("inf"):
+        limits.append(epochs * int(per_epoch))
+    return min(limits, default=None)

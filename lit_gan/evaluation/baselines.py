@@ -16,6 +16,8 @@ from lit_gan.randomness import stream, stream_seed
 
 # Fewer centres than samples, and still above the real images they stand for: the estimator rewards blur.
 KMEANS_CENTRES = 1000
+#: The name of what real data score.
+REAL = "training images"
 
 
 def baseline_centres(train_images: Tensor, num: int, seed: int = 0) -> dict[str, Tensor]:
@@ -36,15 +38,20 @@ def baseline_centres(train_images: Tensor, num: int, seed: int = 0) -> dict[str,
         {'training images': 20, 'k-means centres': 20, 'mean image': 1, 'uniform noise': 20}
     """
     flat = train_images.flatten(1)
-    order = torch.randperm(len(flat), generator=stream(seed, "baselines", "training images"))
     low, high = torch.aminmax(flat)
     noise = torch.rand((num, flat.shape[1]), generator=stream(seed, "baselines", "noise"))
     return {
-        "training images": flat[order[:num]],
+        REAL: real_centres(flat, num, seed),
         "k-means centres": _kmeans(flat, min(num, KMEANS_CENTRES, len(flat)), seed),
         "mean image": flat.mean(0, keepdim=True, dtype=torch.float64).float(),
         "uniform noise": noise.mul_(high - low).add_(low),
     }
+
+
+def real_centres(train_images: Tensor, num: int, seed: int = 0) -> Tensor:
+    """A random draw of training images without repetition, at most ``num``."""
+    order = torch.randperm(len(train_images), generator=stream(seed, "baselines", "training images"))
+    return train_images[order[:num]]
 
 
 def _kmeans(flat: Tensor, num: int, seed: int) -> Tensor:

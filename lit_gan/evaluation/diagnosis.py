@@ -17,9 +17,9 @@ VAL_NAMES = (
 # A disease has to last: game and samples swing, most of all in the first rounds.
 _ROUNDS, _VALIDATIONS = 1000, 3
 # D's lead: nine decisions of ten are right; three of four, where the samples have collapsed, more than is usual.
-_AHEAD, _AHEAD_OF_COLLAPSED = 0.8, 0.5
-_COLLAPSED = 0.5  # of the samples, beyond what real images have
-_COVERED = 0.95  # of the classes or modes: all of ten or twenty
+AHEAD, _AHEAD_OF_COLLAPSED = 0.8, 0.5
+COLLAPSED = 0.5  # of the samples, beyond what real images have
+COVERED = 0.95  # of the classes or modes: all of ten or twenty
 _KNOWN = 0.15  # how much more D thinks of its own examples than of held-out ones
 
 
@@ -150,7 +150,7 @@ def _discriminator_wins(history: _History, game: Game) -> Finding | None:
     if not lasting or not training:
         return None
     lead, collapsed = min(fmean(training), *(row["val/d_lead"] for row in lasting)), _collapsed(history)
-    suffers = collapsed or (_score_stands(history) if lead >= _AHEAD else None)
+    suffers = collapsed or (_score_stands(history) if lead >= AHEAD else None)
     if suffers is None or lead < _AHEAD_OF_COLLAPSED:
         return None
     evidence = (
@@ -180,7 +180,7 @@ def _collapse(history: _History, game: Game) -> Finding | None:
 def _collapsed(history: _History) -> str | None:
     lasting = history.validations("val/near_duplicates", "val/near_duplicates_real")
     beyond = [row["val/near_duplicates"] - row["val/near_duplicates_real"] for row in lasting]
-    if not lasting or min(beyond) <= _COLLAPSED:
+    if not lasting or min(beyond) <= COLLAPSED:
         return None
     last = lasting[-1]
     return (
@@ -202,7 +202,7 @@ def _score_stands(history: _History) -> str | None:
 def _lost_modes(history: _History, game: Game) -> Finding | None:
     for name, what in (("val/classes_covered", "classes"), ("val/modes_covered", "modes")):
         lasting = history.validations(name)
-        if lasting and max(row[name] for row in lasting) < _COVERED:
+        if lasting and max(row[name] for row in lasting) < COVERED:
             evidence = f"{lasting[-1][name]:.0%} of the {what} have a tenth of their share of the samples ({name})"
             ways = [*_more_steps(game), "larger minibatches (--data.init_args.batch_size)"]
             return Finding("lost modes", history.round, evidence, ", or ".join(ways))

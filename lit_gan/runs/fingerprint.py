@@ -1,14 +1,15 @@
-"""Whether two resolved configurations are the same one, and where they differ."""
+"""Whether two resolved configurations are the same one, where they differ, and what their keys are called in short."""
 
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _LENGTH = 16  # hexadecimal digits, 64 bits: no chance collision among any number of real runs
 _SHOWN = 4  # differing keys named in a message
 _ABSENT = "nothing"
+_NAMELESS = ("init_args", "class_path")
 # What later versions write into a configuration that says no more than an earlier one's without it: a run of theirs
 # goes on. Options that were added, by their neutral value; and defaults that once were null, and now name their class.
 _ADDED: dict[str, Any] = {
@@ -83,11 +84,40 @@ def describe_differences(got: Mapping[str, Any], expected: Mapping[str, Any]) ->
         >>> describe_differences({"model": {"lr": 0.1, "k": 1}}, {"model": {"lr": 0.2, "k": 1}})
         'model.lr: got 0.1, expected 0.2'
     """
-    here, there = dict(_leaves(_as_ever(plain(got)))), dict(_leaves(_as_ever(plain(expected))))
+    here, there = leaves_of(got), leaves_of(expected)
     keys = [key for key in here | there if _value_text(here, key) != _value_text(there, key)]
     named = [f"{key}: got {_value_text(here, key)}, expected {_value_text(there, key)}" for key in keys[:_SHOWN]]
     more = [f"and {len(keys) - _SHOWN} more"] if len(keys) > _SHOWN else []
     return "; ".join(named + more)
+
+
+def leaves_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Every value of a configuration by its dotted key, as the first version would have written it.
+
+    Example:
+        >>> leaves_of({"model": {"lr": 0.1, "penalties": []}})
+        {'model.lr': 0.1}
+    """
+    return dict(_leaves(_as_ever(plain(config))))
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The shortest ends of dotted names that tell them apart, without parts that every option has (``init_args``).
+
+    Example:
+        >>> short_names(["model.init_args.optimizer_g.init_args.lr", "model.init_args.optimizer_d.init_args.lr"])
+        {'model.init_args.optimizer_g.init_args.lr': 'optimizer_g.lr', ...optimizer_d.lr'}
+        >>> short_names(["parzen.sigma"])
+        {'parzen.sigma': 'sigma'}
+    """
+    parts = {name: [part for part in name.split(".") if part not in _NAMELESS] or [name] for name in names}
+    found = {}
+    for name in names:
+        others = [parts[other] for other in names if other != name]
+        sizes = range(1, len(parts[name]) + 1)
+        unlike = [size for size in sizes if all(other[-size:] != parts[name][-size:] for other in others)]
+        found[name] = ".".join(parts[name][-unlike[0] :]) if unlike else name
+    return found
 
 
 def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -37,6 +37,16 @@ class RunLayout:
         return self.path / "metrics.csv"
 
     @property
+    def scores(self) -> Path:
+        """``scores.json``: the score beside those of real images and of baselines, of the last of each evaluation."""
+        return self.path / "scores.json"
+
+    @property
+    def report(self) -> Path:
+        """``report.html``: all of the run on one page."""
+        return self.path / "report.html"
+
+    @property
     def diagnosis(self) -> Path:
         """``diagnosis.json``: what was found to be wrong with the training, where anything was."""
         return self.path / "diagnosis.json"

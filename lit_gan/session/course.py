@@ -10,14 +10,17 @@ from lightning.pytorch import LightningModule, Trainer
 
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
 from lit_gan.engine.lightning_seam import evaluate_as_after
-from lit_gan.engine.rounds import RoundModule
+from lit_gan.engine.rounds import RoundModule, planned_rounds
 from lit_gan.errors import RunError
 from lit_gan.loggers.wandb.choice import finished_wandb
+from lit_gan.reporting.report import Shipped
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.heartbeat import Heartbeat
-from lit_gan.session.ending import Ending, planned_rounds
+from lit_gan.session.ending import Ending
 from lit_gan.session.errors import user_errors
 from lit_gan.session.recording import Recording
+from lit_gan.session.report import write_report_of
+from lit_gan.session.scores import keep_scores
 from lit_gan.strategies import DDPGANStrategy
 from lit_gan.strategies.ddp_gan import check_moves_players_apart
 
@@ -33,9 +36,15 @@ def train(
     *,
     checkpoint: Path | str | None = None,
     begin: Callable[[], None] | None = None,
+    kept: Path | None = None,
+    report: Shipped | None = None,
     started: float | None = None,
 ) -> None:
-    """Trains in the run folder, from its newest checkpoint on, and leaves it marked with how the run ended."""
+    """Trains in the run folder, from its newest checkpoint on, and leaves it marked with how the run ended.
+
+    What real images score is kept in a folder for other runs, if there is one for it; a report is written where it is
+    known which configurations are shipped.
+    """
     started = time.monotonic() if started is None else started
     run, strategy = recording.run, trainer.strategy
     signals.listen()
@@ -52,6 +61,10 @@ def train(
             recording.begin(start)
             recording.say_that_it_goes_on()
             fit(None if start is None else str(start))
+            end = Ending.of(trainer, recording.first_round)
+            score = keep_scores(trainer, run, "val", folder=kept) if trainer.is_global_zero else None
+            if report is not None and trainer.is_global_zero:
+                write_report_of(run, end, report)
     except BaseException as error:
         lost = getattr(strategy, "lost", None)  # another rank: not the broken connection that it left is the reason
         ending = error if lost is None else RunError(lost)
@@ -59,9 +72,8 @@ def train(
         if ending is error:
             raise
         raise ending from error
-    end = Ending.of(trainer, recording.first_round)
     recording.finish("" if end.as_planned else end.reason)
-    recording.say_where_everything_is(end, time.monotonic() - started)
+    recording.say_where_everything_is(end, time.monotonic() - started, score)
 
 
 def evaluate(

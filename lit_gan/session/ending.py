@@ -36,15 +36,6 @@ class Ending:
         return cls(before, rounds, _limit(trainer), as_planned=True)
 
 
-def planned_rounds(trainer: Trainer) -> int | None:
-    """How many rounds a whole training has; ``None`` where nothing bounds it."""
-    epochs, steps, per_epoch = trainer.max_epochs, trainer.max_steps, trainer.num_training_batches
-    limits = [steps] if steps >= 0 else []
-    if epochs is not None and epochs >= 0 and per_epoch != float("inf"):
-        limits.append(epochs * int(per_epoch))
-    return min(limits, default=None)
-
-
 def _who_stopped(trainer: Trainer) -> str | None:
     """Whoever has set ``should_stop``, where no limit was reached all the same."""
     if not trainer.should_stop:

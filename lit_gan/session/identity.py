@@ -25,6 +25,7 @@ _NOT_OF_THE_RESULT = (
     "resume",
     "wandb",
     "tensorboard",
+    "report",
     "wandb_checkpoints",
     "weights_only",
     "num_samples",

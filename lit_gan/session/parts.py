@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins import CheckpointIO
 
@@ -17,7 +17,7 @@ from lit_gan.callbacks.metrics_rows import RowsAfterCheckpoint
 from lit_gan.callbacks.numeric_guard import NumericGuard
 from lit_gan.callbacks.pictures import PictureCallback
 from lit_gan.callbacks.player_monitor import PlayerMonitor
-from lit_gan.callbacks.progress import LossProgressBar
+from lit_gan.callbacks.progress import LossProgressBar, PlayerSummary
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.callbacks.throughput import Throughput
@@ -46,7 +46,9 @@ def trainer_arguments(
     given = {**given, **allocated_devices(given, os.environ)}
     callbacks = callback_list(given)
     has_bar = given.get("enable_progress_bar") is False or _has(callbacks, ProgressBar)
-    own: list[Callback] = [*([] if has_bar else [LossProgressBar()]), RowsAfterCheckpoint(), *watching]
+    has_table = given.get("enable_model_summary") is False or _has(callbacks, ModelSummary)
+    own: list[Callback] = [*([] if has_bar else [LossProgressBar()]), *([] if has_table else [PlayerSummary()])]
+    own += [RowsAfterCheckpoint(), *watching]
     if signals is not None:
         limit, callbacks = time_limit(given.get("max_time"), callbacks)
         keeps = given.get("enable_checkpointing") is not False

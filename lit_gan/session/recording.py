@@ -141,8 +141,8 @@ class Recording:
         way = f"--resume {place} in place of --resume never" if self._anew else f"the same {self._starter}"
         print(f"\nlit-gan: {ended} in {place}; {way} continues it {start}.")
 
-    def say_where_everything_is(self, ending: Ending, seconds: float) -> None:
-        """Prints what this command has done, and where the newest of everything is."""
+    def say_where_everything_is(self, ending: Ending, seconds: float, score: str | None = None) -> None:
+        """Prints what this command has done, how good that is, and where the newest of everything is."""
         if not self._speaks:
             return
         minutes, rest = divmod(round(seconds), 60)
@@ -151,7 +151,10 @@ class Recording:
         newest = max(self.run.samples.glob("*.png"), default=None)
         metrics = self.run.metrics if self.run.metrics.exists() else None
         found = {"samples": newest, "metrics": metrics, "checkpoint": newest_checkpoint(self.run.checkpoints)}
+        found |= {"report": self.run.report} if self.run.report.is_file() else {}
         print(f"lit-gan: finished {own}{in_all} in {minutes}:{rest:02d} min ({ending.reason}):")
+        if score is not None:
+            print(f"  {'score':<10} {score}")
         for name, path in found.items():
             print(f"  {name:<10} {'none' if path is None else relative_to_cwd(path)}")
         say_where_the_profile_is(self.run, "fit")

@@ -48,6 +48,7 @@ class Run(RunLayout):
         wandb: ``"online"``, ``"offline"`` or ``"off"``; ``None``: what WANDB_MODE says, else offline.
         tensorboard: Whether ``tensorboard/`` in the folder gets the same numbers and pictures.
         wandb_checkpoints: Whether the last and the best checkpoint go to W&B at the end.
+        report: Whether ``report.html``, all of the run on one page, is written at the end.
 
     Example:
         >>> import tempfile
@@ -70,8 +71,10 @@ class Run(RunLayout):
         wandb: WandbMode | None = None,
         tensorboard: bool = False,
         wandb_checkpoints: bool = False,
+        report: bool = True,
     ) -> None:
         super().__init__(path)
+        self.writes_report = report
         self.tracking: dict[str, Any] = {
             "wandb": wandb,
             "tensorboard": tensorboard,
@@ -155,7 +158,15 @@ class RunTrainer(Trainer):
         data = {"train_dataloaders": train_dataloaders, "val_dataloaders": val_dataloaders, "datamodule": datamodule}
         with self._heeding_signals():
             recording = self._recording(model, data, start)
-            train(self, model, recording, self._stop_signals, lambda each: fit(ckpt_path=each), checkpoint=checkpoint)
+            train(
+                self,
+                model,
+                recording,
+                self._stop_signals,
+                lambda each: fit(ckpt_path=each),
+                checkpoint=checkpoint,
+                report=_none_is_shipped if self._run_folder.writes_report else None,
+            )
 
     def validate(
         self,
@@ -265,6 +276,10 @@ class RunTrainer(Trainer):
         finally:
             self._stop_signals.restore()
             self._stop_signals.flag = 0
+
+
+def _none_is_shipped(name: str) -> None:
+    """What a script asks for comes from no configuration."""
 
 
 class ScriptStopped(RunStopped, SystemExit):

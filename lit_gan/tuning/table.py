@@ -22,26 +22,6 @@ _STATES = {
 # Columns by what they show: a parameter may have the name of another column.
 _TRIAL, _STATE, _VALUE, _ROUNDS, _TIME, _WORKER = "trial", "state", "value", "rounds", "time", "worker"
 _PARAMETER = "parameter "
-_NAMELESS = ("init_args", "class_path")
-
-
-def short_names(names: Sequence[str]) -> dict[str, str]:
-    """The shortest ends of dotted names that tell them apart, without parts that every option has (``init_args``).
-
-    Example:
-        >>> short_names(["model.init_args.optimizer_g.init_args.lr", "model.init_args.optimizer_d.init_args.lr"])
-        {'model.init_args.optimizer_g.init_args.lr': 'optimizer_g.lr', ...optimizer_d.lr'}
-        >>> short_names(["parzen.sigma"])
-        {'parzen.sigma': 'sigma'}
-    """
-    parts = {name: [part for part in name.split(".") if part not in _NAMELESS] or [name] for name in names}
-    found = {}
-    for name in names:
-        others = [parts[other] for other in names if other != name]
-        sizes = range(1, len(parts[name]) + 1)
-        unlike = [size for size in sizes if all(other[-size:] != parts[name][-size:] for other in others)]
-        found[name] = ".".join(parts[name][-unlike[0] :]) if unlike else name
-    return found
 
 
 def table_of(

@@ -6,7 +6,7 @@ import pytest
 
 from lit_gan.coordination import FixedSteps
 from lit_gan.latents import Uniform
-from lit_gan.runs.fingerprint import describe_differences, fingerprint, plain
+from lit_gan.runs.fingerprint import describe_differences, fingerprint, plain, short_names
 
 
 def test_order_and_container_types_do_not_count():
@@ -60,3 +60,15 @@ def test_defaults_that_name_their_class_are_what_null_was() -> None:
 
 def _plain(part: type) -> dict[str, Any]:
     return {name: each.default for name, each in inspect.signature(part).parameters.items()}
+
+
+def test_short_names_tell_apart_what_is_apart() -> None:
+    names = ["a.init_args.b.init_args.lr", "c.init_args.lr", "lr", "init_args", "x.y"]
+
+    assert short_names(names) == {
+        "a.init_args.b.init_args.lr": "b.lr",
+        "c.init_args.lr": "c.lr",
+        "lr": "lr",
+        "init_args": "init_args",
+        "x.y": "y",
+    }

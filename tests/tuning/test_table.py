@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.console import Console
 
-from lit_gan.tuning.table import TrialLines, short_names, table_of
+from lit_gan.tuning.table import TrialLines, table_of
 
 NAMES = {"model.init_args.lr": "lr", "latent": "latent"}
 
@@ -118,15 +118,3 @@ def test_a_line_is_said_for_each_change() -> None:
         "trial 0 complete: lr=0.05123, latent=Uniform: val/score 0.25 after 400 rounds",
         "trial 1 failed: lr=0.05123, latent=Uniform: [no] luck",
     ]
-
-
-def test_short_names_tell_apart_what_is_apart() -> None:
-    names = ["a.init_args.b.init_args.lr", "c.init_args.lr", "lr", "init_args", "x.y"]
-
-    assert short_names(names) == {
-        "a.init_args.b.init_args.lr": "b.lr",
-        "c.init_args.lr": "c.lr",
-        "lr": "lr",
-        "init_args": "init_args",
-        "x.y": "y",
-    }

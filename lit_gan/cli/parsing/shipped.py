@@ -36,3 +36,8 @@ def find(name: str, kind: str = "configs") -> Path:
         f"{option} {name}: no such file, and no shipped {what} of that name{meant}: expected a path to a YAML file or "
         f"one of {', '.join(names)}."
     )
+
+
+def shipped_file(name: str) -> Path | None:
+    """The file of a shipped configuration by its bare name; ``None`` where there is none of that name."""
+    return Path(str(files("lit_gan") / "configs")) / f"{name}.yaml" if name in shipped_names("configs") else None

@@ -18,6 +18,7 @@ from lit_gan.cli.parsing.shipped import find
 from lit_gan.cli.sweep.display import live_trials
 from lit_gan.errors import DONE, RunError, UserError
 from lit_gan.launch.slurm import queue_again
+from lit_gan.runs.fingerprint import short_names
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import LIT_GAN
 from lit_gan.tuning.sampling import number_of_trials
@@ -25,7 +26,6 @@ from lit_gan.tuning.slots import Slots
 from lit_gan.tuning.study import SweepStudy
 from lit_gan.tuning.sweep_file import load_sweep
 from lit_gan.tuning.sweep_layout import SweepLayout
-from lit_gan.tuning.table import short_names
 from lit_gan.tuning.trial_environment import shares_of_devices
 
 

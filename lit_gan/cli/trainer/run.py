@@ -13,20 +13,24 @@ from torch import Tensor
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.parsing.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
+from lit_gan.cli.parsing.shipped import shipped_file
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
 from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
 from lit_gan.cli.trainer.command import Command
 from lit_gan.cli.trainer.initial_weights import load_initial_weights
 from lit_gan.cli.trainer.start import check_start
 from lit_gan.errors import DONE, INTERRUPTED, UserError
+from lit_gan.evaluation.kept_file import KEPT
 from lit_gan.generative import GenerativeModule
 from lit_gan.launch.sweep_trial import sweep_of
+from lit_gan.runs.checkpoint_files import load_checkpoint
 from lit_gan.runs.folder import RunFolder
 from lit_gan.session.course import evaluate, train
 from lit_gan.session.errors import trainer_argument_errors, user_errors
 from lit_gan.session.identity import result_of
 from lit_gan.session.parts import folder_loggers, run_loggers, trainer_arguments
 from lit_gan.session.recording import Recording, say_where_the_profile_is
+from lit_gan.session.scores import keep_scores
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -86,6 +90,8 @@ def _fit(command: Command, started: float) -> None:
         lambda start: trainer.fit(command.model, **{**method, "ckpt_path": start}),
         checkpoint=method["ckpt_path"],
         begin=None if options.init_from is None else _initial_weights(command),
+        kept=KEPT,
+        report=shipped_file if options.report else None,
         started=started,
     )
 
@@ -110,6 +116,8 @@ def _evaluate(command: Command) -> None:
         return
     if run is not None:
         say_where_the_profile_is(run, command.verb)
+        rounds = int(load_checkpoint(options.ckpt_path).get("global_step", 0))
+        keep_scores(trainer, run, "test" if command.verb == "test" else "val", rounds)
     if command.verb == "test":
         show_beside(parzen, "this model" if run is None else run.path.name)
 

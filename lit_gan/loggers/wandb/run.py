@@ -22,6 +22,7 @@ from lit_gan.loggers.wandb.history import picture_file, rows_of
 from lit_gan.loggers.wandb.identity import keep_run_id
 from lit_gan.loggers.wandb.pieces import STEP, Pieces
 from lit_gan.loggers.wandb.session import begin_run, finish_run, run_settings, shut_down
+from lit_gan.runs.layout import RunLayout
 from lit_gan.runs.relative_path import relative_to_cwd
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ class RunAtWandb(Logger):
             last, best = (Path(path) if path else None for path in (self._last_checkpoint, self._best_checkpoint))
             self._safely(lambda: log_checkpoints(self.begun(), self._pieces.folder, last, best))
         self._safely(self._bring_up_to_date)
+        self._safely(self._log_report)
         run = self.begun()
         if exit_code == PREEMPTED and not run.offline:
             self._safely(run.mark_preempting)
@@ -215,6 +217,14 @@ class RunAtWandb(Logger):
         self._run = None
         if not run.disabled:  # else lost, and not even begun again
             self._keep_piece(run, fault)
+
+    def _log_report(self) -> None:
+        """The page that a training leaves, as it is in the folder."""
+        file = RunLayout(self._folder).report
+        if file.is_file() and not self.begun().disabled:
+            import wandb  # as in `_pictures`  # noqa: PLC0415
+
+            self.begun().log(self._prefixed({"report": wandb.Html(file.read_text(), inject=False)}))
 
     def write_copy(self) -> bool:
         """Writes what the folder has and no piece of the run: of one that was killed. Says whether there was any."""

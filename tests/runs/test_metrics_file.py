@@ -1,0 +1,86 @@
+"""`metrics.csv` as a reader sees it."""
+
+from pathlib import Path
+
+import pytest
+
+from lit_gan.loggers.metrics_table import MetricsTable
+from lit_gan.runs.metrics_file import Column, read_metrics
+
+_HEAD = "step,epoch,train/loss_d,val/parzen_nll\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "metrics.csv"
+
+
+def test_it_reads_what_the_logger_writes(file: Path) -> None:
+    table = MetricsTable(file)
+    for step in range(1200):  # more than are read at once
+        table.log(step, {"epoch": step // 10, "train/loss_d": step / 3, 'odd, "name"': float(step % 2)})
+    table.log(1199, {"val/parzen_nll": -5.0})
+    table.flush()
+    found = read_metrics(file)
+    assert (found.rounds, found.epochs, found.faults) == (1200, 119, [])
+    assert found.columns["train/loss_d"].values == [step / 3 for step in range(1200)]
+    assert found.columns["train/loss_d"].rounds == list(range(1, 1201))
+    assert found.columns['odd, "name"'].last == 1.0
+    assert found.columns["val/parzen_nll"] == Column([1200], [-5.0])
+
+
+def test_one_quantity_is_read_alone(file: Path) -> None:
+    file.write_text(_HEAD + "0,0,1,\n1,0,2,-3\n2,0,3,-4\n3,0,4,\n")
+    found = read_metrics(file, ("val/parzen_nll",))
+    assert found.columns == {"val/parzen_nll": Column([2, 3], [-3.0, -4.0])}
+    assert found.rounds == 4
+    assert read_metrics(file, ("val/other",)).rounds == 4
+
+
+def test_what_is_no_finite_number_is_left_out(file: Path) -> None:
+    file.write_text(_HEAD + "0,0,nan,-1\n1,0,inf,word\n2,0,1.5,\n")
+    found = read_metrics(file)
+    assert found.columns == {"train/loss_d": Column([3], [1.5]), "val/parzen_nll": Column([1], [-1.0])}
+    assert found.faults == []
+
+
+def test_a_broken_line_is_named_and_the_others_are_read(file: Path) -> None:
+    file.write_text(_HEAD + "0,0,1,\nrubbish\n2,0,3,\nx,0,4,\n4,0")
+    found = read_metrics(file)
+    assert found.columns["train/loss_d"].rounds == [1, 3]
+    assert found.faults == [
+        "metrics.csv, line 3: expected 4 fields that begin with a step, got 1, and is left out",
+        "metrics.csv, line 5: expected 4 fields that begin with a step, got 4, and is left out",
+        "metrics.csv, line 6: it was not written to its end, and is left out",
+    ]
+    assert file.read_text().endswith("4,0")  # a reader writes nothing
+
+
+def test_not_every_line_of_another_kind_of_file_is_told(file: Path) -> None:
+    file.write_text(_HEAD + "a line\n" * 100)
+    assert len(found := read_metrics(file).faults) == 6
+    assert found[-1] == "metrics.csv: 95 more lines that cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "metrics.csv: there is none"),
+        ("name,value\n1,2\n", "metrics.csv, line 1: expected step,epoch,..., got 'name,value': none of it is read"),
+    ],
+)
+def test_without_a_table_it_says_so(file: Path, content: str | None, told: str) -> None:
+    if content is not None:
+        file.write_text(content)
+    found = read_metrics(file)
+    assert (found.columns, found.rounds, found.faults) == ({}, 0, [told])
+
+
+def test_a_file_that_is_still_empty_is_no_fault(file: Path) -> None:
+    file.touch()
+    assert read_metrics(file).faults == []
+
+
+def test_the_best_value_and_its_round() -> None:
+    column = Column([10, 20, 30, 40], [3.0, 1.0, 1.0, 5.0])
+    assert (column.best(), column.best("max"), Column().best()) == ((1.0, 20), (5.0, 40), None)
