@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback
 from labelled import Labelled
+from lightning.pytorch import Callback
 from tiny_gan import sgd, trainer
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
