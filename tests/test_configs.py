@@ -156,7 +156,7 @@ def test_the_second_stage_of_tfd_stands_on_the_first() -> None:
 
 @pytest.mark.parametrize("name", _TODAYS)
 def test_further_runs_of_mnist_play_the_papers_game_with_todays_networks(name: str) -> None:
-    """In the paper's own networks, told the class or what is visible, D wins: 10 % of samples are of the right class."""
+    """In the paper's own networks, told the class or what is visible, D wins, and all samples are alike."""
     plain, other = _model("mnist"), _model(name)
     assert [other[part] for part in ("objective", "coordination")] == [
         plain[part] for part in ("objective", "coordination")
