@@ -25,7 +25,8 @@ def ways(latent_size: int, image_weight: float) -> dict[str, list[str]]:
     learning = [f"{_ARGUMENT}.optimizer_g=torch.optim.Adam", f"{_ARGUMENT}.optimizer_g.init_args.lr=0.0002"]
     learning += [f"{_ARGUMENT}.optimizer_g.init_args.betas=[0.5,0.999]"]
     of_g, of_images = (f"{_ARGUMENT}.image_weight={weight}" for weight in (0.0, image_weight))
-    alone = [of_g, f"{_ARGUMENT}.latent_weight=0", *pairs]
+    published = [f"{_ARGUMENT}.optimizer_e.init_args.{each}" for each in ("lr=0.0002", "betas=[0.5,0.999]")]
+    alone = [of_g, f"{_ARGUMENT}.latent_weight=0", *pairs, *published]
     return {
         "pairs (z, G(z)) alone": [of_g],
         "and the image term": [of_images],

@@ -32,8 +32,7 @@ class EncodingModule(GenerativeModule):
     ) -> None:
         super().__init__(generator, latent)
         self.frozen = frozen
-        if frozen:
-            self.generator.requires_grad_(False).eval()
+        self.generator.requires_grad_(not frozen).train(not frozen)  # one from a checkpoint is in evaluation mode
         self.encoder = encoder
         self.has_begun = True
         self.latent.onto_support(torch.zeros(1, self.latent.size))  # one that has no inverse is told now

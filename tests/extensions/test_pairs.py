@@ -47,6 +47,10 @@ def test_without_an_optimiser_of_its_own_the_generator_stands_still() -> None:
     assert module.generator.scale.item() == 2
     assert not module.train().generator.training
     assert joint().train().generator.training
+    finished = Scale().eval().requires_grad_(False)  # as from a checkpoint
+    learning = InferenceNetwork(Linear(), finished, discriminator=Pairs(), optimizer_g=sgd(0.1))
+    assert learning.generator.training
+    assert learning.generator.scale.requires_grad
 
 
 def test_the_pairs_alone_find_the_inverse() -> None:
