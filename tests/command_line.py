@@ -22,6 +22,7 @@ QUIET = (
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
     "--parzen.num_samples=0",
+    "--evaluation.metrics=[]",
 )
 #: Four rounds an epoch, every one of them logged, and a checkpoint after each epoch.
 SHORT = (

@@ -13,6 +13,7 @@ os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # as the command sets it
 import distribution
 import pytest
 import torch
+from browser import browser  # noqa: F401 -- a fixture
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
 from nursery import nursery, start_afresh
 from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures

@@ -10,7 +10,7 @@ import os
 import pytest
 
 #: Fixtures of the whole session that cost seconds for each process that has one.
-_OF_THE_SESSION = ("slurm_of_the_session",)
+_OF_THE_SESSION = ("slurm_of_the_session", "browser")
 #: More processes than cores: what is slow here waits, for silences, signals and schedulers, half of its time.
 _WAITING = 2
 

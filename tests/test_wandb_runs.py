@@ -40,6 +40,16 @@ def test_a_run_with_few_labels_is_there_with_its_error(client: Client) -> None:
     assert last["train/label_loss"] > 0
 
 
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_the_report_of_a_run_is_there_too(client: Client, mode: str) -> None:
+    assert client.fit(f"--wandb={mode}", "--report=true").code == 0
+    folder = the_run()
+    run = client.run_of(folder) if mode == "online" else client.sync(folder)
+    [shown] = [row["report"] for row in run.history if "report" in row]
+    assert shown["_type"] == "html-file"
+    assert run.files[shown["path"]] == (folder / "report.html").read_bytes()
+
+
 def _check_checkpoints(client: Client, folder: Path) -> None:
     versions = [artifact for artifact in client.server.artifacts if artifact.name == f"model-{folder.name}"]
     assert {artifact.type for artifact in versions} == {"model"}

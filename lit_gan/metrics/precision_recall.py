@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lit_gan.errors import UserError
+from lit_gan.features.pixels import Pixels
 from lit_gan.functional.precision_recall import precision_recall
 from lit_gan.metrics.feature_sets import FeatureSets
 
@@ -20,7 +21,7 @@ class PrecisionRecall(FeatureSets):
 
     Args:
         features: What images are compared in: a module from ``(N, C, H, W)`` in [0, 1] to ``(N, F)``; it is put into
-            evaluation mode. ``torch.nn.Flatten()`` compares pixels.
+            evaluation mode. The pixels by default.
         k: The radius of a point is the distance to its k-th nearest other point of its set.
         reset_real_features: Whether ``reset()`` forgets the real images too.
         **kwargs: Those of ``torchmetrics.Metric``.
@@ -30,7 +31,7 @@ class PrecisionRecall(FeatureSets):
 
     Example:
         >>> import torch
-        >>> metric = PrecisionRecall(nn.Flatten(), k=1)
+        >>> metric = PrecisionRecall(k=1)
         >>> ramp = torch.linspace(0, 1, 5)[:, None, None, None]
         >>> metric.update(ramp, real=True)
         >>> metric.update(ramp[:3] + 0.01, real=False)
@@ -40,8 +41,10 @@ class PrecisionRecall(FeatureSets):
 
     higher_is_better = True
 
-    def __init__(self, features: nn.Module, k: int = 5, reset_real_features: bool = True, **kwargs: Any) -> None:
-        super().__init__(features, reset_real_features, **kwargs)
+    def __init__(
+        self, features: nn.Module | None = None, k: int = 5, reset_real_features: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(Pixels() if features is None else features, reset_real_features, **kwargs)
         if k < 1:
             raise UserError(f"PrecisionRecall k = {k}: expected at least 1.")
         self.k = k

@@ -39,7 +39,8 @@ class Line:
         starts = range(0, len(self.rounds), size)
 
         def means(numbers: Sequence[float]) -> list[float]:
-            return [math.fsum(numbers[at : at + size]) / len(numbers[at : at + size]) for at in starts]
+            pieces = [numbers[at : at + size] for at in starts] if numbers else []
+            return [math.fsum(piece) / len(piece) for piece in pieces]
 
         rounds = [self.rounds[min(at + size, len(self.rounds)) - 1] for at in starts]
         return Line(self.label, self.run, rounds, means(self.values), means(self.errors), self.kind)

@@ -28,8 +28,9 @@ FORMATS = ("html", "md", "json")
 _MOST_RUNS = 6  # colours that can be told apart
 # Of all pictures of a page, encoded: one that opens on a phone.
 _PICTURE_BYTES = 3_000_000
-_MOST_FRAMES = 30
-_LARGEST_PICTURE, _WIDEST = 120_000, 1000
+_FEWEST_FRAMES, _MOST_FRAMES = 8, 30
+_LARGEST_PICTURE = 120_000  # as it is
+_NARROWEST, _WIDEST = 250, 1000  # pixels
 
 Shipped = Callable[[str], Path | None]
 
@@ -180,12 +181,15 @@ def _frames(run: RunData, budget: int) -> tuple[list[dict[str, Any]], int]:
     """Samples of rounds that lie evenly, the first and the last among them, as many as there is room for."""
     if not run.samples:
         return [], budget
-    last = _source(run.samples[-1][1])
-    room = max(int(budget * 0.7) // max(len(last or ""), 1), 1)
+    widest, room = _WIDEST, 0
+    while room < min(len(run.samples), _FEWEST_FRAMES) and widest > _NARROWEST:
+        widest = widest if room == 0 else widest // 2
+        last = _source(run.samples[-1][1], widest)
+        room = max(int(budget * 0.7) // max(len(last or ""), 1), 1)
     num = min(len(run.samples), _MOST_FRAMES, room)
     places = sorted({round(place * (len(run.samples) - 1) / max(num - 1, 1)) for place in range(num)})
     places = places if num > 1 else [len(run.samples) - 1]
-    frames = [{"round": run.samples[at][0], "source": _source(run.samples[at][1])} for at in places]
+    frames = [{"round": run.samples[at][0], "source": _source(run.samples[at][1], widest)} for at in places]
     kept = [frame for frame in frames if frame["source"]]
     return kept, budget - sum(len(str(frame["source"])) for frame in kept)
 
@@ -202,23 +206,23 @@ def _pictures(run: RunData, budget: int) -> list[dict[str, Any]]:
     return found
 
 
-def _source(file: Path) -> str | None:
+def _source(file: Path, widest: int = _WIDEST) -> str | None:
     """A picture as part of a page, smaller where it is large; ``None`` where it cannot be read."""
     try:
         content = file.read_bytes()
         if len(content) <= _LARGEST_PICTURE or file.suffix != ".png":
             kind = file.suffix.removeprefix(".")
         else:
-            content, kind = _smaller(content), "webp"
+            content, kind = _smaller(content, widest), "webp"
     except (OSError, ValueError, SyntaxError):  # cut short, or no picture
         return None
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _smaller(content: bytes) -> bytes:
+def _smaller(content: bytes, widest: int) -> bytes:
     with Image.open(io.BytesIO(content)) as picture:
         shown = picture.convert("RGB")
-    shown.thumbnail((_WIDEST, _WIDEST))
+    shown.thumbnail((widest, widest))
     out = io.BytesIO()
     shown.save(out, "WEBP", quality=85)
     return out.getvalue()

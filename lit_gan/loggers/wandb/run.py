@@ -224,7 +224,8 @@ class RunAtWandb(Logger):
         if file.is_file() and not self.begun().disabled:
             import wandb  # as in `_pictures`  # noqa: PLC0415
 
-            self.begun().log(self._prefixed({"report": wandb.Html(file.read_text(), inject=False)}))
+            page = wandb.Html(file.read_text(), inject=False)
+            self.begun().log({**self._prefixed({"report": page}), STEP: self._sent})
 
     def write_copy(self) -> bool:
         """Writes what the folder has and no piece of the run: of one that was killed. Says whether there was any."""

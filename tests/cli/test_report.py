@@ -1,0 +1,86 @@
+"""`lit-gan report`: what was trained, on a page."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import SHORT, fit, lit_gan, the_run
+
+
+def test_a_training_ends_with_its_page_and_its_score() -> None:
+    shown = [option for option in SHORT if option not in ("--report=false", "--parzen.num_samples=0")]
+    ending = lit_gan("fit", "--config=quickstart", *shown, "--parzen.num_samples=50", "--trainer.max_epochs=1")
+    run = the_run()
+    assert ending.code == 0
+    assert ending.out.splitlines()[-1] == f"  report     {run}/report.html"
+    score = next(line for line in ending.out.splitlines() if line.startswith("  score"))
+    scores = json.loads((run / "scores.json").read_text())["val"]
+    own, real = scores["rows"]["this run"], scores["rows"]["training images"]
+    assert score == (
+        f"  score      {own['log_likelihood']:.1f} ± {own['error']:.1f} nats on 150 held-out images; "
+        f"real images {real['log_likelihood']:.1f} ± {real['error']:.1f}"
+    )
+    assert (scores["rounds"], own["centres"], real["centres"]) == (4, 50, 50)
+    assert real["this_run_minus_it"] == pytest.approx(own["log_likelihood"] - real["log_likelihood"])
+    page = (run / "report.html").read_text()
+    assert "finished after 4 rounds" in page
+    assert "shipped configuration quickstart" in page
+
+
+def test_no_page_is_written_where_none_is_wanted(finished_run: Path) -> None:
+    assert not (finished_run / "report.html").exists()
+
+
+def test_a_page_of_a_finished_run(finished_run: Path) -> None:
+    ending = lit_gan("report", finished_run)
+    assert (ending.code, ending.err) == (0, "")
+    assert ending.out.startswith(f"lit-gan: wrote {finished_run}/report.html (0.")
+    assert lit_gan("report", finished_run, "--format=json").code == 0
+    assert json.loads((finished_run / "report.json").read_text())["runs"][0]["rounds"] == 8
+
+
+def test_a_page_of_several_goes_to_the_working_directory(finished_run: Path) -> None:
+    other = finished_run.with_name("other")
+    finished_run.joinpath("run.json").read_text()
+    other.mkdir()
+    for name in ("run.json", "metrics.csv"):
+        (other / name).write_bytes((finished_run / name).read_bytes())
+    ending = lit_gan("report", finished_run, other, "--format=md")
+    assert ending.out.startswith("lit-gan: wrote report.md (")
+    assert Path("report.md").read_text().startswith("# 2 runs compared\n")
+
+
+def test_a_test_is_kept_beside_real_images_too(finished_run: Path) -> None:
+    assert lit_gan("test", finished_run, "--parzen.num_samples=50", "--trainer.enable_progress_bar=false").code == 0
+    scores = json.loads((finished_run / "scores.json").read_text())["test"]
+    assert (scores["rounds"], set(scores["rows"])) == (8, {"this run", "training images"})
+
+
+def test_a_page_that_cannot_be_written_fails_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> str:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("lit_gan.session.report.write_report", broken)
+    with pytest.warns(UserWarning, match="The report was not written .ZeroDivisionError: by zero"):
+        ending = fit("--report=true", epochs=1)
+    assert ending.code == 0
+    assert "report" not in ending.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["nowhere"], "nowhere does not exist: expected a run folder, such as runs/mnist/ID."),
+        (["."], ". is not a run folder (it has no run.json): give the path of one, such as runs/mnist/ID."),
+        ([".", "--out=there"], "--out there is a folder: expected a file, such as there/report.html."),
+        (
+            [".", "--out=no/such/x.html"],
+            "--out no/such/x.html: there is no folder no/such; make it, or give another file.",
+        ),
+        ([".", "--format=pdf"], "argument --format: invalid choice: 'pdf' (choose from"),
+        ([], "the following arguments are required: RUN; `lit-gan report --help` lists the options."),
+    ],
+)
+def test_what_cannot_be_is_refused(arguments: list[str], line: str) -> None:
+    Path("there").mkdir()
+    assert lit_gan("report", *arguments).line.startswith(line)
