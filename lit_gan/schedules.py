@@ -126,7 +126,8 @@ class LinearDecay(LRScheduler):
         UserError: If ``start`` is negative, or ``end`` is not after it.
 
     Example:
-        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
         >>> LinearDecay(optimizer, start=200, end=300).get_lr()
         [0.1]
 
