@@ -23,10 +23,8 @@ _NAMES = shipped_names("configs")
 _INFERENCE = {"digits_inference": "quickstart", "mnist_inference": "mnist_fast"}  # and the GAN that each stands on
 _INPAINTING = ("digits_inpainting", "mnist_inpainting")
 _SEMI_SUPERVISED = ("digits_semi_supervised", "mnist_semi_supervised")
-_MNIST = (
-    "mnist", "mnist_conditional", "mnist_fast", "mnist_inference", "mnist_inpainting", "mnist_semi_supervised",
-)  # fmt: skip
-_TODAYS = {"mnist_conditional": (10, 10), "mnist_fast": (0, 0), "mnist_inpainting": (1568, 784)}  # by condition sizes
+_TOYS = ("toy", "toy_ring")
+_MNIST = ("mnist", "mnist_conditional", "mnist_inference", "mnist_inpainting", "mnist_semi_supervised")
 _TFD = ("tfd_pretrain", "tfd")
 _CIFAR10 = ("cifar10_fc", "cifar10_conv")
 _PAPER = ("mnist", *_TFD, *_CIFAR10)
@@ -268,7 +266,7 @@ def test_every_configuration_is_trained_here() -> None:
     folder = Path(__file__).parents[1] / "configs"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == _NAMES
     conditional = ("mnist_conditional", "quickstart_conditional", *_INPAINTING, *_SEMI_SUPERVISED)
-    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *conditional, "mnist_fast", "quickstart"}
+    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *_TOYS, *conditional, "mnist_fast", "quickstart"}
 
 
 @pytest.mark.usefixtures("_data")

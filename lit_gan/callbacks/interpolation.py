@@ -4,10 +4,10 @@ import torch
 from lightning.pytorch import Trainer
 
 from lit_gan.callbacks.pictures import CHANNELS, PictureCallback, grid_image
-from lit_gan.callbacks.row_labels import class_labels
 from lit_gan.errors import UserError
+from lit_gan.figures.row_labels import class_labels
+from lit_gan.figures.walks import walks
 from lit_gan.generative import GenerativeModule
-from lit_gan.randomness import stream
 
 
 class Interpolation(PictureCallback):
@@ -48,7 +48,7 @@ class Interpolation(PictureCallback):
         if self.rows == 0:
             return
         condition = module.sample_condition(self.rows)
-        images = self._walks(module, condition).cpu()
+        images = walks(module, self.rows, self.steps, condition).cpu()
         if images.shape[1] in CHANNELS:  # else the grid of samples has said that they cannot be shown
             classes = class_labels(module, condition)
             labels = None if classes is None else [name for name in classes for _ in range(self.steps)]
@@ -68,11 +68,4 @@ class Interpolation(PictureCallback):
         Returns:
             A tensor ``(rows * steps, C, H, W)`` in [0, 1], row after row.
         """
-        return self._walks(module, module.sample_condition(self.rows))
-
-    def _walks(self, module: GenerativeModule, condition: torch.Tensor | None) -> torch.Tensor:
-        ends = module.latent.sample(2 * self.rows, generator=stream(module.seed, "interpolation"))
-        fractions = torch.linspace(0, 1, self.steps, dtype=ends.dtype)
-        walks = [module.latent.between(start, end, fractions) for start, end in ends.view(self.rows, 2, -1)]
-        each = None if condition is None else condition.repeat_interleave(self.steps, dim=0)
-        return module.decode(torch.cat(walks), each)
+        return walks(module, self.rows, self.steps, module.sample_condition(self.rows))

@@ -14,8 +14,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torchvision.utils import make_grid
 
-from lit_gan.callbacks.row_labels import with_row_labels
 from lit_gan.errors import UserError
+from lit_gan.figures.row_labels import with_row_labels
 from lit_gan.generative import GenerativeModule
 
 CHANNELS = (1, 3)  # grey, or red, green and blue
@@ -46,7 +46,7 @@ class PictureCallback(Callback, ABC):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Chooses the folder, before this training has pictures there; on all ranks, which agree on it."""
         log_dir = trainer.log_dir if self.folder is None else None
-        self._place = _folder_for(self.folder, trainer, log_dir)
+        self._place = folder_for(self.folder, trainer, log_dir)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
@@ -70,7 +70,7 @@ class PictureCallback(Callback, ABC):
 
     def show(self, trainer: Trainer, name: str, grid: torch.Tensor, file: str, description: str = "") -> None:
         """Writes a picture of the present round, and gives it to the loggers; the PNG says of itself what it shows."""
-        folder = self._place or _folder_for(self.folder, trainer, None)
+        folder = self._place or folder_for(self.folder, trainer, None)
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"{file}-{trainer.global_step:06d}.png"
         save_picture(grid, target, target.suffix, description)
@@ -78,18 +78,20 @@ class PictureCallback(Callback, ABC):
             _log(logger, name, grid, trainer.global_step)
 
 
-def _folder_for(given: str | None, trainer: Trainer, log_dir: str | None) -> Path:
+def folder_for(
+    given: str | None, trainer: Trainer, log_dir: str | None, name: str = "samples", files: str = "*.png"
+) -> Path:
     """Where the pictures of this training go: where the user says, else beside those of the trainings before it."""
     if given is not None:
         return Path(given)
     root = Path(log_dir or trainer.default_root_dir)
-    taken = next(number for number in count() if not any(_numbered(root, number + 1).glob("*.png")))
+    taken = next(number for number in count() if not any(_numbered(root, name, number + 1).glob(files)))
     goes_on = trainer.global_step > 0
-    return _numbered(root, taken if goes_on and taken else taken + 1)
+    return _numbered(root, name, taken if goes_on and taken else taken + 1)
 
 
-def _numbered(root: Path, number: int) -> Path:
-    return root / ("samples" if number == 1 else f"samples-{number}")
+def _numbered(root: Path, name: str, number: int) -> Path:
+    return root / (name if number == 1 else f"{name}-{number}")
 
 
 def save_picture(grid: torch.Tensor, file: Path | BinaryIO, suffix: str, description: str = "") -> None:

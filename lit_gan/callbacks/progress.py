@@ -143,6 +143,8 @@ class LossProgressBar(ProgressBar):
         """A batch further."""
         self._advance()
 
+    on_test_batch_end = on_predict_batch_end = on_validation_batch_end
+
     def show_evaluation(self, trainer: Trainer) -> None:
         """Says that samples are being evaluated, once the examples are."""
         if self._progress is not None and self._evaluating is not None:
@@ -160,41 +162,15 @@ class LossProgressBar(ProgressBar):
         """Begins the bar of a test."""
         self._evaluation("Testing", trainer.num_test_batches)
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """A batch further."""
-        self._advance()
-
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The bar stays as it is."""
         self._end()
 
+    on_predict_end = on_test_end
+
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begins the bar of a prediction."""
         self._evaluation("Predicting", trainer.num_predict_batches)
-
-    def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """A batch further."""
-        self._advance()
-
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The bar stays as it is."""
-        self._end()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leaves the terminal to what is said of it."""

@@ -5,8 +5,8 @@ import warnings
 from lightning.pytorch import Trainer
 
 from lit_gan.callbacks.pictures import CHANNELS, PictureCallback, grid_image
-from lit_gan.callbacks.row_labels import class_labels, described
 from lit_gan.errors import UserError
+from lit_gan.figures.row_labels import class_labels, described
 from lit_gan.generative import GenerativeModule
 from lit_gan.randomness import stream
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from lit_gan.callbacks.row_labels import class_labels, described
 from lit_gan.cli.parsing.run_arguments import run_folder_of
 from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.figures.row_labels import class_labels, described
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.runs.checkpoint_files import resolve_checkpoint

@@ -34,6 +34,7 @@ _VERBS = {
     "complete": ("lit_gan.cli.complete", "fill in what is hidden of a picture, by the checkpoint of an InpaintingGAN"),
     "runs": ("lit_gan.cli.runs", "list the runs of a folder, compare some, delete weights that are not needed"),
     "report": ("lit_gan.cli.report", "write all of a run, or of several, on one page that opens anywhere"),
+    "figures": ("lit_gan.cli.figures", "draw the paper's figures of a run, and a film of its training"),
     "submit": ("lit_gan.cli.submit.verb", "queue a command on a Slurm cluster, or run the same job here"),
 }
 
@@ -44,6 +45,7 @@ _CALLED_ELSEWHERE = {
     **dict.fromkeys(("eval", "evaluate", "valid", "score"), "validate"),
     **dict.fromkeys(("generate", "infer", "inference"), "sample"),
     **dict.fromkeys(("inpaint", "fill"), "complete"),
+    **dict.fromkeys(("plot", "draw", "film"), "figures"),
     **dict.fromkeys(("tune", "search", "agent"), "sweep"),
     **dict.fromkeys(("list", "ls", "compare", "prune"), "runs"),
     **dict.fromkeys(("html", "summary", "summarize"), "report"),

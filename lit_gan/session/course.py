@@ -64,7 +64,7 @@ def train(
             end = Ending.of(trainer, recording.first_round)
             score = keep_scores(trainer, run, "val", folder=kept) if trainer.is_global_zero else None
             if report is not None and trainer.is_global_zero:
-                write_report_of(run, end, report)
+                write_report_of(run, end, report, module, getattr(trainer, "datamodule", None))
     except BaseException as error:
         lost = getattr(strategy, "lost", None)  # another rank: not the broken connection that it left is the reason
         ending = error if lost is None else RunError(lost)

@@ -21,6 +21,7 @@ from lit_gan.callbacks.progress import LossProgressBar, PlayerSummary
 from lit_gan.callbacks.run_checkpoint import RunCheckpoint
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.callbacks.throughput import Throughput
+from lit_gan.callbacks.training_film import TrainingFilm
 from lit_gan.loggers.csv import CSVMetrics
 from lit_gan.loggers.tensorboard import tensorboard_logger
 from lit_gan.loggers.wandb.choice import with_wandb, without_wandb
@@ -57,7 +58,7 @@ def trainer_arguments(
         stops = _has(callbacks, StopBetweenRounds)
         own += [] if stops else [(GracefulStop if keeps else StopBetweenRounds)(signals, limit)]
     if folder is not None:
-        place(own, folder)
+        place([*own, *(each for each in callbacks if isinstance(each, TrainingFilm))], folder)
         given["default_root_dir"] = str(folder)
     given |= _without_time(given)
     given |= {"logger": list(loggers) or False, "callbacks": [*callbacks, *own]}
@@ -69,6 +70,8 @@ def place(callbacks: Sequence[Callback], folder: Path) -> None:
     for callback in callbacks:
         if isinstance(callback, PictureCallback) and callback.folder is None:
             callback.folder = str(folder / "samples")
+        if isinstance(callback, TrainingFilm) and callback.folder is None:
+            callback.folder = str(folder / "film")
         if isinstance(callback, Diagnosis) and callback.folder is None:
             callback.folder = str(folder)
         if isinstance(callback, RunCheckpoint) and callback.dirpath is None:

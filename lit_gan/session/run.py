@@ -48,7 +48,7 @@ class Run(RunLayout):
         wandb: ``"online"``, ``"offline"`` or ``"off"``; ``None``: what WANDB_MODE says, else offline.
         tensorboard: Whether ``tensorboard/`` in the folder gets the same numbers and pictures.
         wandb_checkpoints: Whether the last and the best checkpoint go to W&B at the end.
-        report: Whether ``report.html``, all of the run on one page, is written at the end.
+        report: Whether figures are drawn at the end, and ``report.html``, all of the run on one page, is written.
 
     Example:
         >>> import tempfile

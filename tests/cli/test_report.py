@@ -4,7 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import SHORT, fit, lit_gan, the_run
+
+from lit_gan import GAN, Run
+from lit_gan.data import ToyDataModule
+from lit_gan.data.mixtures import Line
+from lit_gan.networks import MLPDiscriminator, MLPGenerator
 
 
 def test_a_training_ends_with_its_page_and_its_score() -> None:
@@ -25,6 +31,8 @@ def test_a_training_ends_with_its_page_and_its_score() -> None:
     page = (run / "report.html").read_text()
     assert "finished after 4 rounds" in page
     assert "shipped configuration quickstart" in page
+    assert (run / "figures" / "figure-2.pdf").exists()
+    assert f'alt="figure 2 of quickstart/{run.name}"' in page
 
 
 def test_no_page_is_written_where_none_is_wanted(finished_run: Path) -> None:
@@ -61,10 +69,28 @@ def test_a_page_that_cannot_be_written_fails_no_training(monkeypatch: pytest.Mon
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr("lit_gan.session.report.write_report", broken)
-    with pytest.warns(UserWarning, match="The report was not written .ZeroDivisionError: by zero"):
+    monkeypatch.setattr("lit_gan.figures.of_run.draw_figures", broken)
+    with pytest.warns(UserWarning, match="tries again") as told:
         ending = fit("--report=true", epochs=1)
+    run = the_run()
+    assert [str(each.message) for each in told] == [
+        f"No figures were drawn (ZeroDivisionError: by zero); `lit-gan figures {run}` tries again.",
+        f"The report was not written (ZeroDivisionError: by zero); `lit-gan report {run}` tries again.",
+    ]
     assert ending.code == 0
     assert "report" not in ending.out.splitlines()[-1]
+
+
+def test_a_game_whose_density_is_known_keeps_its_weights_and_shows_figure_1(tmp_path: Path) -> None:
+    gan = GAN(
+        MLPGenerator((1, 1, 1), latent_size=1, hidden=(4,), output_activation="linear"),
+        MLPDiscriminator((1, 1, 1), hidden=(4,)),
+    )
+    quiet = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
+    Run(tmp_path / "one", wandb="off").trainer(max_steps=2, **quiet).fit(gan, ToyDataModule(Line(num_modes=1, std=1.0)))
+    kept = torch.load(tmp_path / "one/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(value, kept[name]) for name, value in gan.state_dict().items())
+    assert "figure 1 of" in (tmp_path / "one" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

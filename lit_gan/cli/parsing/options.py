@@ -92,7 +92,7 @@ def add_run_options(parser: Parser, verb: str) -> None:
             "--init_part", type=Part | None, help="The player whose weights alone are taken from --init_from."
         )
         parser.add_argument(
-            "--report", type=bool, default=True, help="Write report.html, all of the run on one page, at the end."
+            "--report", type=bool, default=True, help="At the end, draw figures and write report.html, a page with all."
         )
         parser.add_argument(
             "--wandb_checkpoints",

@@ -5,7 +5,7 @@ import torch
 from tiny_gan import linear_gan
 
 from lit_gan.callbacks.pictures import grid_image
-from lit_gan.callbacks.row_labels import class_labels, row_names, with_row_labels
+from lit_gan.figures.row_labels import class_labels, row_names, with_row_labels
 
 
 def test_a_class_has_its_name_or_its_number() -> None:

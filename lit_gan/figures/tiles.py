@@ -1,0 +1,142 @@
+"""Images beside each other as figures: the paper's figure 2, samples and what they are nearest to, and its figure 3."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lit_gan.errors import UserError
+from lit_gan.figures.row_labels import row_names
+from lit_gan.figures.writing import DPI
+
+CHANNELS = (1, 3)  # grey, or red, green and blue
+_TILE, _GAP, _APART = 132, 10, 40  # pixels: an image's side at least, between images, before the framed column
+_FRAME = "#d97706"  # seen on white, on black and in grey print
+_LONGEST = 13  # letters beside a row
+_OUTSIDE = 3  # pixels between an image and its frame's line
+_SIDE, _LABELS, _TOP, _BOTTOM = 0.14, 0.9, 0.34, 0.24  # inches around the images
+
+
+def nearest_figure(
+    samples: Tensor, nearest: Tensor, columns: int, said: str, labels: Sequence[str] | None = None
+) -> Figure:
+    """The paper's figure 2: samples, and beside the last one of each row the training example that is nearest to it.
+
+    Args:
+        samples: ``(rows * columns, C, H, W)`` in [0, 1], row after row.
+        nearest: ``(rows, C, H, W)``, of the last sample of each row.
+        columns: Samples in a row.
+        said: What stands below: how the samples were drawn.
+        labels: What each sample is conditioned on, in words.
+
+    Returns:
+        The figure, 300 dots to an inch; an image's side is 0.44 inch or more.
+    """
+    rows = len(samples) // columns
+    shown = np.stack([_pixels(each) for each in samples]).reshape(rows, columns, *_shape(samples))
+    framed = np.stack([_pixels(each) for each in nearest])
+    height, width = shown.shape[2:4]
+    across = columns * (width + _GAP) - _GAP + _APART + width
+    canvas = np.ones((rows * (height + _GAP) - _GAP, across, 3))
+    for row in range(rows):
+        top = row * (height + _GAP)
+        for column in range(columns):
+            left = column * (width + _GAP)
+            canvas[top : top + height, left : left + width] = shown[row, column]
+        canvas[top : top + height, -width:] = framed[row]
+    figure, axes = _figure(canvas, labelled=labels is not None, said=said)
+    for row in range(rows):
+        corner = (across - width - _OUTSIDE - 0.5, row * (height + _GAP) - _OUTSIDE - 0.5)
+        sides = width + 2 * _OUTSIDE, height + 2 * _OUTSIDE
+        axes.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=_FRAME, linewidth=1.2, clip_on=False))
+    middle = (columns * (width + _GAP) - _GAP) / 2
+    _write_above(axes, middle, "samples")
+    _write_above(axes, across - width / 2, "nearest in\ntraining set", colour=_FRAME)
+    _name_rows(axes, labels, columns, height)
+    return figure
+
+
+def walks_figure(images: Tensor, steps: int, said: str, labels: Sequence[str] | None = None) -> Figure:
+    """The paper's figure 3: in each row the images on the way from one latent to another.
+
+    Args:
+        images: ``(rows * steps, C, H, W)`` in [0, 1], row after row.
+        steps: Images in a row.
+        said: What stands below: how the ends were drawn.
+        labels: What each image is conditioned on, in words.
+
+    Returns:
+        The figure.
+    """
+    rows = len(images) // steps
+    shown = np.stack([_pixels(each) for each in images]).reshape(rows, steps, *_shape(images))
+    height, width = shown.shape[2:4]
+    canvas = np.ones((rows * (height + _GAP) - _GAP, steps * width, 3))
+    for row in range(rows):
+        top = row * (height + _GAP)
+        canvas[top : top + height] = np.concatenate(list(shown[row]), axis=1)
+    figure, axes = _figure(canvas, labelled=labels is not None, said=said)
+    _write_above(axes, width / 2, "$z_0$")
+    _write_above(axes, canvas.shape[1] - width / 2, "$z_1$")
+    above = -0.11 * DPI
+    arrow = {"arrowstyle": "->", "linewidth": 0.8, "color": "black"}
+    axes.annotate("", (canvas.shape[1] - width, above), (width, above), arrowprops=arrow, annotation_clip=False)
+    _name_rows(axes, labels, steps, height)
+    return figure
+
+
+def check_channels(images: Tensor) -> None:
+    """Refuses what is no picture."""
+    if images.shape[1] not in CHANNELS:
+        raise UserError(f"images with {images.shape[1]} channels cannot be shown: expected 1 (grey) or 3 (colour).")
+
+
+def _factor(images: Tensor) -> int:
+    return max(1, -(-_TILE // int(max(images.shape[-2:]))))
+
+
+def _shape(images: Tensor) -> tuple[int, int, int]:
+    factor = _factor(images)
+    return images.shape[-2] * factor, images.shape[-1] * factor, 3
+
+
+def _pixels(image: Tensor) -> NDArray[np.float64]:
+    """``(H, W, 3)``, each pixel enlarged by a whole number: no viewer blurs it."""
+    factor = _factor(image[None])
+    levels = np.asarray(image.detach().cpu().double().permute(1, 2, 0).numpy())
+    levels = np.repeat(np.repeat(levels, factor, axis=0), factor, axis=1)
+    return np.broadcast_to(levels, (*levels.shape[:2], 3))
+
+
+def _figure(canvas: NDArray[np.float64], *, labelled: bool, said: str) -> tuple[Figure, Axes]:
+    """A figure in which each pixel of the canvas is a dot of the raster."""
+    height, width = (side / DPI for side in canvas.shape[:2])
+    left = _LABELS if labelled else _SIDE
+    whole = left + width + _SIDE, _BOTTOM + height + _TOP
+    figure = Figure(figsize=whole)
+    axes = figure.add_axes((left / whole[0], _BOTTOM / whole[1], width / whole[0], height / whole[1]))
+    axes.imshow(canvas, interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
+    figure.text(left / whole[0], 0.06 / whole[1], said, fontsize=_fitting(said, width), va="bottom", color="#333333")
+    return figure, axes
+
+
+def _fitting(text: str, inches: float) -> float:
+    """The size at which a line of text is no wider; a letter is about half as wide as it is high."""
+    return max(4.0, min(8.0, inches * 72 / (0.5 * max(len(text), 1))))
+
+
+def _write_above(axes: Axes, x: float, text: str, colour: str = "black") -> None:
+    axes.text(x, -0.05 * DPI, text, ha="center", va="bottom", fontsize=7.5, color=colour, linespacing=0.95)
+
+
+def _name_rows(axes: Axes, labels: Sequence[str] | None, columns: int, height: int) -> None:
+    for row, name in enumerate([] if labels is None else row_names(labels, columns)):
+        shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
+        # As it stands: a name may hold what matplotlib takes for a formula.
+        axes.text(-0.06 * DPI, row * (height + _GAP) + height / 2, shown, ha="right", va="center", fontsize=8,
+                  parse_math=False)  # fmt: skip

@@ -1,0 +1,54 @@
+"""The density of a function of the line, against closed forms."""
+
+import math
+
+import pytest
+import torch
+
+from lit_gan.functional.pushforward import point_masses, pushforward
+
+
+def _uniform(num: int, low: float = 0.0, high: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.linspace(low, high, num + 1, dtype=torch.float64), torch.full((num,), 1 / num, dtype=torch.float64)
+
+
+def test_the_quantile_function_makes_the_normal_density_of_a_uniform_latent() -> None:
+    u, masses = _uniform(2**14)
+    values = torch.special.ndtri(u.clamp(1e-9, 1 - 1e-9))
+    edges = torch.linspace(-3, 3, 61, dtype=torch.float64)
+    expected = torch.special.ndtr(edges).diff()
+    torch.testing.assert_close(pushforward(values, masses, edges), expected, rtol=0, atol=2e-6)
+
+
+def test_a_map_that_folds_the_line_has_both_branches() -> None:
+    """X = z^2 of U(-1, 1): P(x < a) = sqrt(a)."""
+    z, masses = _uniform(2**12, -1, 1)
+    edges = torch.tensor([0.0, 0.04, 0.25, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(pushforward(z**2, masses, edges), edges.sqrt().diff(), rtol=0, atol=1e-6)
+
+
+def test_a_piecewise_linear_map_is_exact() -> None:
+    """A ReLU: half of the mass at one point, the rest spread evenly."""
+    z, masses = _uniform(8, -1, 1)
+    edges = torch.tensor([-0.5, 0.3, 0.6, 1.0], dtype=torch.float64)
+    found = pushforward(z.relu(), masses, edges)
+    torch.testing.assert_close(found, torch.tensor([0.65, 0.15, 0.2], dtype=torch.float64), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_falls_outside_is_in_no_bin(sign: int) -> None:
+    z, masses = _uniform(10)
+    found = pushforward(sign * z, masses, sign * 0.5 + torch.tensor([-0.25, 0.0, 0.25], dtype=torch.float64))
+    torch.testing.assert_close(found, torch.tensor([0.25, 0.25], dtype=torch.float64), rtol=0, atol=1e-15)
+
+
+def test_points_at_an_edge_are_in_the_bin_that_begins_there() -> None:
+    edges = torch.tensor([0.0, 1.0, 2.0])
+    found = point_masses(torch.tensor([0.0, 1.0, 2.0, -1.0]), torch.full((4,), 0.25), edges)
+    assert found.tolist() == [0.25, 0.5]
+
+
+def test_a_constant_function_is_a_point() -> None:
+    edges = torch.tensor([-1.0, 0.0, 1.0])
+    assert pushforward(torch.full((5,), 0.5), torch.full((4,), 0.25), edges).tolist() == [0.0, 1.0]
+    assert math.isclose(float(pushforward(torch.full((5,), 3.0), torch.full((4,), 0.25), edges).sum()), 0.0)
