@@ -24,7 +24,10 @@ _INFERENCE = {"digits_inference": "quickstart", "mnist_inference": "mnist_fast"}
 _INPAINTING = ("digits_inpainting", "mnist_inpainting")
 _SEMI_SUPERVISED = ("digits_semi_supervised", "mnist_semi_supervised")
 _TOYS = ("toy", "toy_ring")
-_MNIST = ("mnist", "mnist_conditional", "mnist_inference", "mnist_inpainting", "mnist_semi_supervised")
+_MNIST = (
+    "mnist", "mnist_conditional", "mnist_fast", "mnist_inference", "mnist_inpainting", "mnist_semi_supervised",
+)  # fmt: skip
+_TODAYS = {"mnist_conditional": (10, 10), "mnist_fast": (0, 0), "mnist_inpainting": (1568, 784)}  # by condition sizes
 _TFD = ("tfd_pretrain", "tfd")
 _CIFAR10 = ("cifar10_fc", "cifar10_conv")
 _PAPER = ("mnist", *_TFD, *_CIFAR10)
