@@ -109,8 +109,8 @@ def _started(folder: Path) -> Iterator[Page]:
     try:
         yield Page(to_browser, from_browser)
     finally:
-        browser.kill()
-        browser.wait()
+        browser.terminate()
+        browser.wait(timeout=300)
         for descriptor in (to_read, to_browser, from_browser, to_write):
             os.close(descriptor)
 

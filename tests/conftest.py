@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 
@@ -20,6 +21,11 @@ from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
 from started import queue, start_python  # noqa: F401 -- fixtures
 from wandb_server import server  # noqa: F401 -- a fixture
 
+# Where bytecode is not kept, each process of these tests would rewrite every file of them, and each fresh start of the
+# command compile the package.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # a process of pytest-xdist
@@ -37,8 +43,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
-    """The processes of pytest-xdist are forks as well."""
-    with nursery(command=False) if session.config.getoption("numprocesses", None) else nullcontext():
+    """The processes of pytest-xdist are forks as well, with the package but where coverage has to see its import."""
+    with (
+        nursery(command="slipcover" not in sys.modules)
+        if session.config.getoption("numprocesses", None)
+        else nullcontext()
+    ):
         return (yield)
 
 

@@ -77,8 +77,8 @@ def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
     table = ScoreTable.of(evaluation.images("test"), evaluation.sigma)
     table.keep({name: evaluation.score})
     table.show(against=name)
-    if "training images" not in table.scores:
-        print("`lit-gan baselines --config CONFIG` adds what real images, k-means centres and noise score.")
+    if "k-means centres" not in table.scores:
+        print("`lit-gan baselines --config CONFIG` adds what k-means centres, the mean image and noise score.")
 
 
 def _parser(verb: str) -> Parser:

@@ -1,9 +1,11 @@
 """The handwritten digits that scikit-learn ships: real images without a download."""
 
 from collections.abc import Mapping
+from functools import cache
 
 import torch
 from sklearn.datasets import load_digits
+from torch import Tensor
 
 from lit_gan.data.base import InMemoryDataModule, Split
 from lit_gan.data.dataset import ImageDataset
@@ -64,13 +66,19 @@ class DigitsDataModule(InMemoryDataModule):
         Returns:
             The three splits.
         """
-        digits = load_digits()
-        order = torch.tensor(hashed_order([str(row) for row in range(len(digits.images))]))
-        images = torch.from_numpy(digits.images).to(torch.uint8)[order].unsqueeze(1)
-        labels = torch.from_numpy(digits.target).to(torch.int64)[order]
+        images, labels = _digits()
+        order = torch.tensor(hashed_order([str(row) for row in range(len(images))]))
+        images, labels = images[order], labels[order]  # copies
         edge = _NUM_TRAIN + _NUM_VALIDATION
         return {
             "train": ImageDataset(images[:_NUM_TRAIN], labels[:_NUM_TRAIN], self._scaling),
             "val": ImageDataset(images[_NUM_TRAIN:edge], labels[_NUM_TRAIN:edge], self._scaling),
             "test": ImageDataset(images[edge:], labels[edge:], self._scaling),
         }
+
+
+@cache
+def _digits() -> tuple[Tensor, Tensor]:
+    """Images ``(N, 1, 8, 8)`` and labels in scikit-learn's order; read once, for they are a text of 1,797 lines."""
+    digits = load_digits()
+    return torch.from_numpy(digits.images).to(torch.uint8).unsqueeze(1), torch.from_numpy(digits.target).to(torch.int64)

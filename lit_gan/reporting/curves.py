@@ -66,6 +66,7 @@ _CURVES = (
     _Curve("Throughput", "Training examples a second, evaluation left out.", (("perf/images_per_second", "images/s"),)),
 )
 _SHOWN = {name for curve in _CURVES for name, _ in curve.names} | {"val/parzen_nll", "val/parzen_se", "val/loss_d"}
+_FEWEST = 3  # points of a quantity that has a chart of its own; two are in the table
 # What says nothing as a curve.
 _NOT_SHOWN = ("val/parzen_sigma", "val/loss_g", "val/d_real", "val/d_fake")
 
@@ -73,7 +74,8 @@ _NOT_SHOWN = ("val/parzen_sigma", "val/loss_g", "val/d_real", "val/d_fake")
 def learning_curves(runs: Sequence[RunData]) -> list[LineChart]:
     """The charts for which there are numbers, those that everybody asks for first."""
     charts = [_parzen(runs), *(_chart(curve, runs) for curve in _CURVES)]
-    names = dict.fromkeys(name for run in runs for name in run.metrics.columns if name.startswith("val/"))
+    columns = [column for run in runs for column in run.metrics.columns.items()]
+    names = dict.fromkeys(name for name, found in columns if name.startswith("val/") and len(found.values) >= _FEWEST)
     further = [name for name in names if name not in _SHOWN and name not in _NOT_SHOWN and not name.endswith("_real")]
     for name in further:
         beside = ((name, name.removeprefix("val/")), (f"{name}_real", "real images"))

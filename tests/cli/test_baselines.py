@@ -42,6 +42,7 @@ def test_a_test_shows_them_beside_the_model() -> None:
     assert fit(epochs=1).code == 0
     without = lit_gan("test", the_run(), "--parzen.num_samples=50", "--trainer.enable_progress_bar=false")
     assert "lit-gan baselines --config CONFIG" in without.out
+    assert "training images" in without.out
     assert lit_gan("baselines", "--config=quickstart", "--parzen.num_samples=50").code == 0
     beside = lit_gan("test", the_run(), "--parzen.num_samples=50", "--trainer.enable_progress_bar=false")
     assert beside.code == 0, beside.err
@@ -58,7 +59,7 @@ def test_models_tested_before_on_the_same_images_stand_beside_it() -> None:
     assert "+0.00 ± 0.00" in other
     (kept,) = Path("runs", "baselines").glob("*.pt")
     assert kept.stem == protocol_key(folds_of(DigitsDataModule()), None)
-    assert set(load_scores(kept)) == {"one", "two"}
+    assert set(load_scores(kept)) == {"one", "two", "training images"}
 
 
 def test_a_configuration_of_ones_own_may_say_how_runs_are_kept() -> None:

@@ -28,6 +28,8 @@ _SHORT = [
     "false",
     "--trainer.accelerator",
     "cpu",
+    "--report",
+    "false",
 ]
 
 
@@ -51,7 +53,7 @@ def _runs_of(page: Path) -> list[list[str]]:
 
 
 def _trained(folder: Path) -> Path:
-    [run] = (folder / "runs").glob("*/*")
+    [run] = [record.parent for record in (folder / "runs").glob("*/*/run.json")]
     assert (run / "samples" / "round-000002.png").is_file()
     assert (run / "metrics.csv").is_file()
     return run / "checkpoints" / "last.ckpt"

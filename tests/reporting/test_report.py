@@ -104,6 +104,8 @@ def test_a_quantity_of_ones_own_has_a_curve(tmp_path: Path) -> None:
     lines = (run / "metrics.csv").read_text().splitlines()
     (run / "metrics.csv").write_text("\n".join([f"{lines[0]},val/my_fid", *(f"{line},7" for line in lines[1:])]) + "\n")
     assert "<h3>my_fid</h3>" in _page(run)
+    (run / "metrics.csv").write_text("\n".join([f"{lines[0]},val/my_fid", *(f"{line}," for line in lines[1:])]) + "\n")
+    assert "<h3>my_fid</h3>" not in _page(run)
 
 
 @pytest.mark.parametrize(

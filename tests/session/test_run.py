@@ -16,6 +16,7 @@ import torch
 import yaml
 from command_line import metrics, weights
 from lightning.pytorch import Callback, Trainer, seed_everything
+from nursery import nursery
 from own_modules import OwnData, OwnModule
 from stop_cases import Noise, differences, left, small_gan
 from trainings import ENVIRON, record, wait_for_rows
@@ -359,7 +360,8 @@ def test_a_script_ends_as_the_command_does_and_goes_on(devices: str) -> None:
     assert _status() == ("stopped", "preempted")
 
     Path("pause").write_text("0")
-    process = _start("off", devices)
+    with nursery():  # the first one was a script as a user starts it
+        process = _start("off", devices)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "continuing runs/mine after round" in out
@@ -371,7 +373,8 @@ def test_a_script_ends_as_the_command_does_and_goes_on(devices: str) -> None:
 @pytest.mark.slow
 def test_wandb_tracks_into_the_folder_and_is_over_with_the_training() -> None:
     Path("pause").write_text("0")
-    process = _start("offline", "1")
+    with nursery():
+        process = _start("offline", "1")
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert len(list((_MINE / "wandb").glob("offline-run-*"))) == 1

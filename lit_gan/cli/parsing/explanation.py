@@ -36,8 +36,10 @@ _IN_WORDS = {
 
 _NOT_ACCEPTED = (
     re.compile(r"^unrecognized arguments: --([^\s=]+)"),
-    re.compile(r"^(?:Subcommand '\w+' does not accept option|Option) '([^']+)'(?: is not accepted)?"),
+    re.compile(r"^Option '([^']+)' is not accepted"),
+    re.compile(r"^--(\w+) is no longer supported"),  # an option that jsonargparse had once
 )
+_WITHIN_A_GROUP = re.compile(r"^Group '([^']+)' does not accept option '([^']+)'")
 _NOT_A_CONFIG = re.compile(r"^Unexpected config: ?(.*)$")
 _REQUIRED = re.compile(r"the following arguments are required: (.*)$")
 _VERB = re.compile(r"\b(?:fit|validate|test|predict)\.")
@@ -139,6 +141,7 @@ def _keys(text: str) -> tuple[str, ...]:
 
 
 def _explained(keys: tuple[str, ...], text: str) -> UserError:
+    text = _WITHIN_A_GROUP.sub(r"Option '\1.\2' is not accepted", text)
     for pattern in _NOT_ACCEPTED:
         if found := pattern.search(text):
             if found[1] == "class_path":  # what stands beside it is to blame

@@ -78,7 +78,7 @@ def with_values(text: str) -> str:
 
 @contextmanager
 def interpolated(
-    parser: ArgumentParser, arguments: Sequence[str], *, verb: str | None = None, filled_later: Sequence[str] = ()
+    parser: ArgumentParser, arguments: Sequence[str], *, filled_later: Sequence[str] = ()
 ) -> Iterator[list[str]]:
     """Within this context the parser sees values wherever ``${...}`` was given, in flags and in files."""
     sources = list(_sources(arguments))
@@ -90,7 +90,7 @@ def interpolated(
         _merge(given, source.tree)
     draft = _rewritten(arguments, sources, lambda text, _: _value(text, given, default=_ABSENT))
     with draft.parsed():
-        known = _every_key(parser, draft.arguments, verb)
+        known = _every_key(parser, draft.arguments)
     _drop_unfilled(known, filled_later)
     live = set(_overlay(known, given))
 
@@ -227,16 +227,16 @@ def _as_typed(value: Any) -> str:
 # -- What it means ----------------------------------------------------------------------------------------------------
 
 
-def _every_key(parser: ArgumentParser, arguments: Sequence[str], verb: str | None) -> dict[str, Any]:
+def _every_key(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
     """Every key of the command, defaults included, as plain data."""
     silent = [argument for argument in arguments if not argument.startswith("--print_config")]
     # Leniently: what was absent may be required. And it warns of what cannot be written out.
     with parser_context(lenient_check=True), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        values = parser.parse_args(silent if verb is None else [verb, *silent])
+        values = parser.parse_args(silent)
         text = parser.dump(values, skip_validation=True, skip_unset=False, skip_link_targets=False)
     content: dict[str, Any] = _without_functions(get_loader("yaml")(text))
-    return content if verb is None else content[verb]
+    return content
 
 
 def _without_functions(tree: Any) -> Any:

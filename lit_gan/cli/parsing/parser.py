@@ -31,6 +31,13 @@ class ShippedConfigFile(ActionConfigFile):
 class Parser(LightningArgumentParser):
     """LightningCLI's parser, whose errors are the user's to mend."""
 
+    def parse_args(self, *args: Any, **kwargs: Any) -> Any:
+        """As jsonargparse's; a ``--print_config`` in a command that was refused is none of the next command."""
+        try:
+            return super().parse_args(*args, **kwargs)
+        finally:
+            vars(self).pop("print_config", None)
+
     def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Any:
         """As jsonargparse's, with the values of what stands in a configuration as ``${...}``."""
         return super().parse_string(with_values(content), *args, **kwargs)

@@ -1,6 +1,7 @@
 """One command of `fit`, `validate`, `test` or `predict`, parsed; and what it names, built."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,19 +49,12 @@ class Command:
     def __init__(self, verb: str, arguments: list[str], defaults: dict[str, Any] | None = None) -> None:
         self.verb = verb
         self.arguments = arguments
-        self._parser = _parser(parser_mode="yaml", prog="lit-gan", allow_abbrev=False)
-        of_verb, self._of_the_method = parser_of(verb)
-        self._parser.add_subcommands().add_subcommand(verb, of_verb)
-        found = interpolated(self._parser, arguments, verb=verb, filled_later=FILLED_BY_DATA)
+        self._parser, self._of_the_method = parser_of(verb, *(defaults or {}).items())
+        found = interpolated(parser_of(verb)[0], arguments, filled_later=FILLED_BY_DATA)  # without those defaults
         with errors_as_typed(verb, arguments), found as values:
-            of_verb.set_defaults(defaults or {})  # not before each ${trainer.devices} has found its value
-            self._parsed = self._parser.parse_args([verb, *values])
-            _check_groups(of_verb, self.options)
-
-    @property
-    def options(self) -> Any:
-        """The parsed options of the verb."""
-        return self._parsed[self.verb]
+            #: The parsed options.
+            self.options = self._parser.parse_args(values)
+            _check_groups(self._parser, self.options)
 
     def build(self) -> None:
         """Seeds this process, and builds the model, the data and everything else that is named."""
@@ -69,16 +63,18 @@ class Command:
             self.options.seed_everything = seed_everything(seed, workers=True)
         # Parsing has validated it: to do so again is a tenth of a second and more of each start.
         text = self._parser.dump(
-            self._parsed, skip_link_targets=False, skip_unset=False, skip_validation=True, format="yaml"
+            self.options, skip_link_targets=False, skip_unset=False, skip_validation=True, format="yaml"
         )
         #: The resolved configuration as plain data.
-        self.config: dict[str, Any] = yaml.safe_load(text)[self.verb]
+        self.config: dict[str, Any] = yaml.safe_load(text)
         keep_what_was_given(self.config, self.options)
-        for key, kind in (("model", LightningModule), ("data", LightningDataModule)):
-            self._parser.add_instantiator(ModuleBuilder(key, self.options, self.config), kind)
-        self._parser.add_instantiator(built_network, nn.Module)
+        builders = [
+            (ModuleBuilder("model", self.options, self.config), LightningModule, True),
+            (ModuleBuilder("data", self.options, self.config), LightningDataModule, True),
+            (built_network, nn.Module, True),
+        ]
         with construction_errors(), user_errors():
-            self.built = self._parser.instantiate_classes(self._parsed)[self.verb]
+            self.built = self._parser.instantiate(self.options, instantiators=builders)
 
     @property
     def name(self) -> str:
@@ -113,9 +109,24 @@ class Command:
         return {name: self.built[name] for name in self._of_the_method} | {"datamodule": self.built.data}
 
 
-def parser_of(verb: str) -> tuple[Parser, list[str]]:
-    """The parser of a verb, and which of its options the method of the Trainer takes."""
-    parser = _parser()
+@cache
+def parser_of(verb: str, *defaults: tuple[str, Any]) -> tuple[Parser, list[str]]:
+    """The parser of a verb, and which of its options the method of the Trainer takes.
+
+    Made once: a sweep and a job that is submitted parse many commands, and a parse leaves nothing behind in it.
+    """
+    parser = Parser(
+        dump_header=[f"lightning.pytorch=={lightning.__version__}"],
+        parser_mode="yaml",
+        prog=f"lit-gan [options] {verb}",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        action=ShippedConfigFile,
+        help="Path to a YAML file, or the bare name of a shipped configuration.",
+    )
     parser.add_argument(
         "--seed_everything",
         type=bool | int,
@@ -128,14 +139,9 @@ def parser_of(verb: str) -> tuple[Parser, list[str]]:
     parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
     add_run_options(parser, verb)
     link_data_to_model(parser)
-    return parser, parser.add_method_arguments(Trainer, verb, skip=set(LightningCLI.subcommands()[verb]))
-
-
-def _parser(**kwargs: Any) -> Parser:
-    parser = Parser(dump_header=[f"lightning.pytorch=={lightning.__version__}"], **kwargs)
-    text = "Path to a YAML file, or the bare name of a shipped configuration."
-    parser.add_argument("-c", "--config", action=ShippedConfigFile, help=text)
-    return parser
+    of_the_method = parser.add_method_arguments(Trainer, verb, skip=set(LightningCLI.subcommands()[verb]))
+    parser.set_defaults(dict(defaults))
+    return parser, of_the_method
 
 
 def _check_groups(parser: Any, options: Any) -> None:

@@ -49,7 +49,8 @@ def _union(*errors: str, given: str = "x", kind: str = "<class 'str'>") -> str:
         ("unrecognized arguments: --trainer.max_stepz 3", "--trainer.max_stepz: no such option"),
         ("unrecognized arguments: alone", "unrecognized arguments: alone"),
         ("Parser key 'a':\n  Option 'b' is not accepted", "--a.b: no such option"),
-        ("Subcommand 'fit' does not accept option 'modle.x'", "--modle.x: no such option"),
+        ("Group 'trainer' does not accept option 'steps.x'", "--trainer.steps.x: no such option"),
+        ("--print_shtab is no longer supported. Use set_parsing_settings(...)", "--print_shtab: no such option"),
         (
             "the following arguments are required: fit.data, fit.model",
             "required, and not given: data and model (use --config NAME, or the options)",

@@ -43,3 +43,26 @@ def test_long_and_short_keys_mean_the_same() -> None:
 
 def test_options_are_never_abbreviated() -> None:
     assert lit_gan("fit", "--config", "quickstart", "--trainer.max_st", 3).line.startswith("--trainer.max_st: no such")
+
+
+def test_a_refused_command_leaves_nothing_behind_for_the_next_one() -> None:
+    """All commands of a process are read by one parser."""
+    assert (
+        "--trainer.max_epochs"
+        in lit_gan("fit", "--config", "quickstart", "--print_config", "--trainer.max_epochs=x").line
+    )
+    ending = lit_gan("fit", "--config", "quickstart", "--trainer.max_epochs=x")
+    assert (ending.code, ending.out) == (2, "")
+    assert resolved("--config", "quickstart", "--trainer.max_epochs=3")["trainer"]["max_epochs"] == 3
+    assert resolved("--config", "quickstart")["trainer"]["max_epochs"] == 500
+
+
+def test_a_key_in_a_file_of_one_group_is_told_with_its_group() -> None:
+    Path("trainer.yaml").write_text("trainer: {max_steps: 3}")
+    line = lit_gan("fit", "--config", "quickstart", "--trainer=trainer.yaml").line
+    assert line == "--trainer.trainer.max_steps: no such option; `lit-gan fit --help all` lists the options."
+
+
+def test_what_the_parser_has_no_more_is_no_option() -> None:
+    line = lit_gan("fit", "--config", "quickstart", "--print_shtab=bash").line
+    assert line == "--print_shtab: no such option; `lit-gan fit --help all` lists the options."
