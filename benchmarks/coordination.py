@@ -31,7 +31,7 @@ from lit_gan.data import DigitsDataModule
 from lit_gan.functional import parzen_log_likelihood, select_sigma
 from lit_gan.functional.precision_recall import precision_recall
 from lit_gan.latents import Mixture, Normal, Truncated
-from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+from lit_gan.networks import MaxoutDiscriminator, MixtureMLPGenerator, MLPGenerator
 from lit_gan.optimizers import OptimisticAdam
 from lit_gan.sampling import Langevin, Rejection, calibrate, sample
 
@@ -54,10 +54,11 @@ def _sgd(rate: float) -> Any:
 
 @dataclass(frozen=True)
 class Way:
-    """One change from the baseline: arguments of the GAN, and a callback."""
+    """One change from the baseline: arguments of the GAN, a callback, the class of its G."""
 
     arguments: Mapping[str, Any]
     callback: Callable[[], Callback] | None = None
+    generator: type[MLPGenerator] = MLPGenerator
 
 
 WAYS: dict[str, Callable[[], Way]] = {
@@ -70,6 +71,7 @@ WAYS: dict[str, Callable[[], Way]] = {
     "p_z: Normal": lambda: Way({"latent": Normal()}),
     "p_z: Truncated(1)": lambda: Way({"latent": Truncated(threshold=1.0)}),
     "p_z: Mixture(10)": lambda: Way({"latent": Mixture(10)}),
+    "p_z: a mixture of 10 that learns": lambda: Way({"latent": Normal()}, generator=MixtureMLPGenerator),
 }
 SAMPLINGS: dict[str, dict[str, Any]] = {
     "baseline, truncation 0.7": {"truncation": 0.7},
@@ -115,7 +117,7 @@ def train(name: str, seed: int, rounds: int) -> list[Row]:
     seed_everything(seed)
     way = WAYS[name]()
     gan = GAN(
-        MLPGenerator((1, 8, 8), latent_size=32, hidden=(256, 256), weight_init=0.2, pixel_mean_bias=True),
+        way.generator((1, 8, 8), latent_size=32, hidden=(256, 256), weight_init=0.2, pixel_mean_bias=True),
         MaxoutDiscriminator((1, 8, 8), hidden=(64, 64), pieces=5, weight_init=0.05, input_keep=0.8, hidden_keep=0.5),
         **{"optimizer_g": _sgd(0.1), "optimizer_d": _sgd(0.1), **way.arguments},
     )

@@ -88,6 +88,17 @@ class GenerativeModule(LoadableModule):
         """
         return None
 
+    def statistics_condition(self, num: int) -> Tensor | None:
+        """The conditions that an average's batch-norm statistics are taken under: in each part of them, of all kinds.
+
+        Args:
+            num: How many.
+
+        Returns:
+            One condition per row; ``None``, where training has conditions, leaves the statistics as they are.
+        """
+        return self.sample_condition(num)
+
     def forward(self, z: Tensor) -> Tensor:
         """G's samples for the latents ``z``, in data space, with G's average weights where there are any.
 
@@ -233,7 +244,7 @@ class GenerativeModule(LoadableModule):
         norms = {name: norm for name, norm in batch_norms(self.generator).items() if name in self.statistics_due}
         rows = rows_needed(norms.values())
         batches = rows // BATCH_ROWS
-        latents, condition = self.latent_table("ema statistics"), self.sample_condition(rows)
+        latents, condition = self.latent_table("ema statistics"), self.statistics_condition(rows)
 
         def passes() -> Iterator[Tensor]:
             for number in range(batches):

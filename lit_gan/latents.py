@@ -348,7 +348,7 @@ class Mixture(Latent):
     .. math:: z = \mu_k + \sigma \epsilon, \qquad k \sim U\{1, \dots, K\}, \quad \epsilon \sim N(0, I)
 
     The centres :math:`\mu_k` are drawn once, uniformly on :math:`[-1, 1]^{size}`, as a function of ``seed`` alone:
-    no checkpoint need hold them. They do not learn; a G whose first layer is linear moves each where it serves.
+    no checkpoint need hold them. They do not learn: those of :class:`lit_gan.networks.MixtureMLPGenerator` do.
 
     Args:
         num_components: :math:`K`.

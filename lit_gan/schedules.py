@@ -109,6 +109,46 @@ class ExponentialDecay(LRScheduler):
         return [max(float(base) / decay, min(float(base), self.min_lr)) for base in self.base_lrs]
 
 
+class LinearDecay(LRScheduler):
+    r"""The learning rate as it is until step ``start``, then along a straight line to 0 at ``end``.
+
+    .. math:: \epsilon_t = \epsilon_0 \cdot \mathrm{clip}((end - t) / (end - start), 0, 1)
+
+    Steps are rounds or epochs, as the interval of the :class:`Schedule` says; in epochs, the last one of ``end`` still
+    learns, at the rate :math:`\epsilon_0 / (end - start)`.
+
+    Args:
+        optimizer: Whose rate is scheduled.
+        start: :math:`start`, 0 or more: the last step at the whole rate.
+        end: :math:`end`: the first step at rate 0.
+
+    Raises:
+        UserError: If ``start`` is negative, or ``end`` is not after it.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> LinearDecay(optimizer, start=200, end=300).get_lr()
+        [0.1]
+
+    Reference:
+        Salimans et al. 2016, *Improved Techniques for Training GANs*, in the authors' code for CIFAR-10:
+        ``learning_rate * min(3 - epoch / 400, 1)`` for 1,200 epochs.
+    """
+
+    def __init__(self, optimizer: Optimizer, start: int, end: int) -> None:
+        if not 0 <= start < end:
+            raise UserError(f"LinearDecay: start = {start}, end = {end}: expected 0 or more, and the end after it.")
+        self.start = start
+        self.end = end
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:  # type: ignore[override]  # torch's union with Tensor is for capturable rates
+        """The rate of each parameter group, from the closed form, so that a resumed run has it to the last bit."""
+        left = min(max((self.end - self.last_epoch) / (self.end - self.start), 0.0), 1.0)
+        return [float(base) * left for base in self.base_lrs]
+
+
 class MomentumRamp(LRScheduler):
     r"""Momentum that rises linearly with the epoch, from its initial value at ``start`` to ``final`` at ``saturate``.
 

@@ -1,6 +1,6 @@
 """A generator small enough to be inverted by hand, and the trainings of its inference network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,22 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.w * x.flatten(1)
+
+
+class Pairs(nn.Module):
+    """D(x, z) = a x_0 + b z_0, as a logit, of the first coordinates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.tensor(0.3)), nn.Parameter(torch.tensor(-0.2))
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        return self.a * x.flatten(1)[:, :1] + self.b * z[:, :1]
+
+
+def joint(**kwargs: Any) -> Any:
+    """The game of pairs, in which G learns, too."""
+    return small(**{"discriminator": Pairs(), "optimizer_d": sgd(0.1), "optimizer_g": sgd(0.1), **kwargs})
 
 
 def small(latent: Latent | None = None, cls: type[InferenceNetwork] = InferenceNetwork, **kwargs: Any) -> Any:
@@ -79,13 +95,20 @@ class FedInference(InferenceNetwork):
 
 
 def on_both(rank: int | None) -> dict[str, Any]:
-    """The weight after six rounds of whole batches, or of this rank's half of each; and what a validation logs."""
+    """The weights after six rounds of whole batches, or of this rank's half of each; and what a validation logs."""
+    of_pairs = joint(cls=FedInference, image_weight=0.5)
+    _train(of_pairs, rank)
     module = small(cls=FedInference, image_weight=0.5)
+    fit = _train(module, rank)
+    held_out = {name: value for name, value in fit.callback_metrics.items() if name.startswith("val/")}
+    return {"weight": module.encoder.w.detach(), **of_pairs.state_dict(), **held_out}
+
+
+def _train(module: InferenceNetwork, rank: int | None) -> Any:
     options: dict[str, Any] = {} if rank is None else {"strategy": "ddp_gan", "devices": 2}
     fit = trainer(max_epochs=1, use_distributed_sampler=False, **options)
     fit.fit(module, Images(rank), _Dealt(rank))
-    held_out = {name: value for name, value in fit.callback_metrics.items() if name.startswith("val/")}
-    return {"weight": module.encoder.w.detach(), **held_out}
+    return fit
 
 
 class _Dealt(Images):
@@ -99,9 +122,9 @@ class _Dealt(Images):
         return 1
 
 
-def checkpointed(folder: Path, rounds: int, **kwargs: Any) -> Any:
+def checkpointed(folder: Path, rounds: int, build: Callable[..., Any] = small, **kwargs: Any) -> Any:
     """A training whose last checkpoint is in a folder."""
     keeper = RunCheckpoint(folder, save_top_k=0, save_last=True, enable_version_counter=False, every_n_train_steps=1)
-    module = small(image_weight=0.5)
+    module = build(image_weight=0.5)
     trainer(max_steps=rounds, callbacks=[keeper], enable_checkpointing=True).fit(module, Images(), **kwargs)
     return module

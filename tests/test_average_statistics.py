@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from labelled import Labelled
 from lightning.pytorch import Callback
 from tiny_gan import sgd, trainer
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from lit_gan.callbacks.ema import GeneratorEMA
 from lit_gan.engine.batch_norm import batch_norms
 from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.extensions.inpainting import InpaintingGAN
+from lit_gan.extensions.masks import MaskMixture
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPDiscriminator, MLPGenerator
 
@@ -291,3 +294,39 @@ def test_the_maxout_discriminator_serves_as_well() -> None:
     gan = GAN(_dense(), MaxoutDiscriminator(SHAPE, (4,)), optimizer_g=sgd(), optimizer_d=sgd())
     _fit(gan, validate=True)
     assert torch.isfinite(gan.sample(3)).all()
+
+
+def test_those_of_an_inpainting_gan_are_taken_under_masks_as_in_training_or_left_where_no_images_are_in_memory() -> (
+    None
+):
+    def inpainting() -> InpaintingGAN:
+        torch.manual_seed(0)
+        generator = MLPGenerator(SHAPE, 4, (6,), batch_norm=True, condition_size=32, weight_init=0.5)
+        return InpaintingGAN(
+            generator,
+            MLPDiscriminator(SHAPE, (5,), condition_size=16),
+            masks=MaskMixture(pixels=0, boxes=0, stripes=0, nothing=0),
+            optimizer_g=sgd(),
+            optimizer_d=sgd(),
+        )
+
+    gan, data = inpainting(), Labelled(SHAPE)
+    trainer(max_epochs=2, callbacks=[GeneratorEMA(horizon=0.3)]).fit(gan, data)
+    masked = gan.statistics_condition(10_000)
+    assert masked is not None
+    assert torch.equal(masked[:80, 0], data.images("train")[:, 0].to(masked) * masked[:80, 1])
+    assert masked[:, 1].mean() == 0.5  # halves
+    with gan.averaged(), torch.no_grad():
+        first, norm = gan.generator.hidden[0], gan.generator.hidden[1]
+        rows = torch.cat([gan.latent_table("ema statistics").rows(range(10_000)), _in_turn(masked).flatten(1)], dim=1)
+        torch.testing.assert_close(norm.running_mean, first(rows).mean(0))
+
+    elsewhere = inpainting()
+    trainer(max_epochs=1, callbacks=[GeneratorEMA(horizon=0.3)]).fit(elsewhere, _data())
+    elsewhere.sample(2)
+    assert elsewhere.average_statistics == {}
+
+
+def _in_turn(rows: Tensor) -> Tensor:
+    """In the order of a hundred batches that each have every hundredth row."""
+    return torch.cat([rows[number::100] for number in range(100)])

@@ -9,7 +9,7 @@ from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 from lit_gan.errors import UserError
-from lit_gan.schedules import ExponentialDecay, MomentumRamp, Schedule
+from lit_gan.schedules import ExponentialDecay, LinearDecay, MomentumRamp, Schedule
 
 
 def sgd(lr: float = 0.1, momentum: float = 0.5) -> SGD:
@@ -52,6 +52,25 @@ def test_restored_rate_equals_the_uninterrupted_one_to_the_last_bit() -> None:
     restored.load_state_dict(scheduler.state_dict())
     other.load_state_dict(optimizer.state_dict())
     assert rates(optimizer, scheduler, 50) == rates(other, restored, 50)
+
+
+def test_rate_stays_then_falls_along_a_line_to_nothing_and_is_restored_to_the_last_bit() -> None:
+    optimizer = sgd(lr=0.3)
+    scheduler = LinearDecay(optimizer, start=2, end=5)
+    other = sgd(lr=0.3)
+    restored = LinearDecay(other, start=2, end=5)
+    seen = rates(optimizer, scheduler, 3)
+    restored.load_state_dict(scheduler.state_dict())
+    other.load_state_dict(optimizer.state_dict())
+    rest = rates(optimizer, scheduler, 4)
+    assert seen + rest == pytest.approx([0.3, 0.3, 0.3, 0.2, 0.1, 0, 0], abs=1e-15)
+    assert rates(other, restored, 4) == rest
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 3), (3, 3)])
+def test_a_line_that_cannot_be_is_told(start: int, end: int) -> None:
+    with pytest.raises(UserError, match=f"^LinearDecay: start = {start}, end = {end}: expected 0 or more, and the end"):
+        LinearDecay(sgd(), start, end)
 
 
 def test_momentum_rises_from_epoch_1_to_epoch_250() -> None:

@@ -29,6 +29,17 @@ def test_an_online_run_is_at_the_server_when_it_ends(client: Client) -> None:
     _check_checkpoints(client, folder)
 
 
+def test_a_run_with_few_labels_is_there_with_its_error(client: Client) -> None:
+    ending = client.fit("--wandb=online", config="digits_semi_supervised")
+    assert (ending.code, ending.err) == (0, "")
+    folder = the_run()
+    run = client.server.runs[folder.name]
+    check_whole(run, folder)
+    last = {name: value for row in run.history for name, value in row.items()}
+    assert 0 <= last["val/error"] <= 1
+    assert last["train/label_loss"] > 0
+
+
 @pytest.mark.parametrize("mode", ["online", "offline"])
 def test_the_report_of_a_run_is_there_too(client: Client, mode: str) -> None:
     assert client.fit(f"--wandb={mode}", "--report=true").code == 0

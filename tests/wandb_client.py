@@ -64,9 +64,9 @@ class Client:
         self.folder = folder
         self.environ = {**server.environ(folder / "home"), **_QUICK, **ENVIRON}
 
-    def fit(self, *arguments: Any, epochs: int = 2) -> Ending:
+    def fit(self, *arguments: Any, epochs: int = 2, config: str = "quickstart") -> Ending:
         """A short training in this process."""
-        return fit(*OPTIONS, *arguments, epochs=epochs)
+        return fit(*OPTIONS, *arguments, config=config, epochs=epochs)
 
     def start(self, *arguments: str, epochs: int = 2, afresh: bool = False) -> subprocess.Popen[str]:
         """The same as a process of its own; the same command, so that each goes on with the other's run.

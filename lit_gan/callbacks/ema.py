@@ -40,9 +40,9 @@ class GeneratorEMA(MovingAverage):
     Parameters are averaged, buffers are those of the trained weights, except the statistics of batch normalisation:
     these are taken anew, under the average, whenever it is used and rounds have passed since (10,000 latents by a
     hundred, 1,000 where all normalised layers are convolutions; with dropout off, as in samples). The latents are a
-    function of the seed, the conditions those of ``sample_condition``: the statistics are the same on all ranks and
+    function of the seed, the conditions those of ``statistics_condition``: the statistics are the same on all ranks and
     after a resume, and training notices nothing. Not taken anew are those of a batch norm that is kept in evaluation
-    mode while training, and all where a condition comes from the data alone (``sample_condition`` gives none).
+    mode while training, and all where a condition comes from the data alone (``statistics_condition`` gives none).
 
     Args:
         decay: :math:`d`, in [0, 1); 0.999 where nothing is given.
@@ -113,7 +113,7 @@ class GeneratorEMA(MovingAverage):
 
 def _conditions_can_be_drawn(gan: GenerativeModule, batch: object) -> bool:
     split = getattr(gan, "split_batch", None)
-    return split is None or split(batch)[1] is None or gan.sample_condition(1) is not None
+    return split is None or split(batch)[1] is None or gan.statistics_condition(1) is not None
 
 
 def _generative(module: LightningModule) -> GenerativeModule:

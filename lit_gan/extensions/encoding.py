@@ -15,29 +15,34 @@ _IMAGES_PER_FORWARD = 1000
 
 
 class EncodingModule(GenerativeModule):
-    """A finished generator that learns no more, and an encoder of its images.
+    """A generator, finished or not, and an encoder of its images.
 
     Args:
         generator: G, from latents ``(N, latent_size)`` to data ``(N, C, H, W)``.
         encoder: From data to ``(N, latent_size)`` numbers, which the latent then brings into its range.
         latent: :math:`p_z`; ``None`` is ``Uniform`` of the generator's ``latent_size``.
+        frozen: Whether G has finished, and learns no more.
 
     Raises:
         UserError: If the latent has no inverse, or the sizes differ.
     """
 
-    def __init__(self, generator: nn.Module, encoder: nn.Module, latent: Latent | None = None) -> None:
+    def __init__(
+        self, generator: nn.Module, encoder: nn.Module, latent: Latent | None = None, *, frozen: bool = True
+    ) -> None:
         super().__init__(generator, latent)
-        self.generator.requires_grad_(False).eval()
+        self.frozen = frozen
+        self.generator.requires_grad_(not frozen).train(not frozen)  # one from a checkpoint is in evaluation mode
         self.encoder = encoder
         self.has_begun = True
         self.latent.onto_support(torch.zeros(1, self.latent.size))  # one that has no inverse is told now
         _check_size(encoder, self.latent)
 
     def train(self, mode: bool = True) -> Self:
-        """As any module's; but G stays in evaluation mode: its training is over."""
+        """As any module's; but a frozen G stays in evaluation mode: its training is over."""
         super().train(mode)
-        self.generator.eval()
+        if self.frozen:
+            self.generator.eval()
         return self
 
     @torch.no_grad()

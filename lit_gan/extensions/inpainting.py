@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lit_gan.data.base import InMemoryDataModule
 from lit_gan.engine.batches import described, examples_of
 from lit_gan.engine.jsonargparse_seam import default_instance
 from lit_gan.engine.turn import Turn
@@ -88,6 +89,16 @@ class InpaintingGAN(GAN):
             )
         channels, height, width = shape
         return torch.zeros(num, channels + 1, height, width)
+
+    def statistics_condition(self, num: int) -> Tensor | None:
+        """Training images under masks as in training; ``None`` where no data module has them in memory."""
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, InMemoryDataModule):
+            return None
+        known = data.images("train", num).to(self.device, self._float_dtype)
+        x = known[torch.arange(num) % len(known)]
+        drawn = LatentTable(MaskRows(self.masks, *x.shape[-2:]), self._float_dtype, self.seed, "masks of statistics")
+        return self.visible(x, drawn.rows(range(num)).view(num, 1, *x.shape[-2:]))
 
     def generate(self, z: Tensor, condition: Tensor | None) -> Tensor:
         """Images whose visible part is that of the condition, and whose hidden part is G's."""

@@ -1,6 +1,7 @@
 """Masks: which pixels of an image are visible (1), and which are to be filled in (0)."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from lit_gan.errors import UserError
 from lit_gan.randomness import stream
 
 _KEPT = 0.1, 0.9  # of the pixels, between
+_rand = partial(torch.rand, dtype=torch.float32)  # the same masks whatever the precision of a training
 
 
 class MaskMixture:
@@ -85,7 +87,7 @@ class MaskRows(NamedTuple):
 
 def _uniform(num: int, generator: torch.Generator | None) -> Tensor:
     device = torch.device("cpu") if generator is None else generator.device
-    return torch.rand(num, 1, 1, generator=generator, device=device)
+    return _rand(num, 1, 1, generator=generator, device=device)
 
 
 def _grid(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +98,7 @@ def _grid(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
 def _pixels(num: int, height: int, width: int, generator: torch.Generator | None) -> Tensor:
     low, high = _KEPT
     kept = low + (high - low) * _uniform(num, generator)
-    return torch.rand(num, height, width, generator=generator, device=kept.device) < kept
+    return _rand(num, height, width, generator=generator, device=kept.device) < kept
 
 
 def _boxes(num: int, height: int, width: int, generator: torch.Generator | None) -> Tensor:
@@ -168,7 +170,7 @@ def named_mask(name: str, height: int, width: int) -> Tensor:
         "bottom-half": 2 * row >= height,
         "border": ((4 * row < height) | (4 * row >= 3 * height)) | ((4 * column < width) | (4 * column >= 3 * width)),
         "stripes": row % 2 == 0,
-        "pixels": torch.rand(height, width, generator=stream(0, "mask", height, width)) < 0.5,
+        "pixels": _rand(height, width, generator=stream(0, "mask", height, width)) < 0.5,
         "nothing": torch.zeros(height, width, dtype=torch.bool),
     }
     if name not in masks:

@@ -10,6 +10,7 @@ from lit_gan.networks.initialization import UniformWeights as UniformWeights
 from lit_gan.networks.initialization import WeightInit as WeightInit
 from lit_gan.networks.maxout import Maxout as Maxout
 from lit_gan.networks.maxout import MaxoutConv2d as MaxoutConv2d
+from lit_gan.networks.mixture import MixtureMLPGenerator as MixtureMLPGenerator
 from lit_gan.networks.mlp import MaxoutDiscriminator as MaxoutDiscriminator
 from lit_gan.networks.mlp import MLPDiscriminator as MLPDiscriminator
 from lit_gan.networks.mlp import MLPGenerator as MLPGenerator

@@ -20,6 +20,10 @@ _ADDED: dict[str, Any] = {
     "half_life": None,
     "horizon": None,
     "num_classes": None,
+    "latent_weight": 1.0,
+    "discriminator": None,
+    "optimizer_d": None,
+    "optimizer_g": None,
 }
 _NAMED: dict[str, Any] = {
     "latent": {

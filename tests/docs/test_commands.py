@@ -27,6 +27,7 @@ _OF_THE_READER = (
     "evaluation.yaml",
     "paired.yaml",
     "optimistic.yaml",
+    "pairs.yaml",
     "--model.init_args.penalties+=my_penalty.Offset",
 )
 

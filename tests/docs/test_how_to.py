@@ -109,6 +109,7 @@ def test_objective_penalties_and_augmentation_train(index: int, parts: tuple[Any
         (3, "FixedSteps", ("SGD", 0.2), "Uniform", ["GeneratorEMA"]),
         (4, "FixedSteps", ("SGD", 0.1), "Truncated", ["GeneratorEMA"]),
         (5, "FixedSteps", ("SGD", 0.1), "Mixture", ["GeneratorEMA"]),
+        (6, "FixedSteps", ("SGD", 0.1), "Normal", ["GeneratorEMA"]),
     ],
 )
 def test_ways_of_coordination_train(
@@ -117,7 +118,7 @@ def test_ways_of_coordination_train(
     page = _HOW_TO / "coordination.md"
     assert _write_files(page, reader) == ["optimistic.yaml"]
     runs = _runs_of(page)
-    assert len(runs) == 6
+    assert len(runs) == 7
 
     assert main([*runs[index], *_SHORT, "--wandb", "off"]) == 0
     run = _trained(reader).parents[1]
@@ -282,11 +283,12 @@ def test_fine_tuning_begins_with_the_weights_of_the_first_run(reader: Path) -> N
 
 @pytest.mark.slow
 def test_an_inference_network_without_data_and_an_inpainting_gan_of_halves_train(reader: Path) -> None:
-    assert _write_files(_HOW_TO / "inference.md", reader) == ["from_g_alone.yaml"]
+    assert _write_files(_HOW_TO / "inference.md", reader) == ["from_g_alone.yaml", "pairs.yaml"]
     assert _write_files(_HOW_TO / "inpainting.md", reader) == ["halves.yaml"]
     off = ["--parzen.num_samples", "0", "--wandb", "off"]
 
-    for configs in (["quickstart"], ["from_g_alone.yaml"], ["digits_inpainting", "halves.yaml"]):
+    of_pairs, of_halves = ["digits_inference", "pairs.yaml"], ["digits_inpainting", "halves.yaml"]
+    for configs in (["quickstart"], ["from_g_alone.yaml"], of_pairs, of_halves):
         given = [word for config in configs for word in ("--config", config)]
         assert main(["fit", *given, *_SHORT, *off]) == 0, configs
     inpainting = GAN.load_from_checkpoint(next((reader / "runs" / "digits_inpainting").iterdir()))

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from conditional_cases import checkpointed, on_both
+from ranks import on_ranks
 from tiny_gan import trainer
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -118,3 +120,23 @@ def test_what_is_no_such_condition_is_told(condition: object, message: str) -> N
 def test_a_condition_of_the_wrong_size_is_told() -> None:
     with pytest.raises(UserError, match=r"got a condition of shape \(12, 1, 3, 3\): expected \(N, condition_size\)"):
         gan_of_images().generate(torch.rand(12, 2), torch.rand(12, 1, 3, 3))
+
+
+def test_under_vectors_it_goes_on_in_an_epoch_to_the_same_bits(tmp_path: Path) -> None:
+    whole = checkpointed(tmp_path / "whole", 8).state_dict()
+    checkpointed(tmp_path / "stopped", 4)
+    last = tmp_path / "stopped" / "last.ckpt"
+    gone_on = checkpointed(tmp_path / "on", 8, ckpt_path=last, weights_only=True).state_dict()
+    assert whole.keys() == gone_on.keys() >= {"conditions_seen", "generator.centres"}
+    assert all(torch.equal(gone_on[name], whole[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_under_vectors_two_ranks_equal_one_process(tmp_path: Path) -> None:
+    alone = on_both(None)
+    seen = alone.pop("conditions_seen")
+    for rank in on_ranks(on_both, 2, tmp_path):
+        assert torch.equal(rank.pop("conditions_seen"), seen.view(2, 8, 3)[:, :4].flatten(0, 1))  # those of rank 0
+        assert rank.keys() == alone.keys()
+        for name, value in alone.items():
+            torch.testing.assert_close(rank[name], value, rtol=0, atol=1e-12)

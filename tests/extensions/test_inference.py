@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from command_line import SHORT, lit_gan, metrics, the_run
-from inference_cases import Images, Linear, Scale, checkpointed, on_both, small
+from inference_cases import Images, Linear, Scale, checkpointed, joint, on_both, small
 from ranks import on_ranks
 from tiny_gan import sgd, trainer
 from torch import Tensor
@@ -18,7 +18,7 @@ from lit_gan.data import NoData
 from lit_gan.errors import UserError
 from lit_gan.extensions.held_out_pairs import HeldOutPairs
 from lit_gan.latents import Latent, LatentTable, Normal, Spherical, Uniform
-from lit_gan.networks import MLPEncoder, MLPGenerator
+from lit_gan.networks import MLPDiscriminator, MLPEncoder, MLPGenerator
 from lit_gan.sharding import Share
 
 # -- Mathematics -------------------------------------------------------------------------------------------------------
@@ -99,11 +99,12 @@ def test_it_learns_without_data() -> None:
 # -- Going on, and sharing out -----------------------------------------------------------------------------------------
 
 
-def test_resumed_in_an_epoch_it_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    whole = checkpointed(tmp_path / "whole", 8).state_dict()
-    checkpointed(tmp_path / "stopped", 4)
+@pytest.mark.parametrize("build", [small, joint])
+def test_resumed_in_an_epoch_it_goes_on_to_the_same_bits(tmp_path: Path, build: Any) -> None:
+    whole = checkpointed(tmp_path / "whole", 8, build).state_dict()
+    checkpointed(tmp_path / "stopped", 4, build)
     last = tmp_path / "stopped" / "last.ckpt"
-    gone_on = checkpointed(tmp_path / "on", 8, ckpt_path=last, weights_only=True).state_dict()
+    gone_on = checkpointed(tmp_path / "on", 8, build, ckpt_path=last, weights_only=True).state_dict()
     assert all(torch.equal(gone_on[name], whole[name]) for name in whole)
 
 
@@ -111,7 +112,11 @@ def test_resumed_in_an_epoch_it_goes_on_to_the_same_bits(tmp_path: Path) -> None
 def test_two_ranks_equal_one_process(tmp_path: Path) -> None:
     alone = on_both(None)
     for rank in on_ranks(on_both, 2, tmp_path):
-        assert rank.keys() == alone.keys() >= {"weight", "val/latent_r2", "val/reconstruction_error"}
+        assert (
+            rank.keys()
+            == alone.keys()
+            >= {"weight", "discriminator.a", "generator.scale", "val/latent_r2", "val/reconstruction_error"}
+        )
         for name, value in alone.items():
             assert rank[name].item() == pytest.approx(value.item(), abs=1e-12)
 
@@ -207,6 +212,12 @@ class Coin(Latent):
     [
         ({"latent": Coin(2)}, r"the latent Coin has no inverse: .* expected Uniform, Normal, Truncated"),
         ({"image_weight": -1.0}, r"^image_weight = -1.0: expected 0 \(no image term\) or more"),
+        ({"latent_weight": -1.0}, r"^latent_weight = -1.0: expected 0 \(no latent term\) or more"),
+        ({"optimizer_g": sgd(0.1)}, r"^optimizer_g without a discriminator: expected one of pairs \(x, z\)"),
+        (
+            {"discriminator": MLPDiscriminator((1, 1, 2), (3,), condition_size=3)},
+            r"^the discriminator's condition_size = 3 but the generator's latent_size = 2: expected the same number",
+        ),
         ({"clip_e": -1.0}, r"^clip_e = -1.0: expected a positive norm"),
     ],
 )

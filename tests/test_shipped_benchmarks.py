@@ -1,0 +1,50 @@
+"""The benchmarks of shipped configurations: nothing is measured twice, and the tables say what was."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks import inference, inpainting, shipped
+
+
+def test_what_has_been_measured_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, list[str]]] = []
+
+    def tested(config: str, run: Path, options: Sequence[str]) -> shipped.Numbers:
+        asked.append((config, run.name, [*options]))
+        return {"error": float(len(asked))}
+
+    monkeypatch.setattr(shipped, "tested", tested)
+    ways = {"as it is": [], "changed": ["--b=2"]}
+    (tmp_path / "results.json").write_text(json.dumps({"as it is": {"error": 0.5}}))
+    for _ in range(2):
+        results = shipped.once(tmp_path, "quickstart", ways, ["--a=1"])
+        assert results == {"as it is": {"error": 0.5}, "changed": {"error": 1.0}}
+    assert asked == [("quickstart", "way-1", ["--a=1", "--b=2"])]
+
+
+def test_the_table_of_inference_has_the_baselines_below() -> None:
+    numbers = {"latent_r2": 0.43, "reconstruction_error": 0.0133, "nearest_neighbour_accuracy": 0.916}
+    numbers |= {"reconstruction_error_pca": 0.0025, "reconstruction_error_nearest_sample": 0.0212}
+    lines = inference.table({"a way": {**numbers, "nearest_neighbour_accuracy_pixels": 0.983}}).splitlines()
+    assert lines[2:] == [
+        "| a way | 0.43 | 0.0133 | 91.6 |",
+        "| PCA of as many numbers |  | 0.0025 |  |",
+        "| the nearest of 10,000 samples |  | 0.0212 |  |",
+        "| pixels |  |  | 98.3 |",
+    ]
+
+
+def test_the_table_of_inpainting_has_four_rows_for_each_mask() -> None:
+    names = ("error", "error_best", "spread", "parzen_nll", "error_nearest", "error_mean_fill", "agreement", "entropy")
+    numbers = {f"completion_{name}_left_half": 0.1 for name in names}
+    lines = inpainting.table({inpainting.WITH: numbers, inpainting.WITHOUT: {}}).splitlines()
+    assert len(lines) == 2 + 4 * 5
+    assert [line for line in lines if line.startswith("| left-half")] == [
+        "| left-half | with a latent | 0.100 | 0.100 | 0.10 | 0.1 | 10% | 0.10 |",
+        "| left-half | without a latent |  |  |  |  |  |  |",
+        "| left-half | the nearest training image | 0.100 |  |  |  |  |  |",
+        "| left-half | the mean training image | 0.100 |  |  |  |  |  |",
+    ]
