@@ -47,6 +47,15 @@ def test_samples_are_drawn_from_it(earlier: Path) -> None:
     assert (earlier / "grid.png").stat().st_size > 0
 
 
+def test_it_is_listed_and_has_a_page(earlier: Path) -> None:
+    assert lit_gan("runs", earlier.parent).out.splitlines()[1].split()[:3] == ["earlier", "stopped*", "40"]
+    ending = lit_gan("report", earlier)
+    assert ending.code == 0, ending.err
+    page = (earlier / "report.html").read_text()
+    assert "stopped" in page
+    assert "Losses" in page
+
+
 def test_its_model_is_loaded_from_python(earlier: Path) -> None:
     gan = GAN.load_from_checkpoint(earlier / "checkpoints" / "last.ckpt")
     assert gan.sample(2).shape == (2, 1, 8, 8)
