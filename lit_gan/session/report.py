@@ -1,11 +1,13 @@
 """The figures and the report that a training leaves."""
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule
 
+from lit_gan.errors import UserError
 from lit_gan.generative import GenerativeModule
 from lit_gan.reporting.report import Shipped, write_report
 from lit_gan.runs.atomic_write import write_atomically
@@ -39,7 +41,8 @@ def _draw(run: Path, module: GenerativeModule, data: Any) -> None:
     # Where the density is known a figure trains on: D to its optimum, then G.
     weights = {name: value.clone() for name, value in module.state_dict().items()} if hasattr(data, "mixture") else None
     try:
-        draw_figures(module, "the data are not known" if data is None else data, run, run / "figures")
+        with suppress(UserError):  # of a G that takes a batch, say: what draws no samples alone has no figures
+            draw_figures(module, "the data are not known" if data is None else data, run, run / "figures")
     finally:
         if weights is not None:
             module.load_state_dict(weights)

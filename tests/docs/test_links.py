@@ -36,6 +36,6 @@ def test_every_page_of_the_api_is_found_from_its_first() -> None:
 
 
 def test_every_picture_is_on_a_page() -> None:
-    shown = {(page.parent / link).resolve() for page, link in _relative_links() if link.endswith(".png")}
+    shown = {(page.parent / link).resolve() for page, link in _relative_links() if link.endswith((".png", ".webp"))}
 
     assert shown == set((ROOT / "docs" / "images").iterdir())
