@@ -224,7 +224,7 @@ class RunAtWandb(Logger):
         if file.is_file() and not self.begun().disabled:
             import wandb  # as in `_pictures`  # noqa: PLC0415
 
-            page = wandb.Html(file.read_text(), inject=False)
+            page = wandb.Html(str(file), inject=False)
             self.begun().log({**self._prefixed({"report": page}), STEP: self._sent})
 
     def write_copy(self) -> bool:
