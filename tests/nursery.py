@@ -62,7 +62,6 @@ _LIBRARIES = (
     "torch.distributed.launcher.api",
     "torch.utils.tensorboard",
     "torchvision",
-    "wandb.sdk.launch.sweeps.utils",
 )
 _COMMAND = "lit_gan.cli.main"  # and where its verbs stand
 _LIGHT = "fake_trial.py"  # imports next to nothing: as itself it starts, and above all ends, sooner than as a fork

@@ -97,17 +97,17 @@ def test_an_offline_run_that_was_killed_and_stopped_syncs_whole_by_one_command(c
     check_whole(client.sync(folder), folder)
 
 
-def _offline_with_own_logs(client: Client, name: str, from_epoch: int, *, afresh: bool = False) -> Path:
+def _offline_with_own_logs(client: Client, name: str, from_epoch: int) -> Path:
     """The folder of a run in a process of its own; in a fresh one nobody else has imported W&B."""
     options = ("--trainer.callbacks+=own_modules.UsesWandb", f"--trainer.callbacks.init_args.from_epoch={from_epoch}")
-    process = client.start("--wandb=offline", f"--run_dir={name}", *options, epochs=2, afresh=afresh)
+    process = client.start("--wandb=offline", f"--run_dir={name}", *options, epochs=2)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return client.folder / name
 
 
 def test_an_offline_run_imports_nothing_of_wandbs_before_its_end(client: Client) -> None:
-    folder = _offline_with_own_logs(client, "waits", from_epoch=9, afresh=True)
+    folder = _offline_with_own_logs(client, "waits", from_epoch=9)
     assert (client.folder / "imported").read_text() == "False"
     assert sorted(path.name for path in (folder / "wandb").iterdir())[0] == "id"
     run = client.sync(folder)
@@ -116,7 +116,7 @@ def test_an_offline_run_imports_nothing_of_wandbs_before_its_end(client: Client)
 
 
 def test_what_a_callback_logs_to_an_offline_run_itself_is_in_it(client: Client) -> None:
-    folder = _offline_with_own_logs(client, "touched", from_epoch=1, afresh=True)
+    folder = _offline_with_own_logs(client, "touched", from_epoch=1)
     assert (client.folder / "imported").read_text() == "True"
     run = client.sync(folder)
     assert [row["mine"] for row in run.history if "mine" in row] == [1]

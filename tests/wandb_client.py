@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -68,16 +67,10 @@ class Client:
         """A short training in this process."""
         return fit(*OPTIONS, *arguments, config=config, epochs=epochs)
 
-    def start(self, *arguments: str, epochs: int = 2, afresh: bool = False) -> subprocess.Popen[str]:
-        """The same as a process of its own; the same command, so that each goes on with the other's run.
-
-        Args:
-            arguments: Of `fit`.
-            epochs: As of `fit`.
-            afresh: Whether its interpreter is a fresh one, and no fork of the nursery, which has imported W&B.
-        """
+    def start(self, *arguments: str, epochs: int = 2) -> subprocess.Popen[str]:
+        """The same as a process of its own; the same command, so that each goes on with the other's run."""
         command = (sys.executable, "-m", "lit_gan", "fit", "--config", "quickstart", *SHORT)
-        with nullcontext() if afresh else nursery():
+        with nursery():
             return subprocess.Popen(
                 [*command, f"--trainer.max_epochs={epochs}", *OPTIONS, *arguments],
                 cwd=self.folder,
