@@ -134,7 +134,7 @@ def test_every_shipped_configuration_is_as_if_it_had_been_typed(name: str) -> No
     """The places that a link will fill included, and the name that the run will have."""
     plain = _options(config=name)
     optimizer, source, clip = ("optimizer_g", "optimizer_d.init_args.lr", "clip_d")
-    if "optimizer_d" not in plain.model.init_args:
+    if plain.model.init_args.get("optimizer_d") is None:  # an inference network by itself
         optimizer, source, clip = ("optimizer_e", "image_weight", "clip_e")
     flags = ("--sample_grid.num_samples", f"--{_MODEL}.{optimizer}.init_args.lr", f"--{_MODEL}.{clip}")
     sources = ("${data.init_args.batch_size}", f"${{{_MODEL}.{source}}}", "${sample_grid.num_samples}")
