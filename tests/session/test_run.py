@@ -53,9 +53,9 @@ class Poisoned(Callback):
             next(pl_module.generator.parameters()).data.fill_(float("nan"))
 
 
-def _trainer(run: Path | str = _MINE, **kwargs: Any) -> RunTrainer:
+def _trainer(run: Path | str = _MINE, *, report: bool = False, **kwargs: Any) -> RunTrainer:
     """Three rounds an epoch, every round logged."""
-    return Run(run, wandb="off").trainer(**{**_QUIET, "max_steps": 8, **kwargs})
+    return Run(run, wandb="off", report=report).trainer(**{**_QUIET, "max_steps": 8, **kwargs})
 
 
 def _fit(run: Path | str = _MINE, **kwargs: Any) -> GAN:
@@ -73,14 +73,19 @@ def _status(run: Path = _MINE) -> tuple[str, str]:
 
 def test_everything_of_a_run_is_in_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
-    gan = _fit(callbacks=[SampleGrid(num_samples=4)])
+    gan = _fit(callbacks=[SampleGrid(num_samples=4)], report=True)
     assert sorted(path.name for path in Path().iterdir()) == ["runs"]
     files = sorted(str(path.relative_to(_MINE)) for path in _MINE.rglob("*") if path.is_file())
     assert files == [
         "checkpoints/last.ckpt",
         "config.yaml",
         "environment.json",
+        "figures/figure-2.pdf",
+        "figures/figure-2.png",
+        "figures/figure-3.pdf",
+        "figures/figure-3.png",
         "metrics.csv",
+        "report.html",
         "run.json",
         "run.lock",
         "samples/round-000008.png",
