@@ -5,8 +5,9 @@ import json
 import shlex
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.runs.summary import RunSummary, differences, find_runs
 
 _COLOURS = {"running": "cyan", "finished": "green", "stopped": "yellow", "killed": "yellow", "failed": "red"}
+_LONGEST = 24  # of a value among those that set a run apart
 _WIDE = 200  # where nobody looks at it, and lines are cut by nobody
 
 
@@ -106,20 +108,29 @@ def _show_table(runs: Sequence[RunSummary]) -> None:
     if not runs:
         print("lit-gan: no runs there; `lit-gan fit --config quickstart` makes one.")
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("run", overflow="fold")
-    table.add_column("status", no_wrap=True)
-    for column in ("rounds", "score", "time", "size"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("what sets it apart", overflow="ellipsis", no_wrap=True)
+    rows = [["run", "status", "rounds", "score", "time", "size", "what sets it apart"]]
     for run, differs in _with_differences(runs, compared=False):
         short = short_names(list(differs))
-        apart = ", ".join(f"{short[key]}={_text(value)}" for key, value in differs.items())
-        name = Text(relative_to_cwd(run.path.absolute()))
-        table.add_row(name, _status(run), f"{run.rounds:,}", run.score, _time(run), _size(run.num_bytes), Text(apart))
-    _console().print(table)
+        apart = ", ".join(f"{short[key]}={_shortened(_text(value))}" for key, value in differs.items())
+        numbers = [f"{run.rounds:,}", run.score, _time(run), _size(run.num_bytes)]
+        rows.append([relative_to_cwd(run.path.absolute()), str(_status(run)), *numbers, apart])
+    print("\n".join(_lines(rows)))
     if any(run.continues for run in runs):
         print("* the same command continues it; `lit-gan runs RUN` shows the command.")
+
+
+def _lines(rows: list[list[str]]) -> Iterator[str]:
+    """Columns, numbers to the right, the last one cut where the terminal ends; by hand, for there may be thousands."""
+    plain = [["".join(sign if sign.isprintable() else "?" for sign in cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    for row in plain:
+        name, status, *numbers, apart = row
+        parts = [name.ljust(widths[0]), status.ljust(widths[1])]
+        parts += [number.rjust(wide) for number, wide in zip(numbers, widths[2:], strict=False)]
+        before = "  ".join(parts)
+        room = None if width is None else max(width - len(before) - 2, 0)
+        yield f"{before}  {apart[:room]}".rstrip()
 
 
 def _show_comparison(runs: Sequence[RunSummary]) -> None:
@@ -170,6 +181,10 @@ def _size(num_bytes: float) -> str:
             return f"{num_bytes:.3g} {unit}"
         num_bytes /= 1000
     return f"{num_bytes:.3g} GB"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _text(value: Any) -> str:

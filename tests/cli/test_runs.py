@@ -29,13 +29,14 @@ def _first_words(text: str) -> list[str]:
 
 def test_a_table_shows_how_each_run_stands_and_what_sets_it_apart() -> None:
     _make("mnist/one", config={"model": {"init_args": {"lr": 0.1}}})
-    _make("mnist/two", "stopped", config={"model": {"init_args": {"lr": 0.25}}})
+    _make("mnist/two", "stopped", config={"model": {"init_args": {"lr": 0.25, "hidden": list(range(100))}}})
     _make("quickstart/three", config={"model": {"init_args": {"lr": 7}}})
     ending = lit_gan("runs")
     assert (ending.code, ending.err) == (0, "")
     lines = {line.split()[0]: line.split() for line in ending.out.splitlines()}
     assert lines["runs/mnist/one"][1:5] == ["finished", "10", "4.0", "nats"]
-    assert lines["runs/mnist/one"][-1] == "lr=0.1"
+    assert lines["runs/mnist/one"][-2:] == ["lr=0.1,", "hidden=none"]
+    assert lines["runs/mnist/two"][-1].endswith("...")
     assert lines["runs/mnist/two"][1] == "stopped*"
     assert "lr=" not in " ".join(lines["runs/quickstart/three"])  # of its configuration it is the only one
     assert ending.out.endswith("* the same command continues it; `lit-gan runs RUN` shows the command.\n")
