@@ -41,17 +41,16 @@ def baseline_centres(train_images: Tensor, num: int, seed: int = 0) -> dict[str,
     low, high = torch.aminmax(flat)
     noise = torch.rand((num, flat.shape[1]), generator=stream(seed, "baselines", "noise"))
     return {
-        REAL: real_centres(flat, num, seed),
+        REAL: flat[rows_of_real_centres(len(flat), num, seed)],
         "k-means centres": _kmeans(flat, min(num, KMEANS_CENTRES, len(flat)), seed),
         "mean image": flat.mean(0, keepdim=True, dtype=torch.float64).float(),
         "uniform noise": noise.mul_(high - low).add_(low),
     }
 
 
-def real_centres(train_images: Tensor, num: int, seed: int = 0) -> Tensor:
-    """A random draw of training images without repetition, at most ``num``."""
-    order = torch.randperm(len(train_images), generator=stream(seed, "baselines", "training images"))
-    return train_images[order[:num]]
+def rows_of_real_centres(num_train: int, num: int, seed: int = 0) -> Tensor:
+    """Which training images are the centres: a random draw without repetition, at most ``num``."""
+    return torch.randperm(num_train, generator=stream(seed, "baselines", "training images"))[:num]
 
 
 def _kmeans(flat: Tensor, num: int, seed: int) -> Tensor:

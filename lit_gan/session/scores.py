@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
+from torch import Tensor
 
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.engine.lightning_seam import callbacks_of
-from lit_gan.evaluation.baselines import REAL, real_centres, score_of
+from lit_gan.evaluation.baselines import REAL, rows_of_real_centres, score_of
 from lit_gan.evaluation.images import Split
 from lit_gan.evaluation.kept_file import KEPT
 from lit_gan.evaluation.score_table import ScoreTable
@@ -64,10 +65,12 @@ def _real_score(
     # Several ranks would have to do it together, and those that have nothing to write are on their way out.
     if score is None or not isinstance(data, InMemoryDataModule) or trainer.world_size > 1:
         return known
-    train = folds[0].in_units(data.images("train"))
+    train = data.dataset("train")
     if folds[0].value_range is None or (known is not None and known.num_centres == min(score.num_centres, len(train))):
         return known
-    return score_of(real_centres(train.flatten(1), score.num_centres), folds, evaluation.sigma)
+    rows = train.batch(rows_of_real_centres(len(train), score.num_centres))
+    images = rows if isinstance(rows, Tensor) else rows[0]  # these alone: all of them as floats may be a gigabyte
+    return score_of(folds[0].in_units(images).flatten(1), folds, evaluation.sigma)
 
 
 def _row(score: ParzenScore, own: ParzenScore) -> dict[str, Any]:
