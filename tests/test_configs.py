@@ -27,7 +27,8 @@ _TOYS = ("toy", "toy_ring")
 _MNIST = (
     "mnist", "mnist_conditional", "mnist_fast", "mnist_inference", "mnist_inpainting", "mnist_semi_supervised",
 )  # fmt: skip
-_TODAYS = {"mnist_conditional": (10, 10), "mnist_fast": (0, 0), "mnist_inpainting": (1568, 784)}  # by condition sizes
+# By condition sizes.
+_TODAYS = {"mnist_conditional": (10, 10), "mnist_fast": (0, 0), "mnist_inpainting": (1568, 784), "digits_fast": (0, 0)}
 _TFD = ("tfd_pretrain", "tfd")
 _CIFAR10 = ("cifar10_fc", "cifar10_conv")
 _PAPER = ("mnist", *_TFD, *_CIFAR10)
@@ -156,7 +157,7 @@ def test_the_second_stage_of_tfd_stands_on_the_first() -> None:
 
 
 @pytest.mark.parametrize("name", _TODAYS)
-def test_further_runs_of_mnist_play_the_papers_game_with_todays_networks(name: str) -> None:
+def test_runs_with_todays_networks_play_the_papers_game(name: str) -> None:
     """In the paper's own networks, told the class or what is visible, D wins, and all samples are alike."""
     plain, other = _model("mnist"), _model(name)
     assert [other[part] for part in ("objective", "coordination")] == [
@@ -166,7 +167,8 @@ def test_further_runs_of_mnist_play_the_papers_game_with_todays_networks(name: s
     assert [network["class_path"].rpartition(".")[2] for network in networks] == ["MLPGenerator", "MLPDiscriminator"]
     assert tuple(network["init_args"].get("condition_size", 0) for network in networks) == _TODAYS[name]
     noise, config = other["augment"]["init_args"], _config(name)
-    rounds = config["trainer"]["max_epochs"] * (50_000 // config["data"]["init_args"]["batch_size"])
+    images = 1200 if name == "digits_fast" else 50_000
+    rounds = config["trainer"]["max_epochs"] * (images // config["data"]["init_args"]["batch_size"])
     assert noise["sigma"] * (1 - rounds / noise["rounds"]) == pytest.approx(0.3, abs=0.01)
 
 
@@ -269,7 +271,7 @@ def test_every_configuration_is_trained_here() -> None:
     folder = Path(__file__).parents[1] / "configs"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == _NAMES
     conditional = ("mnist_conditional", "quickstart_conditional", *_INPAINTING, *_SEMI_SUPERVISED)
-    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *_TOYS, *conditional, "mnist_fast", "quickstart"}
+    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *_TOYS, *conditional, "digits_fast", "mnist_fast", "quickstart"}
 
 
 @pytest.mark.usefixtures("_data")

@@ -12,10 +12,12 @@ from typing import Any
 
 import command_line
 import pytest
+import real_formats
 import torch
 from command_line import SHORT, fit, metrics, repeatable, the_run, weights
 from nursery import nursery
 from shared_runs import trained_once
+from stop_cases import differences
 
 import lit_gan as package
 from lit_gan.runs.folder import RunFolder
@@ -258,6 +260,27 @@ def test_what_adapts_survives_a_kill() -> None:
     assert fit(*_SEAMS, "--run_dir=whole", epochs=_EPOCHS).code == 0
     _check_same(run, Path("whole"))
     _check_adapted(run)
+
+
+@pytest.mark.parametrize("config", ["mnist_fast", "digits_fast"])
+def test_a_game_of_todays_networks_goes_on_from_mid_epoch_to_the_bit(config: str) -> None:
+    """Batch norm, instance noise by the round, Adam, and an average that looks back over a part of the run."""
+    small = [f"--model.init_args.{player}.init_args.hidden=[8,8]" for player in ("generator", "discriminator")]
+    small += ["--model.init_args.generator.init_args.weight_init=0.05"]
+    if config == "mnist_fast":  # three rounds an epoch
+        real_formats.write_mnist("data", num_train=60)
+        small += ["--data.init_args.num_validation=10", "--data.init_args.batch_size=15"]
+    stops = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=5", *small)
+    assert fit(*stops, config=config, epochs=3).code == 130
+    run = the_run()
+    ending = fit(*stops, config=config, epochs=3)
+    assert ending.code == 0, ending.err
+    assert f"continuing {run} after round" in ending.out
+    assert fit(*stops, "--run_dir=whole", config=config, epochs=3).code == 0
+    _check_same(run, Path("whole"))
+    here, there = (command_line.checkpoint(folder)["lit_gan"] for folder in (run, Path("whole")))
+    assert differences(here, there) == []
+    assert "generator_average" in here
 
 
 def test_a_run_from_a_given_checkpoint_is_another_run(stopped: Path) -> None:
