@@ -5,6 +5,7 @@ logged. A training still running has a curve, too.
 """
 
 import argparse
+import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,6 @@ from pathlib import Path
 import matplotlib as mpl
 import yaml
 from PIL import Image
-
-from lit_gan.loggers.metrics_table import MetricsTable
 
 mpl.use("Agg")
 
@@ -40,7 +39,8 @@ def curve(run: Path) -> Curve:
     """What a run folder says; rows without a score are rounds without a validation."""
     config = yaml.safe_load((run / "config.yaml").read_text())
     coordination = config["model"]["init_args"]["coordination"]["init_args"]
-    rows = [row for row in MetricsTable(run / "metrics.csv").rows() if row.get("val/parzen_nll")]
+    with (run / "metrics.csv").open() as table:
+        rows = [row for row in csv.DictReader(table) if row.get("val/parzen_nll")]
     each = int(config["data"]["init_args"]["batch_size"]) * int(coordination.get("k", 1))
     scores = run / "scores.json"
     held_out = json.loads(scores.read_text())["val"]["rows"] if scores.exists() else {}
@@ -76,6 +76,7 @@ def plot(curves: Sequence[Curve], samples: Path | None, goal: float, file: Path)
 
 
 def main() -> None:
+    """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)

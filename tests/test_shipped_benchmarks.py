@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import inference, inpainting, shipped
+from benchmarks import inference, inpainting, score_curve, shipped
 
 
 def test_what_has_been_measured_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,3 +48,27 @@ def test_the_table_of_inpainting_has_four_rows_for_each_mask() -> None:
         "| left-half | the nearest training image | 0.100 |  |  |  |  |  |",
         "| left-half | the mean training image | 0.100 |  |  |  |  |  |",
     ]
+
+
+def _run_folder(folder: Path, k: int) -> Path:
+    folder.mkdir(parents=True)
+    game = {"coordination": {"init_args": {"k": k}}}
+    config = {"model": {"init_args": game}, "data": {"init_args": {"batch_size": 100}}}
+    (folder / "config.yaml").write_text(json.dumps(config))
+    (folder / "metrics.csv").write_text("step,train/loss_d,val/parzen_nll\n0,1.5,\n9,1.2,20\n19,1.1,-200\n")
+    return folder
+
+
+def test_a_score_curve_is_over_the_images_that_both_players_have_seen(tmp_path: Path) -> None:
+    run = _run_folder(tmp_path / "runs" / "mnist_fast" / "20260101-000000-abcdef", k=3)
+    assert score_curve.curve(run) == score_curve.Curve("mnist_fast", [3000, 6000], [-20.0, 200.0], None)
+    training = {"log_likelihood": 243.0}
+    (run / "scores.json").write_text(json.dumps({"val": {"rows": {"training images": training}}}))
+    assert score_curve.curve(run).real == 243.0
+
+
+def test_score_curves_are_drawn_without_samples_too(tmp_path: Path) -> None:
+    curves = [score_curve.curve(_run_folder(tmp_path / name, k=1)) for name in ("one", "other")]
+    assert [each.name for each in curves] == ["one", "other"]
+    score_curve.plot(curves, None, 225.0, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
