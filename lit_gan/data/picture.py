@@ -51,8 +51,9 @@ def decoder() -> str:
         >>> "Pillow" in decoder()
         True
     """
-    names = [name for name in (*features.codecs, "webp", "avif", "libjpeg_turbo") if features.check(name)]
-    libraries = {name: features.version(name) for name in sorted(names)}
+    known = {*features.codecs, *(features.modules.keys() & {"webp", "avif"})}  # the others decode nothing
+    libraries = {name: features.version(name) for name in sorted(known)}
+    libraries["libjpeg_turbo"] = features.version_feature("libjpeg_turbo")
     return repr((_EDITION, "Pillow", _pillow, libraries, sorted(readable_formats())))
 
 
