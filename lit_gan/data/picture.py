@@ -84,7 +84,8 @@ def in_colours(picture: Image.Image, *, grey: bool) -> Image.Image:
         # to have.
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("L" if grey else "RGB")
+    mode = "L" if grey else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)  # which would be a copy
 
 
 def _kind(opened: Image.Image) -> Kind | None:
