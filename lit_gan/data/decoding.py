@@ -22,6 +22,7 @@ from lit_gan.errors import UserError
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _BLOCK_BYTES, _BLOCK_PICTURES = 2**20, 32  # of a task, whichever is fewer
+_MOST_THREADS = 16  # more would wait for Python's lock, and each may hold a picture of 179 megapixels
 
 
 class Decoder:
@@ -53,7 +54,7 @@ class Decoder:
         with self._source.opened() as opener, warnings.catch_warnings():
             # Pillow's advice on a picture of 90 to 180 megapixels; of a larger one it raises an error.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            done = in_order(lambda block: self._block(opener, block), blocks, num_processors())
+            done = in_order(lambda block: self._block(opener, block), blocks, min(num_processors(), _MOST_THREADS))
             for rows, seen in track(done, "Decoding pictures", len(blocks), console=console, disable=not shown):
                 self.seen += seen
                 yield rows
@@ -83,8 +84,8 @@ def in_order(function: Callable[[_Item], _Result], items: Iterable[_Item], num_t
     """``map`` by threads, that is never further ahead of its reader than two items for each of them.
 
     Pillow decodes and resizes outside of Python's lock; what holds it is a third of the work on a JPEG of 200 x 200
-    pixels, and a tenth on a photograph: three threads are worth their processors there, ten here. Processes would not be
-    held up, but would need Pillow's plugins registered anew, and a script of the user's that may be imported twice.
+    pixels, and a tenth on a photograph: three threads are worth their processors there, ten here. Processes would not
+    be held up, but would need Pillow's plugins registered anew, and a script of the user's that may be imported twice.
 
     Example:
         >>> list(in_order(abs, [-3, 2, -1], num_threads=2))

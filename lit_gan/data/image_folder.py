@@ -163,6 +163,9 @@ class ImageFolderDataModule(InMemoryDataModule):
 
     @cached_property
     def _source(self) -> PictureSource:
+        return self._searched()
+
+    def _searched(self) -> PictureSource:
         return PictureArchive(self.root) if is_archive(self.root) else PictureFolder(self.root)
 
     @property
@@ -187,7 +190,7 @@ class ImageFolderDataModule(InMemoryDataModule):
         return PictureCache(folder, self.root, way, self._source.fingerprint(), (len(names), *self._held_shape))
 
     def _kept(self, cache: PictureCache, names: Sequence[str]) -> tuple[Tensor, bool]:
-        return cache.rows(partial(self._decode, names), lambda: self._source.fingerprint() == cache.content)
+        return cache.rows(partial(self._decode, names), lambda: self._searched().fingerprint() == cache.content)
 
     def _in_memory(self, names: Sequence[str]) -> tuple[Tensor, bool]:
         return in_memory(self._decode(names, alone=False), (len(names), *self._held_shape)), False

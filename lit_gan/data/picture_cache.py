@@ -116,7 +116,11 @@ class PictureCache:
     def mapped(self) -> Tensor:
         """The rows, unchecked: for a process that is handed them by one that has checked them."""
         try:
-            return self._mapped(os.open(self.path, os.O_RDONLY))
+            descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                return self._mapped(descriptor)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise UserError(f"{self.path}: cannot be read ({error.strerror}): load the pictures again.") from error
 
@@ -141,9 +145,11 @@ class PictureCache:
             descriptor = os.open(self.path, os.O_RDONLY)
         except FileNotFoundError:
             return None
-        if self._is_whole(descriptor):
-            return self._mapped(descriptor)
-        os.close(descriptor)
+        try:
+            if self._is_whole(descriptor):
+                return self._mapped(descriptor)
+        finally:
+            os.close(descriptor)
         if tell:
             rank_zero_warn(f"{self.path}: damaged; the pictures of {self.root} are decoded anew.", stacklevel=2)
         return None
@@ -155,26 +161,20 @@ class PictureCache:
             footer = json.loads(os.pread(descriptor, _FOOTER_BYTES, self._num_bytes))
         except ValueError:
             return False
-        checksum, buffer, place = 0, memoryview(bytearray(min(_READ_BYTES, self._num_bytes))), 0
-        while place < self._num_bytes:
-            num = os.preadv(descriptor, [buffer[: self._num_bytes - place]], place)
-            if num == 0:
-                return False
-            checksum, place = zlib.crc32(buffer[:num], checksum), place + num
+        checksum = 0
+        for content in _read_back(descriptor, self._num_bytes):
+            checksum = zlib.crc32(content, checksum)
         return bool(footer == {**self._head, "shape": list(self.shape), "checksum": checksum})
 
     def _mapped(self, descriptor: int) -> Tensor:
         """The file's rows in memory, of which the system reads what is touched, and drops what it needs room for."""
-        try:
-            with suppress(OSError):  # where there are no locks, nothing is removed either
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            # Private and writable: what somebody writes into the rows reaches neither the file nor anybody else. No
-            # memory is set aside for that, for the file may be larger than all of it. The map keeps a copy of the
-            # descriptor, and with it the lock, for as long as there are rows.
-            flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
-            view = mmap.mmap(descriptor, self._num_bytes, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
-        finally:
-            os.close(descriptor)
+        with suppress(OSError):  # where there are no locks, nothing is removed either
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        # Private and writable: what somebody writes into the rows reaches neither the file nor anybody else. No memory
+        # is set aside for that, for the file may be larger than all of it. The map keeps a copy of the descriptor, and
+        # with it the lock, for as long as there are rows.
+        flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
+        view = mmap.mmap(descriptor, self._num_bytes, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
         return torch.from_numpy(np.frombuffer(view, dtype=np.uint8).reshape(self.shape))
 
     def _written(self, decode: Decode, still: Callable[[], bool]) -> tuple[Tensor, bool]:
@@ -192,7 +192,7 @@ class PictureCache:
                 self._remove_earlier()
             else:
                 rank_zero_warn(f"{self.root}: the pictures changed while they were decoded: not kept.", stacklevel=2)
-            return self._mapped(os.dup(descriptor)), is_kept
+            return self._mapped(descriptor), is_kept
         finally:
             os.close(descriptor)
             part.unlink(missing_ok=True)
@@ -249,8 +249,10 @@ def in_memory(blocks: Iterable[Any], shape: tuple[int, int, int, int]) -> Tensor
 
 
 def _read_back(descriptor: int, num_bytes: int) -> Iterator[bytes]:
-    for place in range(0, num_bytes, _READ_BYTES):
-        yield os.pread(descriptor, min(_READ_BYTES, num_bytes - place), place)
+    place = 0
+    while place < num_bytes and (content := os.pread(descriptor, min(_READ_BYTES, num_bytes - place), place)):
+        yield content
+        place += len(content)
 
 
 def _write_all(descriptor: int, content: memoryview, place: int) -> None:

@@ -1,6 +1,7 @@
 import copy
 import os
 import pickle
+import shutil
 import warnings
 from pathlib import Path
 
@@ -432,3 +433,28 @@ def test_the_first_damaged_picture_of_the_order_is_the_one_that_is_named(tmp_pat
             ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
         told.add(str(error.value))
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["folder", "archive"])
+def test_pictures_that_change_while_they_are_decoded_are_not_kept(tmp_path, monkeypatch, archived):
+    root = tmp_path / "pictures"
+    real_formats.write_image_folder(root)
+    if archived:
+        root = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", root))
+    check = ImageFolderDataModule._check_levels
+
+    def meanwhile(self, seen):
+        check(self, seen)
+        real_formats.write_image_folder(tmp_path / "other", num_per_class=7)
+        if archived:
+            shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path / "other")
+        else:
+            Image.new("RGB", (9, 9)).save(root / "cat" / "new.png")
+
+    monkeypatch.setattr(ImageFolderDataModule, "_check_levels", meanwhile)
+    data = ImageFolderDataModule(root, image_size=8, cache=tmp_path / "kept")
+    with pytest.warns(UserWarning, match=f"{root}: the pictures changed while they were decoded: not kept"):
+        data.setup("fit")
+    assert len(data.images("train")) == 10
+    assert not list((tmp_path / "kept").glob("*.rows"))
+    assert pickle.loads(pickle.dumps(data)).images("train").equal(data.images("train"))
