@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from typing import Any
 
 # Before torch is imported: one thread, so that sums are formed in the same order on every machine.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -64,6 +65,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the seed of the run, as seed_everything would set it
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _decoded_pictures_are_not_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
+    monkeypatch.setenv("LIT_GAN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
 @pytest.fixture(autouse=True)

@@ -223,7 +223,7 @@ class InMemoryDataModule(LightningDataModule, ABC):
         name = type(self).__name__
         if not len(dataset):
             raise UserError(f"{name}: the {split} split is empty; expected at least one image.")
-        shape = tuple(dataset.images.shape[1:])
+        shape = tuple(dataset.head(1).shape[1:])
         if shape != self.image_shape:
             raise UserError(f"{name}: images of shape {shape} in the {split} split, expected {self.image_shape}.")
         if (dataset.labels is not None) != (self.num_classes > 0):

@@ -125,7 +125,7 @@ class MinibatchLoader:
         for batch in range(first, len(self)):
             # Before the yield: whoever saves a checkpoint while a batch is worked on has had that batch.
             self._position = (epoch, batch + 1)
-            yield self._dataset.batch(rows[batch * self.rows_per_batch : (batch + 1) * self.rows_per_batch])
+            yield self._dataset.batch(rows[batch * self.rows_per_batch : (batch + 1) * self.rows_per_batch], epoch)
 
     def state_dict(self) -> dict[str, int]:
         """Where the loader stands, the same on every rank.

@@ -1,17 +1,19 @@
 """One picture file to one array of bytes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
+from PIL import __version__ as _pillow
 
 from lit_gan.data.levels import DeepLevels, Kind, check_levels, levels_of, scaled_to_bytes
 from lit_gan.data.picture_formats import readable_formats
 from lit_gan.errors import UserError
 
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF
+_EDITION = 1  # of this file and of levels.py: to be raised with whatever makes other bytes of any picture
 
 
 def decode_picture(
@@ -29,20 +31,40 @@ def decode_picture(
         ...     decode_picture(path, (4, 4), grey=False)[0, 0]
         array([255,   0,   0], dtype=uint8)
     """
-    pixels, seen = read_picture(path, size, grey=grey, levels=levels)
+    pixels, seen = read_picture(path, path, size, grey=grey, levels=levels)
     check_levels([] if seen is None else [seen], levels)
     return pixels
 
 
 def read_picture(
-    path: Path, size: tuple[int, int], *, grey: bool, levels: tuple[float, float] | None
+    file: Path | BinaryIO, where: Path, size: tuple[int, int], *, grey: bool, levels: tuple[float, float] | None
 ) -> tuple[NDArray[np.uint8], DeepLevels | None]:
     """As :func:`decode_picture`, for one of many, which are checked together by :func:`check_levels`."""
-    with Image.open(path, formats=readable_formats()) as opened:
-        kind = _kind(opened)
-        white_is_zero = getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-        picture = ImageOps.exif_transpose(opened)
-    seen = None if kind is None else _levels_in(path, kind, picture)
+    with Image.open(file, formats=readable_formats()) as picture:
+        return _read(picture, where, size, grey=grey, levels=levels)
+
+
+def decoder() -> str:
+    """Of what the bytes of a picture are a function, beside its file: this code, Pillow and what it decodes with.
+
+    Example:
+        >>> "Pillow" in decoder()
+        True
+    """
+    known = {*features.codecs, *(features.modules.keys() & {"webp", "avif"})}  # the others decode nothing
+    libraries = {name: features.version(name) for name in sorted(known)}
+    libraries["libjpeg_turbo"] = features.version_feature("libjpeg_turbo")
+    return repr((_EDITION, "Pillow", _pillow, libraries, sorted(readable_formats())))
+
+
+def _read(
+    opened: Image.Image, where: Path, size: tuple[int, int], *, grey: bool, levels: tuple[float, float] | None
+) -> tuple[NDArray[np.uint8], DeepLevels | None]:
+    kind = _kind(opened)
+    white_is_zero = getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    ImageOps.exif_transpose(opened, in_place=True)  # a picture that stands upright is not copied for it
+    picture = opened
+    seen = None if kind is None else _levels_in(where, kind, picture)
     if seen is not None and kind != "16-bit colour":
         picture = _as_bytes(picture, levels_of(seen, levels), white_is_zero=white_is_zero)
     picture = in_colours(picture, grey=grey)
@@ -62,7 +84,8 @@ def in_colours(picture: Image.Image, *, grey: bool) -> Image.Image:
         # to have.
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("L" if grey else "RGB")
+    mode = "L" if grey else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)  # which would be a copy
 
 
 def _kind(opened: Image.Image) -> Kind | None:

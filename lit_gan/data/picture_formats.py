@@ -37,7 +37,7 @@ def readable_formats() -> list[str]:
     """Pillow's names of the formats whose pixels it decodes by itself."""
     Image.preinit()  # the usual formats come first
     Image.init()
-    return [name for name in Image.OPEN if name not in _NOT_DECODED and not _is_a_stub(name)]
+    return list(_decoded(tuple(Image.OPEN)))
 
 
 def looks_like_a_picture(suffix: str) -> bool:
@@ -48,6 +48,11 @@ def looks_like_a_picture(suffix: str) -> bool:
         (True, False)
     """
     return suffix in _LOOK_LIKE_PICTURES and suffix not in readable_suffixes()
+
+
+@cache  # asked for with every picture
+def _decoded(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in _NOT_DECODED and not _is_a_stub(name))
 
 
 @cache

@@ -14,4 +14,8 @@ def hashed_order(names: Sequence[str]) -> list[int]:
         >>> hashed_order(["a", "b", "c", "d"])
         [3, 0, 2, 1]
     """
-    return sorted(range(len(names)), key=lambda row: blake2b(names[row].encode()).digest())
+    return sorted(range(len(names)), key=lambda row: blake2b(_bytes(names[row])).digest())
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")  # as os.fsencode does: a file's name may be no UTF-8

@@ -25,6 +25,9 @@ _ADDED: dict[str, Any] = {
     "discriminator": None,
     "optimizer_d": None,
     "optimizer_g": None,
+    "cache": True,
+    "horizontal_flip": False,
+    "random_crop": 0,
 }
 _NAMED: dict[str, Any] = {
     "latent": {

@@ -1,5 +1,9 @@
+import copy
 import os
+import pickle
+import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,7 @@ import torch
 from PIL import Image
 
 from lit_gan.data import ImageFolderDataModule
+from lit_gan.data.decoding import Decoder
 from lit_gan.data.picture import decode_picture
 from lit_gan.errors import UserError
 
@@ -139,6 +144,8 @@ def test_fewer_pictures_than_splits_is_an_error(tmp_path):
         ({"levels": (4095, 0)}, r"levels = \(4095, 0\): expected two finite numbers, .* such as \(0, 4095\)"),
         ({"levels": (0, 1, 2)}, r"levels = \(0, 1, 2\): expected two finite numbers"),
         ({"levels": 255}, "levels = 255: expected two finite numbers"),
+        ({"random_crop": -1}, "random_crop = -1: expected a whole number of at least 0"),
+        ({"cache": ""}, "cache = '': expected true, false, or the folder to keep decoded pictures in"),
     ],
 )
 def test_arguments_out_of_range_are_named(arguments, message):
@@ -239,7 +246,11 @@ def _dead_link(path):
     path.symlink_to(path.parent / "gone.png")
 
 
-@pytest.mark.parametrize("make", [_dead_link, os.mkfifo], ids=["dead link", "pipe"])
+def _link_to_itself(path):
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize("make", [_dead_link, _link_to_itself, os.mkfifo], ids=["dead link", "loop", "pipe"])
 def test_what_is_no_file_is_named(tmp_path, make):
     real_formats.write_image_folder(tmp_path, classes=())
     make(tmp_path / "x.png")
@@ -253,3 +264,197 @@ def test_forged_pictures_of_any_format_are_named(tmp_path, magic):
     (tmp_path / "x.png").write_bytes(magic + bytes(130))
     with pytest.raises(UserError, match=rf"{tmp_path}/x.png: cannot be decoded \(.+\); mend or remove the picture"):
         ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The names of all pictures that are decoded."""
+    names, decode = [], Decoder._decoded
+
+    def counting(self, opener, name):
+        names.append(name)
+        return decode(self, opener, name)
+
+    monkeypatch.setattr(Decoder, "_decoded", counting)
+    return names
+
+
+def everything(data):
+    return [data.dataset(split).images.clone() for split in ("train", "val", "test")]
+
+
+def test_a_second_start_decodes_nothing_and_yields_the_same(tmp_path, decoded):
+    real_formats.write_image_folder(tmp_path)
+    arguments = {"image_size": 8, "batch_size": 4, "seed": 3}
+    first, second = (list(ImageFolderDataModule(tmp_path, **arguments).train_dataloader()) for _ in range(2))
+    assert len(decoded) == 12
+    uncached = list(ImageFolderDataModule(tmp_path, cache=False, **arguments).train_dataloader())
+    assert len(decoded) == 24
+    for one, other, bare in zip(first, second, uncached, strict=True):
+        for part, another, a_third in zip(one, other, bare, strict=True):
+            assert torch.equal(part, another)
+            assert torch.equal(part, a_third)
+
+
+@pytest.mark.parametrize("change", ["time", "content", "added", "removed", "renamed"])
+def test_a_change_of_any_picture_has_all_decoded_anew(tmp_path, decoded, change):
+    paths = real_formats.write_image_folder(tmp_path)
+    ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
+    decoded.clear()
+    if change == "time":
+        os.utime(paths[3], ns=(0, paths[3].stat().st_mtime_ns + 1))
+    elif change == "content":
+        stat = paths[3].stat()
+        Image.new("RGB", (20, 31)).save(paths[3])
+        os.utime(paths[3], ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    elif change == "added":
+        Image.new("RGB", (20, 30)).save(paths[3].with_name("new.png"))
+    elif change == "removed":
+        paths[3].unlink()
+    else:
+        paths[3].rename(paths[3].with_name("other.jpg"))
+    data, bare = (ImageFolderDataModule(tmp_path, image_size=8, cache=cache) for cache in (True, False))
+    data.setup("fit")
+    assert len(decoded) == 12 + (change == "added") - (change == "removed")
+    for one, other in zip(everything(data), everything(bare), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("option", [{"grey": True}, {"image_size": 9}, {"random_crop": 1}])
+def test_what_changes_the_bytes_is_another_file(tmp_path, decoded, option):
+    real_formats.write_image_folder(tmp_path / "pictures")
+    for arguments in ({"image_size": 8}, {"image_size": 8, **option}):
+        data = ImageFolderDataModule(tmp_path / "pictures", cache=tmp_path / "kept", **arguments)
+        assert data.images("train").shape[1:] == data.image_shape
+    assert len(decoded) == 24
+    assert len(list((tmp_path / "kept").glob("pictures-*.rows"))) == 2
+
+
+def test_what_does_not_change_the_bytes_is_the_same_file(tmp_path, decoded):
+    real_formats.write_image_folder(tmp_path / "pictures")
+    for arguments in ({}, {"fractions": (0.5, 0.2, 0.3), "value_range": (-1, 1), "seed": 4, "horizontal_flip": True}):
+        ImageFolderDataModule(tmp_path / "pictures", image_size=8, cache=str(tmp_path / "kept"), **arguments).setup()
+    assert len(decoded) == 12
+
+
+def test_another_decoder_decodes_anew(tmp_path, decoded, monkeypatch):
+    real_formats.write_image_folder(tmp_path)
+    ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
+    monkeypatch.setattr("lit_gan.data.image_folder.decoder", lambda: "a later Pillow")
+    ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
+    assert len(decoded) == 24
+
+
+def test_levels_are_checked_before_anything_is_kept(tmp_path):
+    root = write_deep(tmp_path / "scans", [4095, 2048, 0, 1000])
+    for _ in range(2):
+        with pytest.raises(UserError, match="which is white is unknown"):
+            ImageFolderDataModule(root, image_size=8, cache=tmp_path / "kept").setup("fit")
+    for _ in range(2):
+        data = ImageFolderDataModule(root, image_size=8, grey=True, levels=(0, 4095), cache=tmp_path / "kept")
+        assert all_levels(data) == [0, 62, 128, 255]
+    assert len(list((tmp_path / "kept").glob("*.rows"))) == 1
+
+
+def test_off_it_leaves_nothing(tmp_path, monkeypatch):
+    real_formats.write_image_folder(tmp_path / "pictures")
+    monkeypatch.setenv("LIT_GAN_CACHE", str(tmp_path / "kept"))
+    ImageFolderDataModule(tmp_path / "pictures", image_size=8, cache=False).setup("fit")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_user_without_a_home_is_told(tmp_path, monkeypatch):
+    def homeless(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    real_formats.write_image_folder(tmp_path)
+    monkeypatch.setenv("LIT_GAN_CACHE", "~/cache")
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    with pytest.warns(UserWarning, match="This user has no home to keep decoded pictures in: they are held in memory"):
+        assert len(ImageFolderDataModule(tmp_path, image_size=8).images("train")) == 10
+
+
+def test_workers_and_copies_are_handed_the_file_and_not_its_bytes(tmp_path):
+    real_formats.write_image_folder(tmp_path, num_per_class=100)
+    data, bare = (ImageFolderDataModule(tmp_path, image_size=32, cache=cache) for cache in (True, False))
+    for each in (data, bare):
+        each.setup("fit")
+    in_short, in_full = pickle.dumps(data), pickle.dumps(bare)
+    assert len(in_short) < 50_000 < 200 * 3 * 32 * 32 < len(in_full)
+    for handed in (pickle.loads(in_short), pickle.loads(in_full), copy.deepcopy(data)):
+        for one, other in zip(everything(handed), everything(data), strict=True):
+            assert torch.equal(one, other)
+        assert torch.equal(handed.dataset("val").labels, data.dataset("val").labels)
+
+
+def test_names_that_are_no_utf_8_are_pictures_and_classes(tmp_path):
+    for folder, name in ((b"\xe9t\xe9", b"\xe9.png"), (b"cat", b"a.png"), (b"cat", b"b.png")):
+        path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), folder, name)))
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (9, 9)).save(path)
+    data = ImageFolderDataModule(tmp_path, image_size=4)
+    assert data.class_names == ("cat", r"\xe9t\xe9")
+    assert sorted(int(data.dataset(split).labels) for split in ("train", "val", "test")) == [0, 0, 1]
+    "".join(data.class_names).encode()
+
+
+def test_a_picture_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    path = real_formats.write_image_folder(tmp_path)[4]
+    opened = Image.open
+
+    def refusing(file, **arguments):
+        if file == path:
+            raise PermissionError(13, "Permission denied", str(file))
+        return opened(file, **arguments)
+
+    monkeypatch.setattr(Image, "open", refusing)  # chmod stops no root
+    with pytest.raises(UserError, match=f"{path}: cannot be read \\(Permission denied\\); give yourself leave to"):
+        ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
+
+
+def test_large_pictures_are_decoded_and_larger_ones_named(tmp_path, monkeypatch):
+    paths = real_formats.write_image_folder(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)  # of 89 million; the pictures have 600
+    ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 299)
+    paths[0].touch()
+    message = r"/\w+/00\d\.\w+: too large to be decoded \(Image size \(600 pixels\) exceeds .*; scale it down"
+    with pytest.raises(UserError, match=message):
+        ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
+
+
+def test_the_first_damaged_picture_of_the_order_is_the_one_that_is_named(tmp_path):
+    paths = real_formats.write_image_folder(tmp_path, num_per_class=60)
+    for path in paths[::7]:
+        path.write_bytes(b"<html>")
+    told = set()
+    for _ in range(3):
+        with pytest.raises(UserError) as error:
+            ImageFolderDataModule(tmp_path, image_size=8).setup("fit")
+        told.add(str(error.value))
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["folder", "archive"])
+def test_pictures_that_change_while_they_are_decoded_are_not_kept(tmp_path, monkeypatch, archived):
+    root = tmp_path / "pictures"
+    real_formats.write_image_folder(root)
+    if archived:
+        root = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", root))
+    check = ImageFolderDataModule._check_levels
+
+    def meanwhile(self, seen):
+        check(self, seen)
+        real_formats.write_image_folder(tmp_path / "other", num_per_class=7)
+        if archived:
+            shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path / "other")
+        else:
+            Image.new("RGB", (9, 9)).save(root / "cat" / "new.png")
+
+    monkeypatch.setattr(ImageFolderDataModule, "_check_levels", meanwhile)
+    data = ImageFolderDataModule(root, image_size=8, cache=tmp_path / "kept")
+    with pytest.warns(UserWarning, match=f"{root}: the pictures changed while they were decoded: not kept"):
+        data.setup("fit")
+    assert len(data.images("train")) == 10
+    assert not list((tmp_path / "kept").glob("*.rows"))
+    assert pickle.loads(pickle.dumps(data)).images("train").equal(data.images("train"))

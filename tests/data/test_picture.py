@@ -248,3 +248,62 @@ def test_eight_bits_keep_every_bit(tmp_path):
         path = saved(tmp_path, Image.fromarray(levels), f"x.{suffix}")
         np.testing.assert_array_equal(decode_picture(path, (5, 7), grey=False), levels)
         assert decode_picture(path, (5, 7), grey=False, levels=(0, 4095)).tolist() == levels.tolist()
+
+
+def test_a_progressive_jpeg_is_its_baseline(tmp_path):
+    baseline, progressive = (
+        decode_picture(saved(tmp_path, stripes(True), f"{each}.jpg", progressive=each), (10, 30), grey=False)
+        for each in (False, True)
+    )
+    np.testing.assert_array_equal(progressive, baseline)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_four_inks_are_read_as_colours(tmp_path, suffix):
+    path = saved(tmp_path, Image.new("CMYK", (16, 16), (55, 155, 205, 0)), f"print.{suffix}")
+    np.testing.assert_allclose(decode_picture(path, (2, 2), grey=False)[0, 0], COLOUR, atol=3)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "pbm"])
+def test_one_bit_is_black_and_white(tmp_path, suffix):
+    path = saved(tmp_path, Image.fromarray(np.array([[True, False], [False, True]])), f"x.{suffix}")
+    np.testing.assert_array_equal(decode_picture(path, (2, 2), grey=True)[:, :, 0], [[255, 0], [0, 255]])
+
+
+@pytest.mark.parametrize("transparency", [0, b"\0\xff"], ids=["one colour", "a table"])
+def test_a_palette_is_looked_up_and_its_transparent_colour_is_white(tmp_path, transparency):
+    picture = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8)).convert("P")
+    picture.putpalette([*RED, *BLUE])
+    path = saved(tmp_path, picture, transparency=transparency)
+    white = (255, 255, 255)
+    np.testing.assert_array_equal(decode_picture(path, (2, 2), grey=False), [[white, BLUE], [BLUE, white]])
+
+
+def test_half_of_what_is_half_transparent_is_white(tmp_path):
+    path = saved(tmp_path, Image.new("RGBA", (4, 4), (0, 0, 0, 128)))
+    assert only_value(decode_picture(path, (2, 2), grey=True)) == 127
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_of_a_camera_is_turned_upright(tmp_path, orientation):
+    upright = np.arange(6, dtype=np.uint8).reshape(2, 3) * 40
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path, Image.fromarray(np.ascontiguousarray(turned)), exif=exif)
+    np.testing.assert_array_equal(decode_picture(path, (2, 3), grey=True)[:, :, 0], upright)
+
+
+def test_an_empty_file_is_no_picture(tmp_path):
+    (tmp_path / "x.png").touch()
+    with pytest.raises(OSError, match="cannot identify image file"):
+        decode_picture(tmp_path / "x.png", (2, 2), grey=True)

@@ -12,3 +12,8 @@ def test_names_keep_their_order_when_others_come():
     more = [*names[:20], "new", *names[20:]]
     old = [names[row] for row in hashed_order(names)]
     assert [more[row] for row in hashed_order(more) if more[row] != "new"] == old
+
+
+def test_names_that_are_no_utf_8_are_told_apart():
+    names = [b"\xe9".decode("utf-8", "surrogateescape"), b"\xe8".decode("utf-8", "surrogateescape"), "é"]
+    assert sorted(hashed_order(names)) == [0, 1, 2]

@@ -214,6 +214,13 @@ def test_a_folder_of_pictures_trains(reader: Path) -> None:
     assert GAN.load_from_checkpoint(_trained(reader)).sample(2).shape == (2, 1, 32, 32)
 
 
+def test_rows_with_names_of_their_own_train(reader: Path) -> None:
+    _write_files(_HOW_TO / "own-data.md", reader)
+
+    assert main([*_own_data_run("my_photos.Photos"), *_SHORT]) == 0
+    assert GAN.load_from_checkpoint(_trained(reader)).sample(2).shape == (2, 1, 8, 8)
+
+
 def test_a_data_set_in_memory_trains(reader: Path) -> None:
     _write_files(_HOW_TO / "own-data.md", reader)
     [run] = [run for run in _runs_of(_HOW_TO / "own-data.md") if run == ["fit", "--config", "my_data.yaml"]]

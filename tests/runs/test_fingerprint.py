@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lit_gan.coordination import FixedSteps
+from lit_gan.data import ImageFolderDataModule
 from lit_gan.latents import Uniform
 from lit_gan.runs.fingerprint import describe_differences, fingerprint, plain, short_names
 
@@ -37,6 +38,16 @@ def test_differences_name_got_and_expected_and_count_the_rest():
 
 def test_an_empty_mapping_differs_from_a_missing_one():
     assert describe_differences({"a": {}}, {}) == "a: got {}, expected nothing"
+
+
+def test_a_run_on_pictures_goes_on_where_options_were_added() -> None:
+    defaults = inspect.signature(ImageFolderDataModule).parameters
+    added = {name: defaults[name].default for name in ("cache", "horizontal_flip", "random_crop")}
+    earlier = {"data": {"init_args": {"root": "pictures", "image_size": 64}}}
+    now = {"data": {"init_args": {**earlier["data"]["init_args"], **added}}}
+    assert fingerprint(now) == fingerprint(earlier)
+    now["data"]["init_args"]["random_crop"] = 8
+    assert describe_differences(now, earlier) == "data.init_args.random_crop: got 8, expected nothing"
 
 
 def test_defaults_that_name_their_class_are_what_null_was() -> None:
