@@ -25,6 +25,7 @@ _OF_THE_READER = (
     "mine.yaml",
     "runs/best.yaml",
     "evaluation.yaml",
+    "five.yaml",
     "paired.yaml",
     "optimistic.yaml",
     "pairs.yaml",
