@@ -25,7 +25,6 @@ from benchmarks.parzen_problems import Problem, digits, mnist
 from lit_gan.functional import PAPER_SIGMAS, parzen_log_likelihood, select_sigma, standard_error
 from lit_gan.functional.distinct_rows import distinct_rows
 from lit_gan.functional.matmul import int8_matmul, int8_matmul_is_exact, int8_speedup
-from lit_gan.functional.parzen_screened import ScreenedCentres
 from lit_gan.functional.parzen_search import CentreSearch
 from lit_gan.functional.parzen_windows import ParzenWindows, mean
 from lit_gan.functional.vector_codes import Coder, Float32Coder, Int8Coder, coder_for
@@ -94,7 +93,7 @@ class _FullDepth(CentreSearch):
     """As where axes do not pay."""
 
     @property
-    def projected(self) -> None:  # type: ignore[override]
+    def projected(self) -> None:
         """None."""
 
 

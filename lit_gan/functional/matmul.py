@@ -118,7 +118,8 @@ def sampled_matmul(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -
     pattern = torch.sparse_csr_tensor(
         starts, columns, left.new_zeros(columns.shape), (left.shape[0], right.shape[0]), check_invariants=False
     )
-    return torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0).values()
+    products: Tensor = torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0)
+    return products.values()
 
 
 @cache

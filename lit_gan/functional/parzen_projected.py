@@ -1,7 +1,7 @@
-"""Finds the few centres that carry a Parzen sum along few axes: three sieves, each finer and dearer than the one before.
+"""Finds the few centres that carry a Parzen sum along few axes: three sieves, each finer and dearer than the last.
 
-Distances of projections bound the true ones from below, so that most pairs are seen to be far by a product of a tenth of
-the depth. Those that are left, some 20 of 10,000 for images, are multiplied in full depth, in float32 and each for
+Distances of projections bound the true ones from below, so that most pairs are seen to be far by a product of a tenth
+of the depth. Those that are left, some 15 of 10,000 for images, are multiplied in full depth, in float32 and each for
 itself; and what its rounding bound leaves, about 2, is measured in float64 as everywhere.
 """
 
@@ -45,9 +45,7 @@ class ProjectedCentres(ScreenedCentres):
         distances, error = self._distances(tile, rows, block + first * self._blocks)
         return torch.minimum(distances + error, tile.nearest)
 
-    def _kept(
-        self, tile: Tile, upper: Tensor, rows: Tensor, block: Tensor, wide: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _kept(self, tile: Tile, upper: Tensor, rows: Tensor, block: Tensor, wide: Tensor) -> tuple[Tensor, Tensor]:
         limit = (self._limit(tile, upper) + 2 * tile.error)[rows, None]
         found, places = self._places(block, self._coded(tile, rows, block) <= limit)
         rows = rows[found]

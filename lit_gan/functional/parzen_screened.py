@@ -61,7 +61,7 @@ class ScreenedCentres:
         code = coder.encode(rows, members)
         order = code.norms.argsort(stable=True)
         self._blocks = -(-order.numel() // _BLOCK)
-        # The last block is filled up with the last centre again: bounds stay true; `_is_copy` drops it later.
+        # The last block is filled up with the last centre again: bounds stay true; `_places` drops it later.
         filler = order[-1:].expand(self._blocks * _BLOCK - order.numel())
         # Block b holds positions b, b + blocks, b + 2 blocks, ...: a maximum over them vectorises.
         self._source = torch.cat([order, filler]).view(self._blocks, _BLOCK).T.reshape(-1)
@@ -135,9 +135,7 @@ class ScreenedCentres:
         listed = ~wide[rows]
         rows, block = rows[listed], block[listed]
         found, places = self._kept(tile, upper, rows, block, wide)
-        rows = rows[found]
-        listed = ~self._is_copy[places]
-        rows, centres = rows[listed], self._source[places[listed]]
+        rows, centres = rows[found], self._source[places]
         wide |= torch.bincount(rows, minlength=x.shape[0]) > MAX_PAIRS
         listed = ~wide[rows]
         rows, centres = rows[listed], centres[listed]
@@ -152,9 +150,7 @@ class ScreenedCentres:
         """What each row's least squared distance cannot exceed, in units of the step."""
         return self._upper_of_coded(tile, tile.bounds.amin(1) + tile.code.norms + tile.error)
 
-    def _kept(
-        self, tile: "Tile", upper: Tensor, rows: Tensor, block: Tensor, wide: Tensor  # noqa: ARG002
-    ) -> tuple[Tensor, Tensor]:
+    def _kept(self, tile: "Tile", upper: Tensor, rows: Tensor, block: Tensor, wide: Tensor) -> tuple[Tensor, Tensor]:
         """What has to be measured of blocks: which of them, and the places in it; marks rows that are given up."""
         coded = self._coded(tile, rows, block)
         least = torch.full_like(tile.nearest, torch.inf).scatter_reduce_(0, rows, coded.amin(1), "amin")
@@ -170,7 +166,7 @@ class ScreenedCentres:
         return ((upper + tile.reach / self._coder.step**2).sqrt() + tile.slack).square().mul_(GUARD)
 
     def _coded(self, tile: "Tile", rows: Tensor, block: Tensor) -> Tensor:
-        """``(P, 16)`` coded squared distances to the centres of blocks, at most twice the error of products too large."""
+        """``(P, 16)`` coded squared distances to the centres of blocks, too large by 2 ``error`` at most."""
         products = tile.products.view(-1, _BLOCK, self._blocks)[rows, :, block]
         coded = products.double().mul_(-2).add_(self._norms[block])
         return coded.add_((tile.code.norms + tile.error)[rows, None])
@@ -178,7 +174,9 @@ class ScreenedCentres:
     def _places(self, block: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Where a mask over blocks ``(P, 16)`` is true: which block it is of them, and the places."""
         found, member = mask.nonzero(as_tuple=True)
-        return found, block[found] + member * self._blocks
+        places = block[found] + member * self._blocks
+        single = ~self._is_copy[places]
+        return found[single], places[single]
 
 
 class _Buffers(NamedTuple):

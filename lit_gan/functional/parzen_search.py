@@ -12,8 +12,8 @@ from lit_gan.functional.parzen_screened import Pairs, ScreenedCentres
 from lit_gan.functional.projection import ProjectionCoder, principal_axes
 from lit_gan.functional.vector_codes import Coder
 
-# The part of the centres' variance that the axes may leave, and how many there may be: a product along a sixth of the
-# axes and what is left to do after it take half as long as one in full depth.
+# The part of the centres' variance that the axes may leave, and how many axes there may be: a sixth of all. More of
+# them take longer than the pairs that they rule out; the optimum is flat.
 _REST = 0.075
 _LEAST_SHARE = 6
 _MOST_AXES = 256

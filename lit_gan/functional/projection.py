@@ -16,8 +16,8 @@ _SPARE = 8  # axes beyond those that are asked for make the last of them converg
 def principal_axes(sample: Tensor, most: int, rest: float) -> Tensor | None:
     """The first principal axes of a sample, as many as leave no more than a part of its variance.
 
-    By subspace iteration from rows of the sample: nothing is drawn at random. Axes that are not quite the principal ones
-    do as well, for their projections shorten distances too.
+    By subspace iteration from rows of the sample: nothing is drawn at random. Axes that are not quite the principal
+    ones do as well, for their projections shorten distances too.
 
     Args:
         sample: ``(N, D)``, in an order that is not by content.
@@ -47,7 +47,8 @@ def principal_axes(sample: Tensor, most: int, rest: float) -> Tensor | None:
     enough = (total - variances.flip(0).cumsum(0)[15:most:16] <= rest * total).nonzero()
     if not enough.numel():
         return None
-    return basis @ vectors.flip(1)[:, : 16 * (int(enough[0]) + 1)].float()
+    axes: Tensor = basis @ vectors.flip(1)[:, : 16 * (int(enough[0]) + 1)].float()
+    return axes
 
 
 class ProjectionCoder(Float32Coder):
