@@ -3,7 +3,8 @@
 ``python -m benchmarks.parzen --out FOLDER [--mnist ROOT] [--quick]`` runs the whole protocol, the choice
 among 10 widths on 1,000 validation rows and the score of 10,000 test rows under 10,000 centres, in all ways
 in turn, several times over, so that a busy machine is busy for all of them. It writes ``parzen.md``,
-``parzen.json`` and ``parzen.png``.
+``parzen.json`` and ``parzen.png``. Seconds are of CPU time, which another process on the machine does not add to; with
+two threads they are of the clock.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from torch import Tensor
 from benchmarks.parzen_competitors import COMPETITORS, Competitor, reference
 from benchmarks.parzen_problems import Problem, digits, mnist
 from lit_gan.functional import PAPER_SIGMAS, parzen_log_likelihood, select_sigma, standard_error
-from lit_gan.functional.matmul import int8_matmul, int8_matmul_is_exact
-from lit_gan.functional.parzen_screened import ScreenedCentres
+from lit_gan.functional.distinct_rows import distinct_rows
+from lit_gan.functional.matmul import int8_matmul, int8_matmul_is_exact, int8_speedup
+from lit_gan.functional.parzen_search import CentreSearch
 from lit_gan.functional.parzen_windows import ParzenWindows, mean
-from lit_gan.functional.vector_codes import Float32Coder, Int8Coder
+from lit_gan.functional.vector_codes import Coder, Float32Coder, Int8Coder, coder_for
 from lit_gan.metrics import ParzenNLL
 
 mpl.use("Agg")
@@ -67,9 +69,10 @@ class Result:
 
 
 def _time(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
     action()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _protocol(problem: Problem) -> None:
@@ -86,35 +89,65 @@ def _metric(problem: Problem) -> None:
     metric.compute()
 
 
-def _float32_windows(problem: Problem) -> ParzenWindows:
-    """Screened in float32, as on a device without exact int8 products."""
-    members = torch.arange(problem.centres.shape[0])
-    coder = Float32Coder(problem.centres.double().mean(0))
-    shard = ScreenedCentres(problem.centres, members, torch.ones_like(members), coder)
-    return ParzenWindows([shard], *problem.centres.shape)
+class _FullDepth(CentreSearch):
+    """As where axes do not pay."""
+
+    @property
+    def projected(self) -> None:
+        """None."""
 
 
-def _float32_protocol(problem: Problem) -> None:
-    windows = _float32_windows(problem)
-    sigma = windows.select_sigma(problem.val, PAPER_SIGMAS)
-    windows.log_likelihood(problem.test, [sigma])
+def _windows_in_full_depth(problem: Problem, coder: Callable[[], Coder]) -> ParzenWindows:
+    return ParzenWindows([_FullDepth(problem.centres, *distinct_rows(problem.centres), coder)], *problem.centres.shape)
 
 
 def _own_ways(problem: Problem, sigma: float) -> list[Way]:
     checked = problem.test[:_CHECKED_ROWS]
 
     def scores() -> Tensor:
-        return parzen_log_likelihood(checked, problem.centres, sigma)
+        windows = ParzenWindows.around(problem.centres, 0.0, 1.0)
+        return windows.log_likelihood(problem.test, [sigma])[:_CHECKED_ROWS, 0]
 
-    def float32_scores() -> Tensor:
-        return _float32_windows(problem).log_likelihood(checked, [sigma])[:, 0]
+    def full_depth(name: str, coder: Callable[[], Coder]) -> Way:
+        def protocol() -> None:
+            windows = _windows_in_full_depth(problem, coder)
+            windows.log_likelihood(problem.test, [windows.select_sigma(problem.val, PAPER_SIGMAS)])
 
-    return [
+        def its_scores() -> Tensor:
+            return _windows_in_full_depth(problem, coder).log_likelihood(checked, [sigma])[:, 0]
+
+        return Way(name, lambda: _time(protocol), its_scores)
+
+    origin = (problem.centres.amin(0).double() + problem.centres.amax(0).double()) / 2
+    ways = [
         Way("lit-gan", lambda: _time(lambda: _protocol(problem)), scores),
         Way("lit-gan, 2 threads", lambda: _time(lambda: _protocol(problem)), scores, threads=2),
         Way("lit-gan, ParzenNLL", lambda: _time(lambda: _metric(problem)), scores),
-        Way("lit-gan, float32 screen", lambda: _time(lambda: _float32_protocol(problem)), float32_scores),
+        full_depth("lit-gan, full depth in float32", lambda: Float32Coder(origin)),
     ]
+    if int8_matmul_is_exact("cpu"):
+        ways.append(full_depth("lit-gan, full depth in int8", lambda: coder_for(problem.centres, 0.0, 1.0)))
+    return ways
+
+
+def screen_of(problem: Problem) -> str:
+    """Which way lit-gan takes to find near centres on this machine, in words."""
+    members, counts = distinct_rows(problem.centres)
+    search = CentreSearch(problem.centres, members, counts, lambda: coder_for(problem.centres, 0.0, 1.0))
+    speedup = int8_speedup(problem.centres.shape[1])
+    products = f"int8 products are {speedup:.1f} times as fast as float32" if speedup else "no exact int8 products"
+    if search.projected is not None:
+        return f"along {search.projected.num_axes} axes ({products})"
+    return f"in full depth in {'int8' if speedup else 'float32'} ({products})"
+
+
+def processor() -> str:
+    """The processor's name, as Linux has it, and what it has for products of bytes."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    has = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8") if name in flags]
+    return ", ".join([*names[:1], *has]) or platform.processor() or platform.machine()
 
 
 def _competing_way(problem: Problem, competitor: Competitor, sigma: float) -> Way:
@@ -161,7 +194,7 @@ def _bare_ways(problem: Problem) -> list[Way]:
     return ways
 
 
-def _run(problem: Problem, repeats: int) -> list[Result]:
+def _run(problem: Problem, repeats: int, competitors: Sequence[Competitor]) -> list[Result]:
     torch.set_num_threads(1)
     sigma = select_sigma(problem.val, problem.centres)
     scores = parzen_log_likelihood(problem.test, problem.centres, sigma)
@@ -169,8 +202,9 @@ def _run(problem: Problem, repeats: int) -> list[Result]:
         f"{problem.name}: {mean(scores):.2f} +- {standard_error(scores):.2f} nats at sigma {sigma:.4f}",
         flush=True,
     )
+    print(f"  found {screen_of(problem)}", flush=True)
     ways = [*_bare_ways(problem), *_own_ways(problem, sigma)]
-    ways += [_competing_way(problem, competitor, sigma) for competitor in COMPETITORS]
+    ways += [_competing_way(problem, competitor, sigma) for competitor in competitors]
     exact = reference(problem.test[:_CHECKED_ROWS], problem.centres, sigma)
     errors = {way.name: float((way.scores() - exact).abs().max()) for way in ways if way.scores is not None}
     seconds: dict[str, list[float]] = {way.name: [] for way in ways}
@@ -229,18 +263,21 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path, help="root of MNIST as torchvision has it")
     parser.add_argument("--depths", type=int, nargs="+", default=[784, 2304, 3072], help="784, 2304, 3072")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; the table shows medians")
+    parser.add_argument("--own", action="store_true", help="without the competitors, which take most of the time")
     parser.add_argument("--quick", action="store_true", help="1/10 of the rows and centres, to try it out")
     options = parser.parse_args()
     sizes = (100, 1000, 1000) if options.quick else (1000, 10_000, 10_000)
-    results = []
+    results, screens = [], []
     for depth in options.depths:
         real = options.mnist is not None and depth == 784
-        results += _run(mnist(options.mnist, *sizes) if real else digits(depth, *sizes), options.repeats)
+        problem = mnist(options.mnist, *sizes) if real else digits(depth, *sizes)
+        results += _run(problem, options.repeats, () if options.own else COMPETITORS)
+        screens.append(f"{problem.name}: near centres are found {screen_of(problem)}")
     options.out.mkdir(parents=True, exist_ok=True)
-    machine = platform.processor() or platform.machine()
-    header = f"{machine}, torch {torch.__version__}, medians of {options.repeats} rounds in turn\n\n"
-    (options.out / "parzen.md").write_text(header + _table(results))
-    (options.out / "parzen.json").write_text(json.dumps([asdict(r) for r in results], indent=1))
+    header = f"{processor()}; torch {torch.__version__}, medians of {options.repeats} rounds in turn\n\n"
+    (options.out / "parzen.md").write_text(header + "\n".join(screens) + "\n\n" + _table(results))
+    whole = {"processor": processor(), "torch": torch.__version__, "screens": screens}
+    (options.out / "parzen.json").write_text(json.dumps(whole | {"results": [asdict(r) for r in results]}, indent=1))
     _plot(results, options.out / "parzen.png")
     print(_table(results))
 

@@ -27,7 +27,7 @@ MAX_PAIRS = 256
 _BLOCK = 16  # centres that are screened by their largest product together
 _ROW_TILE = 512  # larger tiles spread the packing of the centres over more rows; 512 x 16,384 int32 are 32 MiB
 _MEASURE_ELEMENTS = 2**16  # float64 buffers of half a MiB
-_GUARD = 1 + 1e-9  # covers the float64 rounding of the bounds themselves
+GUARD = 1 + 1e-9  # covers the float64 rounding of the bounds themselves
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,16 @@ class ScreenedCentres:
         code = coder.encode(rows, members)
         order = code.norms.argsort(stable=True)
         self._blocks = -(-order.numel() // _BLOCK)
-        # The last block is filled up with the last centre again: bounds stay true; `_is_copy` drops it later.
+        # The last block is filled up with the last centre again: bounds stay true; `_places` drops it later.
         filler = order[-1:].expand(self._blocks * _BLOCK - order.numel())
         # Block b holds positions b, b + blocks, b + 2 blocks, ...: a maximum over them vectorises.
         self._source = torch.cat([order, filler]).view(self._blocks, _BLOCK).T.reshape(-1)
         ranks = torch.arange(self._source.numel(), device=order.device)
         self._is_copy = (ranks >= order.numel()).view(self._blocks, _BLOCK).T.reshape(-1)
         values = code.values.index_select(0, self._source)
-        self._code = Code(values, code.norms[self._source], code.residuals)
+        self._code = Code(values, code.norms[self._source], code.residuals[self._source])
         norms = self._code.norms.view(_BLOCK, self._blocks)
+        self._norms = norms.T.contiguous()
         self._highest = coder.ceil(norms.amax(0))
         self._spread = coder.ceil(self._highest - norms.amin(0))
         self._residual = code.residuals.max()
@@ -121,40 +122,79 @@ class ScreenedCentres:
         code = self._coder.encode(x)
         self._coder.multiply(code.values, self._code.values, products)
         torch.amax(products.view(-1, _BLOCK, self._blocks), 1, out=bounds)
-        error = self._coder.product_error(code, self._code)
-        slack = code.residuals + self._residual
         # Coded squared distances without |x^|^2: at most `bounds` for the nearest centre of a block, at least
         # `bounds - spread` for each of it.
         bounds.mul_(-2).add_(self._highest)
-        limit = self._limit(bounds.amin(1) + code.norms + error, slack, reach, nearest)
+        error = self._coder.product_error(code, self._code)
+        tile = Tile(x, code, error, code.residuals + self._residual, reach, nearest, *buffers)
+        upper = self._upper(tile)
+        limit = self._limit(tile, upper)
         near = bounds.sub_(self._coder.ceil(limit - code.norms + error)[:, None]) <= self._spread
         rows, block = near.nonzero(as_tuple=True)
-        wide = torch.bincount(rows, minlength=x.shape[0]) > MAX_PAIRS
+        wide = self._too_many(torch.bincount(rows, minlength=x.shape[0]))
         listed = ~wide[rows]
-        rows, block = rows[listed].repeat_interleave(_BLOCK), block[listed]
-        places = (block[:, None] + torch.arange(_BLOCK, device=x.device) * self._blocks).view(-1)
-        coded = products[rows, places].double().mul_(-2).add_(self._code.norms[places])
-        coded.add_((code.norms + error)[rows])
-        least = torch.full_like(nearest, torch.inf).scatter_reduce_(0, rows, coded, "amin")
-        limit = self._limit(least, slack, reach, nearest)
-        keep = (coded <= (limit + 2 * error)[rows]) & ~self._is_copy[places]
-        rows, centres = rows[keep], self._source[places[keep]]
+        rows, block = rows[listed], block[listed]
+        found, places = self._kept(tile, upper, rows, block, wide)
+        rows, centres = rows[found], self._source[places]
         wide |= torch.bincount(rows, minlength=x.shape[0]) > MAX_PAIRS
         listed = ~wide[rows]
         rows, centres = rows[listed], centres[listed]
         distances = squared_distances(x, rows, self._rows, self._members[centres])
         return Pairs(rows, distances, self.counts[centres], wide)
 
-    def _limit(self, least: Tensor, slack: Tensor, reach: float, nearest: Tensor) -> Tensor:
-        """The coded squared distance up to which a centre matters, from an upper bound of the least one."""
-        known = nearest / self._coder.step**2
-        upper = torch.minimum((least.clamp_min(0).sqrt() + slack).square(), known)
-        return ((upper + reach / self._coder.step**2).sqrt() + slack).square().mul_(_GUARD)
+    def _too_many(self, sizes: Tensor) -> Tensor:
+        """Which rows have more blocks near them than are worth a closer look."""
+        return sizes > MAX_PAIRS
+
+    def _upper(self, tile: "Tile") -> Tensor:
+        """What each row's least squared distance cannot exceed, in units of the step."""
+        return self._upper_of_coded(tile, tile.bounds.amin(1) + tile.code.norms + tile.error)
+
+    def _kept(self, tile: "Tile", upper: Tensor, rows: Tensor, block: Tensor, wide: Tensor) -> tuple[Tensor, Tensor]:
+        """What has to be measured of blocks: which of them, and the places in it; marks rows that are given up."""
+        coded = self._coded(tile, rows, block)
+        least = torch.full_like(tile.nearest, torch.inf).scatter_reduce_(0, rows, coded.amin(1), "amin")
+        limit = self._limit(tile, self._upper_of_coded(tile, least))
+        return self._places(block, coded <= (limit + 2 * tile.error)[rows, None])
+
+    def _upper_of_coded(self, tile: "Tile", least: Tensor) -> Tensor:
+        known = tile.nearest / self._coder.step**2
+        return torch.minimum((least.clamp_min(0).sqrt() + tile.slack).square(), known)
+
+    def _limit(self, tile: "Tile", upper: Tensor) -> Tensor:
+        """The coded squared distance up to which a centre matters, from an upper bound of the least true one."""
+        return ((upper + tile.reach / self._coder.step**2).sqrt() + tile.slack).square().mul_(GUARD)
+
+    def _coded(self, tile: "Tile", rows: Tensor, block: Tensor) -> Tensor:
+        """``(P, 16)`` coded squared distances to the centres of blocks, too large by 2 ``error`` at most."""
+        products = tile.products.view(-1, _BLOCK, self._blocks)[rows, :, block]
+        coded = products.double().mul_(-2).add_(self._norms[block])
+        return coded.add_((tile.code.norms + tile.error)[rows, None])
+
+    def _places(self, block: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Where a mask over blocks ``(P, 16)`` is true: which block it is of them, and the places."""
+        found, member = mask.nonzero(as_tuple=True)
+        places = block[found] + member * self._blocks
+        single = ~self._is_copy[places]
+        return found[single], places[single]
 
 
 class _Buffers(NamedTuple):
     """Reused from tile to tile: fresh memory costs more in page faults than the arithmetic that fills it."""
 
+    products: Tensor
+    bounds: Tensor
+
+
+class Tile(NamedTuple):
+    """Rows that are searched at once: their codes, the error of products and codes, and the products themselves."""
+
+    x: Tensor
+    code: Code
+    error: Tensor
+    slack: Tensor
+    reach: float
+    nearest: Tensor
     products: Tensor
     bounds: Tensor
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from lit_gan.functional.distinct_rows import distinct_rows
 from lit_gan.functional.matmul import exact_matmul
 from lit_gan.functional.parzen_dense import DenseSums
 from lit_gan.functional.parzen_pairs import Exchange, PairSums
-from lit_gan.functional.parzen_screened import ScreenedCentres
+from lit_gan.functional.parzen_search import CentreSearch
 from lit_gan.functional.vector_codes import coder_for
 
 SHARD = 16384
@@ -48,7 +49,7 @@ class ParzenWindows:
     """
 
     def __init__(
-        self, shards: Iterable[ScreenedCentres], num_centres: int, depth: int, exchange: Exchange = _alone
+        self, shards: Iterable[CentreSearch], num_centres: int, depth: int, exchange: Exchange = _alone
     ) -> None:
         self._shards, self._num_centres, self._depth, self._exchange = shards, num_centres, depth, exchange
 
@@ -69,9 +70,9 @@ class ParzenWindows:
         """
         with exact_matmul(centres.device):
             members, counts = distinct_rows(centres) if distinct is None else distinct
-            coder = coder_for(centres, low, high)
             tiles = zip(torch.split(members, SHARD), torch.split(counts, SHARD), strict=True)
-            shards = [ScreenedCentres(centres, tile, count, coder) for tile, count in tiles]
+            coder = cache(lambda: coder_for(centres, low, high))
+            shards = [CentreSearch(centres, tile, count, coder) for tile, count in tiles]
         return cls(shards, *centres.shape)
 
     def log_likelihood(self, x: Tensor, sigmas: Sequence[float]) -> Tensor:

@@ -60,8 +60,8 @@ class Int8Coder:
         values = torch.zeros(num, depth, dtype=torch.int8, device=x.device)
         norms = torch.empty(num, dtype=torch.float64, device=x.device)
         residuals = torch.empty_like(norms)
-        for rows in _tiles(num, x.shape[1]):
-            exact = _select(x, members, rows).to(torch.float32).sub(self._low).div_(self.step).sub_(128)
+        for rows in tiles(num, x.shape[1]):
+            exact = select(x, members, rows).to(torch.float32).sub(self._low).div_(self.step).sub_(128)
             coded = exact.round().clamp_(-128, 127)
             values[rows, : x.shape[1]] = coded
             norms[rows] = coded.square().sum(1, dtype=torch.float64)
@@ -96,8 +96,8 @@ class Float32Coder:
         num = x.shape[0] if members is None else members.numel()
         values = torch.empty(num, x.shape[1], dtype=torch.float32, device=x.device)
         norms = torch.empty(num, dtype=torch.float64, device=x.device)
-        for rows in _tiles(num, x.shape[1]):
-            values[rows] = _select(x, members, rows).double() - self._origin
+        for rows in tiles(num, x.shape[1]):
+            values[rows] = select(x, members, rows).double() - self._origin
             norms[rows] = values[rows].double().square_().sum(1)
         return Code(values, norms, norms.sqrt() * torch.finfo(torch.float32).eps)
 
@@ -120,12 +120,14 @@ class Float32Coder:
         return (values + values.abs() * (4 * torch.finfo(torch.float32).eps)).float()
 
 
-def _tiles(num: int, depth: int) -> Iterator[slice]:
+def tiles(num: int, depth: int) -> Iterator[slice]:
+    """Parts of rows whose copies in float64 take little memory."""
     size = max(1, min(_ENCODE_ROWS, _ENCODE_VALUES // max(depth, 1)))
     return (slice(start, start + size) for start in range(0, num, size))
 
 
-def _select(x: Tensor, members: Tensor | None, part: slice) -> Tensor:
+def select(x: Tensor, members: Tensor | None, part: slice) -> Tensor:
+    """A part of the rows, or of those that are members."""
     return x[part] if members is None else x.index_select(0, members[part])
 
 

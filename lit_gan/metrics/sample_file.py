@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from lit_gan.errors import UserError
 from lit_gan.functional.distinct_rows import distinct_rows
-from lit_gan.functional.parzen_screened import ScreenedCentres
+from lit_gan.functional.parzen_search import CentreSearch
 from lit_gan.functional.parzen_windows import SHARD
 from lit_gan.functional.vector_codes import coder_for
 
@@ -108,9 +109,9 @@ class ShardsOnDisk:
         self._samples, self._device, self._rows = samples, rows.device, shard_rows(rows.shape[1], SHARD)
         self._low, self._high = (float(value) for value in torch.aminmax(rows))
 
-    def __iter__(self) -> Iterator[ScreenedCentres]:
+    def __iter__(self) -> Iterator[CentreSearch]:
         for shard in self._samples.shards(self._rows):
             centres = shard.to(self._device)
             low, high = (float(value) for value in torch.aminmax(centres))
-            coder = coder_for(centres, min(low, self._low), max(high, self._high))
-            yield ScreenedCentres(centres, *distinct_rows(centres), coder)
+            coder = partial(coder_for, centres, min(low, self._low), max(high, self._high))
+            yield CentreSearch(centres, *distinct_rows(centres), coder)

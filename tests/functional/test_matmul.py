@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from lit_gan.functional.matmul import exact_matmul, int8_matmul, int8_matmul_is_exact
+from lit_gan.functional import matmul
+from lit_gan.functional.matmul import (
+    exact_matmul,
+    int8_matmul,
+    int8_matmul_is_exact,
+    int8_speedup,
+    prepare_sampled_matmul,
+    sampled_matmul,
+)
 
 
 def test_products_are_exact_under_autocast_and_low_precision_and_the_settings_come_back():
@@ -68,3 +76,31 @@ def test_a_cpu_without_vnni_does_not_use_int8(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
     assert not int8_matmul_is_exact("cpu")
     int8_matmul_is_exact.cache_clear()
+
+
+def test_an_int8_product_that_is_not_exact_is_no_faster(monkeypatch):
+    monkeypatch.setattr(matmul, "int8_matmul_is_exact", lambda device: False)
+    int8_speedup.cache_clear()
+    assert int8_speedup(100) == 0.0
+    int8_speedup.cache_clear()
+
+
+def test_the_speed_of_int8_products_is_measured_once_for_each_depth(monkeypatch):
+    monkeypatch.setattr(matmul, "int8_matmul_is_exact", lambda device: True)
+    shapes = []
+    monkeypatch.setattr(matmul, "int8_matmul", lambda left, right, out: shapes.append(left.shape[1]))
+    int8_speedup.cache_clear()
+    assert int8_speedup(100) == int8_speedup(100) > 1
+    assert shapes == [112] * 3  # the least of three, in multiples of 16
+    int8_speedup.cache_clear()
+
+
+@pytest.mark.parametrize("rows", [[], [0, 0, 2], [1, 1, 1, 4, 4]])
+def test_sampled_products_are_those_of_the_whole_product(rows):
+    prepare_sampled_matmul()
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.rand(5, 300, generator=generator), torch.rand(7, 300, generator=generator)
+    chosen = torch.tensor(rows, dtype=torch.int64)
+    columns = torch.randint(0, 7, chosen.shape, generator=generator)
+    expected = (left.double() @ right.double().T)[chosen, columns]
+    torch.testing.assert_close(sampled_matmul(left, right, chosen, columns).double(), expected, rtol=1e-6, atol=0)

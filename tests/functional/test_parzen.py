@@ -50,6 +50,10 @@ CASES = {
     "heavy tails": (heavy_tailed(50, 64), heavy_tailed(800, 64)),
     "far apart": (IMAGES + 5, OTHERS),
     "tiny values": (IMAGES * 1e-20, OTHERS * 1e-20),
+    "rows with a huge value": (torch.cat([IMAGES, IMAGES[:1] * 1e17]), OTHERS),
+    "samples outside [0, 1]": (IMAGES, 3 * OTHERS - 1),
+    "rows that are copies": (IMAGES[:3].repeat(40, 1), OTHERS),
+    "noise": (torch.rand(60, 96, generator=DRAWS), torch.rand(900, 96, generator=DRAWS)),
     "float64": (IMAGES.double() + 1e-9, OTHERS.double()),
     "float16": (IMAGES.half(), OTHERS.half()),
     "bfloat16": (IMAGES.bfloat16(), OTHERS.bfloat16()),
@@ -58,12 +62,16 @@ CASES = {
 }
 
 
-@pytest.fixture(params=["int8", "float32"])
+@pytest.fixture(params=["int8", "float32", "projected"])
 def screen(request, monkeypatch):
-    """Both screens: that of CPUs with VNNI, and that of all other devices."""
+    """All screens: that of CPUs with VNNI, that of all other devices, and that along few axes, of CPUs."""
     if request.param == "int8":
         if not int8_matmul_is_exact("cpu"):
             pytest.skip("this CPU has no exact int8 product")
+    elif request.param == "projected":
+        for name, value in {"_LEAST_PAIRS": 0, "_LEAST_SHARE": 3, "_REST": 1.1}.items():
+            monkeypatch.setattr(f"lit_gan.functional.parzen_search.{name}", value)
+        monkeypatch.setattr("lit_gan.functional.parzen_search.int8_speedup", lambda depth: 0.0)
     else:
         monkeypatch.setattr("lit_gan.functional.vector_codes.int8_matmul_is_exact", lambda device: False)
 
