@@ -16,9 +16,9 @@ class CompiledPlayers(Callback):
 
     Compiled is the forward pass of each network as it trains, and with it the backward pass. Not compiled are rounds of
     D in which a penalty is due (torch compiles no graph that is differentiated twice), and whatever is evaluated or
-    shown: no reported number depends on the compiler. Checkpoints are the same, so that a run goes on compiled where it
-    was not, and the other way round; its numbers differ then by the rounding of the compiled operations, and by what
-    dropout draws: the compiler has a generator of its own, which the seed and the round determine likewise.
+    shown. Checkpoints are the same, so that a run goes on compiled where it was not, and the other way round; its
+    numbers differ then by the rounding of the compiled operations, and by what dropout draws: torch's compiler has a
+    generator of its own.
 
     A network that is wrapped by `torch.compile` already is left alone. Once, after the first compiled round, a line
     tells how long that took.

@@ -37,8 +37,8 @@ def compile_network(
 ) -> None:
     """Lets a network be compiled when it is called in training mode; one that is compiled already is left alone.
 
-    Its names in a state dict stay, and a deep copy is a plain module. In evaluation mode it runs as ever, so that no
-    reported number depends on the compiler.
+    Its names in a state dict stay, and a deep copy is a plain module. In evaluation mode it runs as ever: the size of a
+    batch is another there, and so is the graph.
     """
     if "_orig_mod" in dict(network.named_children()) or "forward" in vars(network) or network in _COMPILED:
         return

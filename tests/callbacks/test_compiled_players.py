@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from command_line import fit, the_run
 from lightning.pytorch.demos.boring_classes import BoringModel
 from tiny_gan import examples, linear_gan, loader, sgd, trainer
 
@@ -102,3 +103,20 @@ def test_with_a_compiled_backward_pass_it_trains_to_the_same_place() -> None:
 def test_a_module_without_players_is_told_so() -> None:
     with pytest.raises(UserError, match=r"^CompiledPlayers \(--compile\) compiles the players .*: got a BoringModel"):
         trainer(max_steps=1, callbacks=[CompiledPlayers()]).fit(BoringModel())
+
+
+def test_the_commands_option_is_the_callback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def compile_nothing(forward: Any, **kwargs: Any) -> Any:
+        asked.append(kwargs)
+        return forward
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    ending = fit("--compile", "reduce-overhead", epochs=1)
+    assert ending.code == 0, ending.err
+    assert "lit-gan: compiled the players within round 1, which took" in ending.out
+    assert asked == [{"backend": "inductor", "dynamic": False, "mode": "reduce-overhead"}] * 2
+    again = fit("--compile", "true", "--run_dir", the_run(), epochs=1)  # no other run
+    assert again.code == 0, again.err
