@@ -172,7 +172,7 @@ class GAN(GenerativeModule, RoundModule):
         """G descends its loss on fresh latents; a conditional G under the conditions of the minibatch."""
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
-        total = torch.zeros((), device=self.device)
+        losses: list[Tensor] = []
         # A small difference of means is lost in 16 bits.
         exact = torch.autocast(self.device.type, enabled=False) if self.objective.matches_features else nullcontext()
         with self.turn("generator"), exact:
@@ -181,8 +181,8 @@ class GAN(GenerativeModule, RoundModule):
                 seen = self._generators_turn(piece, generated)
                 loss = self._contracts.loss(self.objective, "loss_g", *seen.logits_of_generator)
                 self._backward(piece.share, loss, seen)
-                total = total + piece.share * loss.detach()
-        return total
+                losses.append(loss.detach() if piece.share == 1 else piece.share * loss.detach())
+        return sum(losses[1:], losses[0])
 
     # -- What a subclass overrides ----------------------------------------------------------------------------------
 

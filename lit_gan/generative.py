@@ -13,6 +13,7 @@ from torch.jit import is_scripting  # type: ignore[attr-defined]  # it is public
 
 from lit_gan.engine.batch_norm import BATCH_ROWS, batch_norms, batch_statistics, rows_needed
 from lit_gan.engine.batches import num_rows
+from lit_gan.engine.compilation import leave_uncompiled
 from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.evaluation_mode import evaluating
 from lit_gan.engine.loading import LoadableModule
@@ -297,6 +298,8 @@ class GenerativeModule(LoadableModule):
             exported = deepcopy(self)
         exported.generator_average, exported._has_its_average = None, False  # noqa: SLF001 -- of this class
         unwrap(exported)
+        for module in exported.modules():
+            leave_uncompiled(module)
         return exported.eval()
 
     def __prepare_scriptable__(self) -> Self:

@@ -64,7 +64,8 @@ class GeneratorEMA(MovingAverage):
         self, decay: float | None = None, half_life: Scalar | None = None, horizon: float | None = None
     ) -> None:
         super().__init__(decay, half_life, horizon)
-        self._norms: dict[str, BatchNorm] | None = None
+        self._norms: dict[str, BatchNorm] | None = None  # found in the first round, as are the weights
+        self._weights: list[Tensor] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """A GAN keeps one average."""
@@ -103,9 +104,10 @@ class GeneratorEMA(MovingAverage):
         """Moves the average towards the weights after this round."""
         gan = _generative(pl_module)
         average = gan.generator_average or {}
-        parameters = plain_parameters(gan.generator)
-        weights: list[Tensor] = [parameters[name] for name in average]
-        move_towards(list(average.values()), weights, 1 - self.decay_at(trainer, batch))
+        if self._norms is None:
+            parameters = plain_parameters(gan.generator)
+            self._weights = [parameters[name] for name in average]
+        move_towards(list(average.values()), self._weights, 1 - self.decay_at(trainer, batch))
         if self._norms is None:
             self._norms = batch_norms(gan.generator) if _conditions_can_be_drawn(gan, batch) else {}
         gan.average_statistics = {}

@@ -14,13 +14,14 @@ from lit_gan.runs.checkpoint_files import newest_checkpoint
 from lit_gan.runs.record import NAN
 
 _NEVER = torch.iinfo(torch.int64).max
+_MOST_UNREAD = 1000  # losses, where nothing is logged and nothing saved
 
 
 class NumericGuard(Callback):
     """Watches each player's loss and weights for NaN and infinity.
 
-    The round of a player's first bad loss is kept on the device and read, with the weights, every
-    ``log_every_n_steps`` rounds and before every checkpoint: no round waits for it, and no checkpoint is ever bad.
+    Losses are kept on the device and read, with the weights, every ``log_every_n_steps`` rounds and before every
+    checkpoint: no round waits for it, and no checkpoint is ever bad.
     Under several ranks all of them stop.
 
     Raises:
@@ -29,10 +30,11 @@ class NumericGuard(Callback):
 
     def __init__(self) -> None:
         self._first_bad: dict[str, Tensor] = {}
+        self._unread: dict[str, list[tuple[int, Tensor]]] = {}  # losses with their rounds
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Nothing is bad yet."""
-        self._first_bad = {}
+        self._first_bad, self._unread = {}, {}
 
     @torch.no_grad()
     def on_train_batch_end(
@@ -42,9 +44,9 @@ class NumericGuard(Callback):
         losses = outputs if isinstance(outputs, Mapping) else {}
         for name, loss in losses.items():
             if isinstance(loss, Tensor) and loss.numel() == 1:
-                none = torch.full((), _NEVER, device=loss.device)
-                here = torch.where(loss.detach().isfinite().reshape(()), none, trainer.global_step)
-                self._first_bad[name] = torch.minimum(self._first_bad.get(name, none), here)
+                self._unread.setdefault(name, []).append((trainer.global_step, loss.detach()))
+                if len(self._unread[name]) == _MOST_UNREAD:
+                    self._read(name)
         interval = log_interval_of(trainer)
         if interval and trainer.global_step % interval == 0:
             self.check(trainer)
@@ -68,6 +70,8 @@ class NumericGuard(Callback):
         Raises:
             RunError: See the class.
         """
+        for name in list(self._unread):
+            self._read(name)
         module = trainer.lightning_module
         players = {
             name or type(module).__name__: list(part.parameters(recurse=bool(name)))
@@ -91,6 +95,13 @@ class NumericGuard(Callback):
         if min(by_weight) < _NEVER:
             name = names[by_weight.index(0)]
             raise self._failure(trainer, f"weights of the {name} are not finite", trainer.global_step)
+
+    def _read(self, name: str) -> None:
+        """Finds the first bad one among a player's unread losses, on their device."""
+        rounds, losses = zip(*self._unread.pop(name), strict=True)
+        finite = torch.stack([loss.reshape(()) for loss in losses]).isfinite()
+        first = torch.where(finite, _NEVER, torch.tensor(rounds, device=finite.device)).min()
+        self._first_bad[name] = torch.minimum(self._first_bad.get(name, first), first)
 
     def _failure(self, trainer: Trainer, fault: str, round_number: int) -> RunError:
         folders = [

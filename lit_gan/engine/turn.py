@@ -136,6 +136,10 @@ class Outcome(NamedTuple):
     def of_pieces(cls, pieces: Sequence[tuple[float, "Outcome"]]) -> "Outcome":
         """Of a minibatch that passed in pieces."""
         outcomes = [outcome for _, outcome in pieces]
+        if len(outcomes) == 1:  # nothing to sum
+            loss, real, fake, penalties = outcomes[0]
+            paid = {name: penalty.detach() for name, penalty in penalties.items()}
+            return cls(loss.detach(), real.detach(), fake.detach(), paid)
         return cls(
             loss=torch.stack([share * outcome.loss.detach() for share, outcome in pieces]).sum(),
             real_logits=torch.cat([outcome.real_logits.detach() for outcome in outcomes]),

@@ -28,6 +28,11 @@ def move_towards(targets: Sequence[Tensor], ends: Sequence[Tensor], share: float
     torch._foreach_lerp_(list(targets), list(ends), share)
 
 
+def transforms_are_active() -> bool:
+    """Whether this is within ``torch.func``'s grad, vmap, ... ``tests/functional/test_max_over_pieces.py``."""
+    return torch._C._are_functorch_transforms_active()  # noqa: SLF001
+
+
 def metadata_of(state_dict: Any) -> dict[str, Any]:
     """The versions of the modules in a state dict, by their names. ``tests/test_compiled_networks.py``."""
     metadata: dict[str, Any] = getattr(state_dict, "_metadata", {})

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_gan.errors import UserError
+from lit_gan.functional.max_over_pieces import max_over_pieces
 from lit_gan.networks.arguments import whole_number
 from lit_gan.networks.dropout import Dropout
 from lit_gan.networks.initialization import WeightInit
@@ -50,7 +51,7 @@ class Maxout(DenseLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., in_features)`` to ``(..., units)``."""
-        return super().forward(x).view(*x.shape[:-1], self.pieces, self.units).amax(dim=-2)
+        return max_over_pieces(super().forward(x).view(*x.shape[:-1], self.pieces, self.units), dim=-2)
 
     def extra_repr(self) -> str:
         """What ``print`` shows between the brackets."""
@@ -144,7 +145,7 @@ class MaxoutConv2d(ConvLayer):
         """Map ``(N, in_channels, H, W)`` to ``(N, channels, H', W')``; ``output_size`` gives H' and W'."""
         # The maxima commute; pooling last, it meets only 1/pieces of the values.
         h = super().forward(x)
-        h = h.view(h.shape[0], self.pieces, self.channels, *h.shape[2:]).amax(dim=1)
+        h = max_over_pieces(h.view(h.shape[0], self.pieces, self.channels, *h.shape[2:]), dim=1)
         return F.max_pool2d(h, self.pool_size, self.pool_stride, ceil_mode=True)
 
     def output_size(self, size: tuple[int, int]) -> tuple[int, int]:

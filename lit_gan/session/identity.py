@@ -27,6 +27,7 @@ _NOT_OF_THE_RESULT = (
     "tensorboard",
     "report",
     "wandb_checkpoints",
+    "compile",
     "weights_only",
     "num_samples",
     "out",

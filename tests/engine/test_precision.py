@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.plugins.precision import MixedPrecision
-from tiny_gan import examples, linear_gan, loader, sgd, trainer
+from tiny_gan import LinearGenerator, examples, linear_gan, loader, sgd, trainer
+from torch import Tensor, nn
 
 from lit_gan.coordination import FixedSteps
 from lit_gan.engine.precision import PlayerMixedPrecision
+from lit_gan.gan import GAN
 
 DATA = loader(examples(48).float(), batch_size=12)
 
@@ -65,6 +68,26 @@ def test_every_precision_trains_to_the_same_place(precision: str) -> None:
     for name, value in gan.state_dict().items():
         assert value.dtype == torch.float32
         assert float(value) == pytest.approx(float(reference.state_dict()[name]), abs=2e-2)
+
+
+def test_each_update_sees_the_weights_that_the_last_one_left() -> None:
+    """Autocast keeps its copies of weights for a whole round, in which D moves k times."""
+    fresh = []
+
+    class Dense(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(1, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            said: Tensor = self.layer(x.flatten(1))
+            weight, bias = self.layer.weight.detach().bfloat16(), self.layer.bias.detach().bfloat16()
+            fresh.append(torch.equal(said, F.linear(x.flatten(1).bfloat16(), weight, bias)))
+            return said
+
+    gan = GAN(LinearGenerator(), Dense(), coordination=FixedSteps(3), optimizer_g=sgd(), optimizer_d=sgd())
+    trainer(max_steps=2, precision="bf16-mixed").fit(gan, DATA)
+    assert fresh == [True] * 8
 
 
 def test_clipping_sees_unscaled_gradients_with_a_fused_optimiser() -> None:

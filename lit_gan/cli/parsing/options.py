@@ -13,6 +13,7 @@ from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.sample_grid import SampleGrid
 from lit_gan.cli.parsing.parser import Parser
 from lit_gan.cli.trainer.trainer_verbs import ALLOW_OPTION
+from lit_gan.engine.compilation import CompileMode
 from lit_gan.runs.fingerprint import plain
 
 _CHECKPOINT_DEFAULTS = {
@@ -93,6 +94,12 @@ def add_run_options(parser: Parser, verb: str) -> None:
         )
         parser.add_argument(
             "--report", type=bool, default=True, help="At the end, draw figures and write report.html, a page with all."
+        )
+        parser.add_argument(
+            "--compile",
+            type=bool | CompileMode,
+            default=False,
+            help="Run the players through torch.compile while they train; reduce-overhead: with CUDA graphs on a GPU.",
         )
         parser.add_argument(
             "--wandb_checkpoints",

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
+from lit_gan.callbacks.compiled_players import CompiledPlayers
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.parsing.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
@@ -19,6 +20,7 @@ from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_sam
 from lit_gan.cli.trainer.command import Command
 from lit_gan.cli.trainer.initial_weights import load_initial_weights
 from lit_gan.cli.trainer.start import check_start
+from lit_gan.engine.compilation import CompileMode
 from lit_gan.errors import DONE, INTERRUPTED, UserError
 from lit_gan.evaluation.kept_file import KEPT
 from lit_gan.generative import GenerativeModule
@@ -76,7 +78,7 @@ def _fit(command: Command, started: float) -> None:
             command.trainer,
             folder,
             _tracked(command, folder, signals),
-            [*command.evaluations, built.sample_grid, built.interpolation],
+            [*command.evaluations, built.sample_grid, built.interpolation, *_compiled(options.compile)],
             checkpoint=built.checkpoint,
             signals=signals,
         ),
@@ -94,6 +96,13 @@ def _fit(command: Command, started: float) -> None:
         report=shipped_file if options.report else None,
         started=started,
     )
+
+
+def _compiled(asked: bool | CompileMode) -> list[Callback]:
+    """What compiles the players, where that is asked for."""
+    if asked is False:
+        return []
+    return [CompiledPlayers() if asked is True else CompiledPlayers(asked)]
 
 
 def _initial_weights(command: Command) -> Callable[[], None]:

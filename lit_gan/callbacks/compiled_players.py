@@ -1,0 +1,80 @@
+"""Players that are compiled while they train."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from lit_gan.engine.compilation import CompileMode, compile_network, leave_uncompiled, runs_compiled
+from lit_gan.engine.rounds import RoundModule
+from lit_gan.errors import UserError
+
+
+class CompiledPlayers(Callback):
+    """Runs each player's network through `torch.compile` in the rounds of a training; ``--compile`` of the command.
+
+    Compiled is the forward pass of each network as it trains, and with it the backward pass. Not compiled are rounds of
+    D in which a penalty is due (torch compiles no graph that is differentiated twice), and whatever is evaluated or
+    shown. Checkpoints are the same, so that a run goes on compiled where it was not, and the other way round; its
+    numbers differ then by the rounding of the compiled operations, and by what dropout draws: torch's compiler has a
+    generator of its own.
+
+    A network that is wrapped by `torch.compile` already is left alone. Once, after the first compiled round, a line
+    tells how long that took.
+
+    Args:
+        mode: As `torch.compile`'s. ``"reduce-overhead"`` and ``"max-autotune"`` run CUDA graphs on a GPU.
+        backend: As `torch.compile`'s.
+
+    Raises:
+        UserError: When training starts, if what is trained has no players.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> trainer = Trainer(accelerator="cpu", callbacks=[CompiledPlayers()], logger=False)
+    """
+
+    def __init__(self, mode: CompileMode = "default", backend: str | Callable[..., Any] = "inductor") -> None:
+        self.mode = mode
+        self.backend = backend
+        self._is_told = False
+        self._began = 0.0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Before the strategy puts anything around the players; nothing is compiled until a network is called."""
+        if stage != "fit":
+            return
+        if not isinstance(pl_module, RoundModule):
+            raise UserError(
+                f"CompiledPlayers (--compile) compiles the players of a lit_gan.GAN or RoundModule: got a "
+                f"{type(pl_module).__name__}: expected none, and torch.compile in the module itself."
+            )
+        self._is_told = False
+        for player in pl_module.players.values():
+            compile_network(player.network, self.mode, self.backend)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """The clock of a round in which it may be compiled."""
+        if not self._is_told:
+            self._began = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Tells how long the first compiled round took."""
+        if not self._is_told and any(runs_compiled(player.network) for player in _players(pl_module)):
+            self._is_told = True
+            seconds = time.monotonic() - self._began
+            pl_module.print(
+                f"lit-gan: compiled the players within round {trainer.global_step}, which took {seconds:.1f} s."
+            )
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """The networks are plain modules again."""
+        for player in _players(pl_module) if stage == "fit" else ():
+            leave_uncompiled(player.network)
+
+
+def _players(module: LightningModule) -> list[Any]:
+    return list(module.players.values()) if isinstance(module, RoundModule) else []
