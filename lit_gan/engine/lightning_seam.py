@@ -66,29 +66,6 @@ def log_round(trainer: Trainer) -> None:
     trainer._logger_connector.update_train_step_metrics()  # noqa: SLF001
 
 
-# -- Hooks that nobody has ---------------------------------------------------------------------------------------------
-
-_OF_EACH_ROUND = (
-    *("on_train_batch_start", "on_train_batch_end"),
-    *("on_before_backward", "on_after_backward", "on_before_optimizer_step"),
-)
-
-
-def spare_empty_hooks(trainer: Trainer, *, switched_on: bool = True) -> None:
-    """Lets a round pass over the hooks that a callback has left empty: calling nothing, a hundred times, costs time.
-
-    Lightning calls what can be called, which ``None`` cannot.
-    ``tests/engine/test_lightning_seam.py::test_only_hooks_that_do_something_are_called``
-    """
-    for callback in callbacks_of(trainer):
-        for name in _OF_EACH_ROUND:
-            own = vars(callback)
-            if not switched_on and own.get(name, name) is None:
-                del own[name]
-            elif switched_on and name not in own and getattr(type(callback), name) is getattr(Callback, name):
-                own[name] = None
-
-
 # -- Counting ---------------------------------------------------------------------------------------------------------
 
 

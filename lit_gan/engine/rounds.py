@@ -10,7 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 from torch.optim import Optimizer
 
-from lit_gan.engine.lightning_seam import count_round, resume_between_epochs, spare_empty_hooks
+from lit_gan.engine.lightning_seam import count_round, resume_between_epochs
 from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.players import Player
 from lit_gan.engine.precision import choose_scaler, scale_each_player
@@ -186,11 +186,6 @@ class RoundModule(LoadableModule):
         """Checkpoints are written whole, and gone on from where they were."""
         check_checkpoints(self.trainer)
         resume_between_epochs(self.trainer)
-        spare_empty_hooks(self.trainer)
-
-    def on_fit_end(self) -> None:
-        """The callbacks are what they were."""
-        spare_empty_hooks(self.trainer, switched_on=False)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """A round that counts more than once is noticed; under ``ddp_gan`` the strategy does so, for any module."""

@@ -1,12 +1,10 @@
 """What we need of the inside of Lightning is there: a release that changes it fails here first."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from tiny_gan import examples, linear_gan, loader, trainer
-from torch import Tensor
 
 from lit_gan.callbacks.last_round import LastRound
 from lit_gan.engine.lightning_seam import broadcast_sigterm, saves_by_time, validates_by_time
@@ -30,26 +28,6 @@ def test_a_training_cut_off_within_an_epoch_validates() -> None:
         run.fit(linear_gan(), loader(examples(), 4), loader(examples(4), 4))
         assert run.global_step == 3
         assert ("val/loss_d" in run.callback_metrics) == bool(validations)
-
-
-def test_only_hooks_that_do_something_are_called() -> None:
-    class Watching(Callback):
-        called: ClassVar[list[Any]] = []
-
-        def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
-            self.called.append("on_before_backward")
-
-    run = trainer(max_steps=2, callbacks=[Watching(), spared := Callback()])
-    spared.on_train_batch_end = lambda *_: Watching.called.append("end")  # type: ignore[method-assign]
-    gan = linear_gan()
-    gan.on_train_end = lambda: Watching.called.append(
-        sorted(name for name, hook in vars(spared).items() if hook is None)
-    )  # type: ignore[method-assign,assign]
-    run.fit(gan, loader(examples(), 4))
-    empty = ["on_after_backward", "on_before_backward", "on_before_optimizer_step", "on_train_batch_start"]
-    rounds = ["on_before_backward", "on_before_backward", "end"] * 2
-    assert Watching.called == [*rounds, empty]
-    assert not any(name in vars(spared) for name in empty)
 
 
 def test_times_are_seen() -> None:
