@@ -214,7 +214,7 @@ def seams_gan(case: str) -> GAN:
             "resnet": lambda: ResNetDiscriminator(SHAPE, 4),
             "dcgan": lambda: DCGANDiscriminator(SHAPE, 4, batch_norm=False),
         }[case]()
-        options |= {"objective": RelativisticPairing(), "optimizer_g": sgd(0.1), "optimizer_d": sgd(0.1)}
+        options |= {"optimizer_g": sgd(0.1), "optimizer_d": sgd(0.1)}
         module = FedGAN(R3GANGenerator(SHAPE, 4, **small), discriminator, **options)
     if case == "apart":
         torch.manual_seed(0)
