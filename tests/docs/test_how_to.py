@@ -142,7 +142,7 @@ def test_the_ways_of_sampling_draw(reader: Path) -> None:
     drawn = [arguments for arguments in commands(page) if arguments[0] == "sample"]
     assert [main([run if word == "runs/quickstart/ID" else word for word in arguments]) for arguments in drawn] == [
         0
-    ] * 3
+    ] * 6
     assert all((reader / name).is_file() for name in ("passed.png", "moved.png", "typical.png"))
     [code] = [block.text for block in blocks(page) if block.language == "python"]
     names: dict[str, Any] = {}
