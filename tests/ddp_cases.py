@@ -19,7 +19,15 @@ from lit_gan.coordination import AccuracyBand, FixedSteps
 from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
-from lit_gan.networks import MaxoutDiscriminator, MLPDiscriminator, MLPGenerator
+from lit_gan.networks import (
+    DCGANDiscriminator,
+    MaxoutDiscriminator,
+    MLPDiscriminator,
+    MLPGenerator,
+    R3GANDiscriminator,
+    R3GANGenerator,
+    ResNetDiscriminator,
+)
 from lit_gan.objectives import RelativisticPairing, Wasserstein
 from lit_gan.optimizers import OptimisticAdam
 from lit_gan.penalties import R1, R2, GradientPenalty, LeCam
@@ -217,15 +225,27 @@ def seams_gan(case: str) -> GAN:
     if case == "spectral norm":
         for index in (0, 2, 4):
             spectral_norm(module.discriminator[index])
+    if case in _OF_IMAGES:
+        torch.manual_seed(0)
+        small = {"widths": 4, "group_width": 4, "blocks": 1}
+        discriminator = {
+            "r3gan": lambda: R3GANDiscriminator(SHAPE, **small),
+            "resnet": lambda: ResNetDiscriminator(SHAPE, 4),
+            "dcgan": lambda: DCGANDiscriminator(SHAPE, 4, batch_norm=False),
+        }[case]()
+        options |= {"optimizer_g": sgd(0.1), "optimizer_d": sgd(0.1)}
+        module = FedGAN(R3GANGenerator(SHAPE, 4, **small), discriminator, **options)
     if case == "apart":
         torch.manual_seed(0)
         module = FedGAN(ConvGenerator(), Kernel(), optimizer_g=sgd(0.1), optimizer_d=sgd(0.1), **options)
     return module
 
 
+_OF_IMAGES = ("r3gan", "resnet", "dcgan")
 SEAMS = (
     *("r1 and r2", "gradient penalty", "pairing", "augmentation", "micro-batches", "accuracy band"),
     *("spectral norm", "apart", "lookahead", "what adapts", "todays networks"),
+    *_OF_IMAGES,
 )
 
 

@@ -21,7 +21,7 @@ from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.extensions.inpainting import InpaintingGAN
 from lit_gan.extensions.masks import MaskMixture
 from lit_gan.gan import GAN
-from lit_gan.networks import MaxoutDiscriminator, MLPDiscriminator, MLPGenerator
+from lit_gan.networks import DCGANGenerator, MaxoutDiscriminator, MLPDiscriminator, MLPGenerator
 
 SHAPE = (1, 4, 4)
 
@@ -48,6 +48,10 @@ class Maps(nn.Module):
 
 def _dense(**kwargs: Any) -> MLPGenerator:
     return MLPGenerator(SHAPE, 4, (6, 5), weight_init=0.5, batch_norm=True, dropout_keep=0.7, **kwargs)
+
+
+def _dcgan() -> DCGANGenerator:
+    return DCGANGenerator(SHAPE, 4, [6, 5], output_activation="sigmoid", spectral_norm=True)
 
 
 def _gan(build: Callable[[], nn.Module] | None = None, cls: type[GAN] = GAN, **kwargs: Any) -> GAN:
@@ -77,7 +81,7 @@ def _same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize(("generator", "rows"), [(_dense, 10_000), (Maps, 1_000)])
+@pytest.mark.parametrize(("generator", "rows"), [(_dense, 10_000), (Maps, 1_000), (_dcgan, 1_000)])
 def test_samples_have_the_statistics_of_the_average_weights(generator: Any, rows: int) -> None:
     gan = _gan(generator)
     _fit(gan)

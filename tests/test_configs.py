@@ -24,6 +24,7 @@ _INFERENCE = {"digits_inference": "quickstart", "mnist_inference": "mnist_fast"}
 _INPAINTING = ("digits_inpainting", "mnist_inpainting")
 _SEMI_SUPERVISED = ("digits_semi_supervised", "mnist_semi_supervised")
 _TOYS = ("toy", "toy_ring")
+_IMAGES = ("images", "images_conditional", "images_dcgan")
 _MNIST = (
     "mnist", "mnist_conditional", "mnist_fast", "mnist_inference", "mnist_inpainting", "mnist_semi_supervised",
 )  # fmt: skip
@@ -172,6 +173,30 @@ def test_runs_with_todays_networks_play_the_papers_game(name: str) -> None:
     assert noise["sigma"] * (1 - rounds / noise["rounds"]) == pytest.approx(0.3, abs=0.01)
 
 
+def test_pictures_are_drawn_by_what_r3gan_published() -> None:
+    """The classes are told to both players, and else the two are one recipe; what R3GAN has otherwise stands there."""
+    plain, conditional = _model("images"), _model("images_conditional")
+    for player in ("generator", "discriminator"):
+        assert conditional[player]["init_args"].pop("condition_size") == 10
+    assert plain == conditional
+    assert {**_config("images"), "model": 0} == {**_config("images_conditional"), "model": 0}
+    assert plain["objective"]["class_path"].endswith("RelativisticPairing")
+    assert [each["class_path"].rpartition(".")[2] for each in plain["penalties"]] == ["R1", "R2"]
+    assert plain["generator"]["init_args"].pop("output_activation") == "tanh"
+    assert plain["generator"]["init_args"] == plain["discriminator"]["init_args"]
+    trainer, data = _config("images")["trainer"], _config("images")["data"]["init_args"]
+    weight = plain["penalties"][0]["init_args"]["weight"]["init_args"]
+    assert weight["images"] == trainer["max_steps"] * data["batch_size"]
+    for schedule in plain["schedule_g"]:
+        assert schedule["scheduler"]["init_args"]["value"]["init_args"]["images"] == weight["images"]
+
+
+def test_dcgan_trains_as_published() -> None:
+    adam = {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.0002, "betas": [0.5, 0.999]}}
+    assert _model("images_dcgan")["optimizer_g"] == _model("images_dcgan")["optimizer_d"] == adam
+    assert _config("images_dcgan")["data"]["init_args"]["batch_size"] == 128
+
+
 # -- What they do ------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +208,7 @@ def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     real_formats.write_tfd("data")
     for name, checksum in real_formats.write_cifar10("data").items():
         monkeypatch.setitem(cifar10.CHECKSUMS, name, checksum)
+    real_formats.write_image_folder("pictures", [f"class {number}" for number in range(10)])
     yield
     own_modules.Witness.module = None  # up to a gigabyte and a half
 
@@ -190,7 +216,10 @@ def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _options(name: str) -> list[str]:
     """Small enough for the small files; the large networks see a few rows only."""
     batch = 4 if name in (*_TFD, *_CIFAR10) else 15  # two rounds end no epoch
+    batch = 4 if name in _IMAGES else batch
     options = [f"--data.init_args.batch_size={batch}"]
+    if name in _IMAGES:
+        options.append("--data.init_args.image_size=16")
     if name in (*_MNIST, *_CIFAR10):
         options.append("--data.init_args.num_validation=10")
     if name == "mnist_semi_supervised":
@@ -271,7 +300,8 @@ def test_every_configuration_is_trained_here() -> None:
     folder = Path(__file__).parents[1] / "configs"
     assert sorted(path.stem for path in folder.glob("*.yaml")) == _NAMES
     conditional = ("mnist_conditional", "quickstart_conditional", *_INPAINTING, *_SEMI_SUPERVISED)
-    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *_TOYS, *conditional, "digits_fast", "mnist_fast", "quickstart"}
+    fast = ("digits_fast", "mnist_fast", "quickstart")
+    assert set(_NAMES) == {*_PAPER, *_INFERENCE, *_TOYS, *_IMAGES, *conditional, *fast}
 
 
 @pytest.mark.usefixtures("_data")
@@ -301,5 +331,5 @@ def test_the_arguments_of_the_games_parts_are_on_the_command_line(
     assert built["coordination"]["init_args"]["k"] == 3
     assert built["latent"]["class_path"].startswith("lit_gan.latents.")
     assert built["objective"]["class_path"] == "lit_gan.objectives.Hinge"
-    assert built["penalties"] == [{"class_path": "lit_gan.penalties.R1", "init_args": {"weight": 0.5, "every": 1}}]
+    assert built["penalties"][-1:] == [{"class_path": "lit_gan.penalties.R1", "init_args": {"weight": 0.5, "every": 1}}]
     assert built["augment"]["class_path"] == "lit_gan.augmentation.DiffAugment"

@@ -82,11 +82,22 @@ class Generator(nn.Module, ABC):
         Raises:
             UserError: If either has another shape.
         """
+        self.check_latents(z)
+        return append_condition(z, condition, self.condition_size)
+
+    def check_latents(self, z: Tensor) -> None:
+        """Refuses latents of another shape.
+
+        Args:
+            z: ``(N, latent_size)``.
+
+        Raises:
+            UserError: If it is not.
+        """
         if z.ndim != 2 or z.shape[1] != self.latent_size:
             raise UserError(
                 f"got latents of shape {tuple(z.shape)}: expected (N, latent_size) = (N, {self.latent_size})."
             )
-        return append_condition(z, condition, self.condition_size)
 
 
 class OutputBiasGenerator(Generator):

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lit_gan.errors import UserError
 from lit_gan.networks.arguments import non_negative, whole_number
@@ -111,6 +111,39 @@ class KaimingWeights(WeightInit):
 
     def __repr__(self) -> str:
         return f"KaimingWeights(negative_slope={self.negative_slope})"
+
+
+class XavierWeights(WeightInit):
+    r"""Weights from :math:`U(-r, r)`, :math:`r = g \sqrt{6 / (F + F')}`, F being a unit's inputs, F' its outputs.
+
+    Of a convolution, a unit's inputs are its kernel over all input channels, its outputs a kernel over all channels
+    that the layer makes.
+
+    Args:
+        gain: :math:`g`, at least 0.
+
+    Raises:
+        UserError: If ``gain`` is negative or not finite.
+
+    Example:
+        >>> weight = torch.empty(100, 200)
+        >>> XavierWeights()(weight)
+        >>> round(weight.abs().max().item(), 3)  # sqrt(6 / 300)
+        0.141
+
+    Reference:
+        Glorot and Bengio 2010, *Understanding the difficulty of training deep feedforward neural networks*, eq. 16.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = non_negative("gain", gain)
+
+    def __call__(self, weight: Tensor) -> None:
+        """Fill ``weight`` in place."""
+        nn.init.xavier_uniform_(weight, self.gain)
+
+    def __repr__(self) -> str:
+        return f"XavierWeights(gain={self.gain})"
 
 
 class SparseWeights(WeightInit):

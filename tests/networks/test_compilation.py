@@ -5,11 +5,17 @@ import torch
 
 from lit_gan.networks import (
     ConvGenerator,
+    DCGANDiscriminator,
+    DCGANGenerator,
     MaxoutConvDiscriminator,
     MaxoutDiscriminator,
     MLPDiscriminator,
     MLPGenerator,
     NoisyMLPDiscriminator,
+    R3GANDiscriminator,
+    R3GANGenerator,
+    ResNetDiscriminator,
+    ResNetGenerator,
     StackedGenerator,
 )
 
@@ -25,6 +31,12 @@ NETWORKS = {
     "leaky, normalised": (MLPDiscriminator((1, 8, 8), (6,), batch_norm=True), IMAGES),
     "weight-normalised": (NoisyMLPDiscriminator((1, 8, 8), 3, (6,), input_noise=0, hidden_noise=0), IMAGES),
     "maxout": (MaxoutDiscriminator((1, 8, 8), (6,)), IMAGES),
+    "dcgan": (DCGANGenerator((1, 8, 8), 5, 4), LATENTS),
+    "dcgan, discriminator": (DCGANDiscriminator((1, 8, 8), 4, batch_norm=False), IMAGES),
+    "resnet": (ResNetGenerator((1, 8, 8), 5, 4), LATENTS),
+    "resnet, discriminator": (ResNetDiscriminator((1, 8, 8), 4, spectral_norm=False), IMAGES),
+    "r3gan": (R3GANGenerator((1, 8, 8), 5, 4, group_width=4), LATENTS),
+    "r3gan, discriminator": (R3GANDiscriminator((1, 8, 8), 4, group_width=4), IMAGES),
     "maxout conv": (MaxoutConvDiscriminator((1, 8, 8), (2, 2, 2), dense=(6,)), IMAGES),
 }
 
