@@ -1,0 +1,104 @@
+"""How much memory a training needs, and whether it grows with the number of epochs.
+
+``python -m benchmarks.memory --out FOLDER [--root DIR]`` runs ``mnist`` for a few short epochs with the whole of its
+evaluation, and then its test, and ``quickstart`` for many epochs, by the command, each in a process of its own, and
+writes ``memory.md``, ``memory.json`` and ``memory.png``. Without the data in ``--root`` noise in files of the same
+format takes their place.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import commands
+from benchmarks.measuring import arguments, markdown, write
+
+MOST_MIB = 1.2e9 / 2**20  # of the MNIST run
+Results = dict[str, Any]
+
+
+def write_noise(root: Path, num_train: int = 60_000, num_test: int = 10_000) -> None:
+    """MNIST's four files with random content."""
+    folder = root / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for part, num in {"train": num_train, "t10k": num_test}.items():
+        _write_idx(folder / f"{part}-images-idx3-ubyte", rng.integers(256, size=(num, 28, 28), dtype=np.uint8))
+        _write_idx(folder / f"{part}-labels-idx1-ubyte", rng.integers(10, size=num, dtype=np.uint8))
+
+
+def _write_idx(file: Path, array: Any) -> None:
+    shape = np.array(array.shape, dtype=">u4").tobytes()
+    file.write_bytes(bytes([0, 0, 8, array.ndim]) + shape + array.tobytes())
+
+
+def mnist(folder: Path, root: Path, epochs: int) -> Results:
+    """The peak of the training and of the test, MiB, and the memory by epoch."""
+    data, run = f"--data.init_args.root={root}", folder / "mnist"
+    with commands.marks() as (options, file):
+        short = (f"--trainer.max_epochs={epochs}", "--trainer.limit_train_batches=20", data)
+        fit = commands.lit_gan(*commands.options_of(run, "mnist", *short, *options))
+        epochs_of = [mark["mib"] for mark in commands.read(file, "epoch")]
+    test = commands.lit_gan("test", str(run))
+    return {"name": "mnist", "fit": fit.peak_mib, "test": test.peak_mib, "by_epoch": epochs_of}
+
+
+def quickstart(folder: Path, epochs: int) -> Results:
+    """Likewise, over many epochs."""
+    with commands.marks() as (options, file):
+        short = (f"--trainer.max_epochs={epochs}", "--report=false")
+        fit = commands.lit_gan(*commands.options_of(folder / "quickstart", "quickstart", *short, *options))
+        return {"name": "quickstart", "fit": fit.peak_mib, "by_epoch": [m["mib"] for m in commands.read(file, "epoch")]}
+
+
+def growth(by_epoch: Sequence[float]) -> float:
+    """MiB an epoch, over the second half: the first one fills what is kept."""
+    later = by_epoch[len(by_epoch) // 2 :]
+    return float(np.polyfit(range(len(later)), later, 1)[0]) if len(later) > 1 else 0.0
+
+
+def table(results: Sequence[Results]) -> str:
+    """A row for each run."""
+    rows = []
+    for each in results:
+        wanted = f"{MOST_MIB:,.0f}" if each["name"] == "mnist" else ""
+        test = f"{each['test']:,.0f}" if "test" in each else ""
+        grows = f"{growth(each['by_epoch']):+.3f}"
+        rows.append([each["name"], f"{each['fit']:,.0f}", test, wanted, str(len(each["by_epoch"])), grows])
+    return markdown(["", "training, peak MiB", "test, peak MiB", "at most", "epochs", "growth, MiB an epoch"], rows)
+
+
+def draw(figure: Any, results: Sequence[Results]) -> None:
+    """Memory by epoch, and the peaks."""
+    figure.set_size_inches(4.5 * len(results), 3.2)
+    for axis, each in zip(figure.subplots(1, len(results), squeeze=False)[0], results, strict=True):
+        axis.plot(range(1, len(each["by_epoch"]) + 1), each["by_epoch"], ".-", label="at the end of an epoch")
+        axis.axhline(each["fit"], color="black", linewidth=0.8, label="peak of the training")
+        if each["name"] == "mnist":
+            axis.axhline(MOST_MIB, color="tab:red", linestyle=":", label="at most")
+        axis.set(title=each["name"], xlabel="epoch", ylabel="MiB", ylim=(0, None))
+        axis.legend(fontsize=7, loc="lower right")
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Measures both."""
+    parser = arguments("memory", __doc__)
+    parser.add_argument("--root", type=Path, help="the folder of MNIST (default: noise in its format)")
+    parser.add_argument("--epochs", type=int, default=200, help="of the quickstart (default: 200)")
+    options = parser.parse_args(given)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        results = [quickstart(folder, 2 if options.quick else options.epochs)]
+        if not options.quick:
+            root = options.root or folder / "data"
+            if options.root is None:
+                write_noise(root)
+            results.insert(0, mnist(folder, root, epochs=4))
+    write(options.out, "memory", results, table(results), lambda figure: draw(figure, results))
+
+
+if __name__ == "__main__":
+    main()
