@@ -36,6 +36,8 @@ class Loop:
         self._gan, self._batch_size = gan, batch_size
         self._device = next(gan.parameters()).device
         self._images = images.to(self._device)
+        on_gpu = self._device.type == "cuda"
+        self._rng = torch.cuda.default_generators[0] if on_gpu else torch.default_generator
         self._bf16 = precision == "bf16-mixed"
         self._optimizers = {name: _fused(gan, name) for name in ("generator", "discriminator")}
         self._weights = {
@@ -76,10 +78,7 @@ class Loop:
         return logits[: len(x)], logits[len(x) :]
 
     def _seen(self, images: Tensor) -> Tensor:
-        augment = self._gan.augment
-        if augment is None:
-            return images
-        return augment(images, torch.cuda.default_generators[0] if images.is_cuda else torch.default_generator)
+        return images if self._gan.augment is None else self._gan.augment(images, self._rng)
 
     def _move(self, name: str, loss: Tensor) -> None:
         optimizer = self._optimizers[name]
@@ -91,7 +90,7 @@ class Loop:
             group["lr"] /= 1.000004
 
     def _latents(self) -> Tensor:
-        return self._gan.latent.sample(self._batch_size).to(self._device)
+        return self._gan.latent.sample(self._batch_size, generator=self._rng)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._bf16)

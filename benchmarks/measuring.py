@@ -122,8 +122,8 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]]) + "\n"
 
 
-def write(out: Path, name: str, results: Any, table: str, draw: Callable[[Any], None] | None = None) -> None:
-    """Writes ``NAME.json``, ``NAME.md`` and ``NAME.png`` into a folder, each with the machine; shows the table.
+def write(out: Path, name: str, results: Any, table: str, draw: Callable[[Any], None]) -> str:
+    """Writes ``NAME.json``, ``NAME.md`` and ``NAME.png`` into a folder, each with the machine.
 
     Args:
         out: The folder.
@@ -131,20 +131,23 @@ def write(out: Path, name: str, results: Any, table: str, draw: Callable[[Any], 
         results: What was measured, for the JSON file.
         table: The same in Markdown.
         draw: Draws it on a figure of matplotlib.
+
+    Returns:
+        The table, below the machine.
     """
+    from matplotlib import pyplot as plt  # noqa: PLC0415  after the backend is set
+
     found = machine()
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.json").write_text(json.dumps({"machine": found, "results": results}, indent=1) + "\n")
-    (out / f"{name}.md").write_text(f"{in_words(found)}\n\n{table}")
-    if draw is not None:
-        from matplotlib import pyplot as plt  # noqa: PLC0415  after the backend is set
-
-        figure = plt.figure(layout="constrained")
-        draw(figure)
-        figure.text(0.99, -0.01, in_words(found), fontsize=5, ha="right", va="top", color="gray")
-        figure.savefig(out / f"{name}.png", dpi=110, bbox_inches="tight")
-        plt.close(figure)
-    print(f"{in_words(found)}\n\n{table}", end="", flush=True)
+    text = f"{in_words(found)}\n\n{table}"
+    (out / f"{name}.md").write_text(text)
+    figure = plt.figure(layout="constrained")
+    draw(figure)
+    figure.text(0.99, -0.01, in_words(found), fontsize=5, ha="right", va="top", color="gray")
+    figure.savefig(out / f"{name}.png", dpi=110, bbox_inches="tight")
+    plt.close(figure)
+    return text
 
 
 def arguments(module: str, description: str | None) -> argparse.ArgumentParser:

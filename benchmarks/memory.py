@@ -97,7 +97,7 @@ def main(given: Sequence[str] | None = None) -> None:
             if options.root is None:
                 write_noise(root)
             results.insert(0, mnist(folder, root, epochs=4))
-    write(options.out, "memory", results, table(results), lambda figure: draw(figure, results))
+    print(write(options.out, "memory", results, table(results), lambda figure: draw(figure, results)))
 
 
 if __name__ == "__main__":

@@ -215,7 +215,7 @@ def main(given: Sequence[str] | None = None) -> None:
         "cluster": asdict(Cluster()),
         "on_paper": on_paper(),
     }
-    write(options.out, "scaling", results, table(results), lambda figure: draw(figure, results))
+    print(write(options.out, "scaling", results, table(results), lambda figure: draw(figure, results)))
 
 
 if __name__ == "__main__":

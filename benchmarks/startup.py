@@ -60,7 +60,7 @@ def main(given: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     found = interleaved({name: way for name, (way, _) in WAYS.items()}, 1 if options.quick else options.repeats)
     results = {name: asdict(seconds) for name, seconds in found.items()}
-    write(options.out, "startup", results, table(found), lambda figure: draw(figure, found))
+    print(write(options.out, "startup", results, table(found), lambda figure: draw(figure, found)))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ CONFIGS = ("quickstart", "mnist", "mnist_fast", "tfd", "cifar10_fc", "cifar10_co
 PRECISIONS = ("32-true", "bf16-mixed")
 FIT, COMMAND, HAND, USUAL, PRODUCTS = "Trainer.fit", "the command", "by hand", "the usual way", "products"
 WAYS = (FIT, COMMAND, HAND, USUAL, PRODUCTS)
-_WARM_UP = 2  # rounds
+_WARM_UP = 1  # round
 _PICTURES = 10_000  # of the usual way, held as bytes
 
 Cell = dict[str, Any]
@@ -131,8 +131,8 @@ class Rounds:
 
 def measure(config: str, k: int, options: argparse.Namespace) -> Cell:
     """All ways of a configuration, in all precisions, in turn."""
-    # Only the fixed number of steps of D is changed: other coordinations have none.
-    game = shipped(config, *([] if k == 1 else [f"--model.init_args.coordination.init_args.k={k}"]), root=options.root)
+    steps = [] if k == 1 else [f"--model.init_args.coordination.init_args.k={k}"]
+    game = shipped(config, *steps, root=options.root if config.startswith("mnist") else None)
     ways: dict[str, Callable[[], Seconds]] = {}
     flops: dict[str, int] = {}
     number: dict[str, int] = {}
@@ -218,7 +218,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--configs", nargs="+", default=[*CONFIGS])
     parser.add_argument("--precisions", nargs="+", default=[*PRECISIONS], choices=PRECISIONS)
     parser.add_argument("--k", type=int, nargs="+", default=[1, 3], help="updates of D a round (default: 1 3)")
-    parser.add_argument("--root", type=Path, help="the folder of the configurations' data (default: noise)")
+    parser.add_argument("--root", type=Path, help="the folder of MNIST (default: noise of its shapes)")
     parser.add_argument("--repeats", type=int, default=5, help="of each way (default: 5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of rounds by hand at a time (default: 2)")
     options = parser.parse_args(given)
@@ -231,7 +231,7 @@ def main(given: Sequence[str] | None = None) -> None:
         for k in options.k:
             if not any((cell["config"], cell["k"]) == (config, k) for cell in cells):
                 cells.append(measure(config, k, options))
-                write(options.out, "throughput", cells, table(cells), lambda figure: draw(figure, cells))
+                print(write(options.out, "throughput", cells, table(cells), partial(draw, cells=cells)), flush=True)
 
 
 if __name__ == "__main__":

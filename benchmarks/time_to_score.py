@@ -100,7 +100,10 @@ def main(given: Sequence[str] | None = None) -> None:
         for seed in options.seeds:
             if not any((each["config"], each["seed"]) == (config, seed) for each in results):
                 results.append(measure(config, seed, options.nats, further))
-                write(options.out, "time_to_score", results, table(results), lambda figure: draw(figure, results))
+                text = write(
+                    options.out, "time_to_score", results, table(results), lambda figure: draw(figure, results)
+                )
+                print(text, flush=True)
 
 
 if __name__ == "__main__":
