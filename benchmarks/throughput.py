@@ -139,8 +139,8 @@ def measure(config: str, k: int, options: argparse.Namespace) -> Cell:
     for precision in options.precisions:
         loop = Rounds(game, precision, 1).loop()
         alone = Products(loop.round)
-        took = timed(loop.round, 2).wall
-        number[precision] = max(2, min(200, int(options.seconds / took)))
+        took = timed(loop.round, 2)
+        number[precision] = max(2, min(200, int(options.seconds / (took.wall if by_the_clock() else took.cpu))))
         rounds = Rounds(game, precision, number[precision])
         flops[precision] = alone.flops
         found = {FIT: rounds.fit, COMMAND: rounds.command, HAND: rounds.by_hand}
