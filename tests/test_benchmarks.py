@@ -173,12 +173,12 @@ def test_scaling(tmp_path: Path, in_this_process: list[tuple[str, ...]]) -> None
 
 def test_the_communication_on_paper() -> None:
     """By hand: 8 GPUs of a machine send 7/8 of the bytes twice; 16 then a half of their eighth twice between two."""
-    cluster = scaling.Cluster(flops=1e12, inside=100.0, between=10.0, latency=0.0)
+    cluster = scaling.Cluster(flops=1e12, inside=100.0, between=10.0, latency_inside=0.0, latency_between=0.0)
     assert scaling.all_reduce(1, 800, cluster) == 0
     assert scaling.all_reduce(8, 800, cluster) == pytest.approx(2 * 7 / 8 * 8)
     assert scaling.all_reduce(16, 800, cluster) == pytest.approx(2 * 7 / 8 * 8 + 2 * 0.5 * 10)
-    slow = scaling.Cluster(flops=1e12, inside=1e30, between=1e30, latency=1.0)
-    assert scaling.all_reduce(64, 800, slow) == 2 * 7 + 2 * 3  # a ring of 8, and a tree over 8 machines
+    slow = scaling.Cluster(flops=1e12, inside=1e30, between=1e30, latency_inside=1.0, latency_between=5.0)
+    assert scaling.all_reduce(64, 800, slow) == 2 * 7 + 2 * 3 * 5  # a ring of 8, and a tree over 8 machines
     row = scaling.paper_round(8, 4e12, {"g": (1, 100), "d": (2, 100)}, cluster)
     assert (row["compute"], row["all_reduce"]) == (4, pytest.approx(3 * 2 * 7 / 8 * 4))
     assert row["efficiency_at_least"] == pytest.approx(4 / 25)
