@@ -18,9 +18,10 @@ class Adaptive:
 
         Args:
             quantities: Scalars on the device, by name, each the mean over all ranks and so the same on each: what is
-                logged as ``train/...`` (``loss_d``, ``loss_g``, ``d_real``, ...), and D's ``accuracy``,
-                ``accuracy_real`` and ``accuracy_fake``, in [0, 1]. Of D's part nothing is there in a round in which D
-                rested. Reading a number (``float``) waits for the device: do so as seldom as the policy allows.
+                logged as ``train/...`` (``loss_d``, ``loss_g``, ``d_real``, ...), D's ``accuracy``,
+                ``accuracy_real`` and ``accuracy_fake``, in [0, 1], and the means ``logit_real`` and ``logit_fake`` of
+                what it said. Of D's part nothing is there in a round in which D rested. Reading a number (``float``)
+                waits for the device: do so as seldom as the policy allows.
         """
 
     def state_dict(self) -> dict[str, Any]:

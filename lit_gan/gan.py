@@ -22,7 +22,7 @@ from lit_gan.engine.lightning_seam import round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
 from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, lead, quantities
-from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn
+from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn, warn_of_unbounded_slope
 from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
 from lit_gan.errors import UserError
@@ -31,9 +31,9 @@ from lit_gan.functional.torch_seam import BatchNorm
 from lit_gan.generative import GenerativeModule
 from lit_gan.latents import Latent, Uniform
 from lit_gan.objectives import NonSaturating, Objective
-from lit_gan.penalties import Penalty, due_in, twice_differentiable
+from lit_gan.penalties import Penalty, by_name, due_in, twice_differentiable
 from lit_gan.randomness import aside, stream
-from lit_gan.schedules import Schedule
+from lit_gan.schedules import Schedule, ends_of, scalar_at, schedules_in
 from lit_gan.sharding import evaluation_loaders, share_of
 from lit_gan.strategies.ddp_gan import without_gradient_sync
 
@@ -88,7 +88,7 @@ class GAN(GenerativeModule, RoundModule):
 
     __jit_unused_properties__ = [  # noqa: RUF012
         *GenerativeModule.__jit_unused_properties__,
-        *("minibatches_per_round", "_own_minibatches", "_adaptive"),
+        *("minibatches_per_round", "_own_minibatches", "_adaptive", "_counts_images"),
     ]
     _advice = OF_A_GAN
 
@@ -143,7 +143,7 @@ class GAN(GenerativeModule, RoundModule):
         with self.round(), self._contracts.round(self.trainer.strategy):
             batch = self._taken_apart(batch)
             minibatches = cut_into_minibatches(batch, self.minibatches_per_round, self._own_minibatches)
-            k, outcome = self._begin_round(), None
+            k, outcome = self._begin_round(len(minibatches[0][0])), None
             for turn in range(k):
                 outcome = self._update_discriminator(minibatches[turn], turn)
             loss_g = self._update_generator(minibatches[k - 1 + self._own_minibatches], turn=k)
@@ -155,15 +155,16 @@ class GAN(GenerativeModule, RoundModule):
         x, condition = minibatch
         z = self.draw_latents(len(x), "training", self.global_step, turn)
         due = due_in(self.global_step, self.penalties)
+        of_slopes = {name: penalty for name, penalty in due.items() if penalty.of_slopes}
         outcomes = []
         with self.turn("discriminator"):
             for piece in self._micro_batches(x, z, condition, turn):
                 with torch.no_grad():
                     generated = self._contracts.generated(self.generate, piece.z, piece.condition, piece.x)
-                with twice_differentiable(self.device) if due else nullcontext():
-                    seen = self._discriminators_turn(piece, generated, due)
+                with twice_differentiable(self.device) if of_slopes else nullcontext():
+                    seen = self._discriminators_turn(piece, generated, of_slopes)
                     outcome = self._outcome(seen, due)
-                self._backward(piece.share, outcome.loss_with(due), seen, twice=bool(due))
+                self._backward(piece.share, outcome.loss_with(due, self.global_step), seen, twice=bool(of_slopes))
                 outcomes.append((piece.share, outcome))
         return Outcome.of_pieces(outcomes)
 
@@ -308,6 +309,7 @@ class GAN(GenerativeModule, RoundModule):
         check_declared_ranges(self.generator, data)
         if stage == "fit":
             warn_of_last_layer(self.generator, data)
+            warn_of_unbounded_slope(self.objective, self.penalties, self.discriminator)
             self._auxiliary_takes_turn = takes_turn(self.auxiliary_loss)
 
     def on_fit_start(self) -> None:
@@ -315,6 +317,8 @@ class GAN(GenerativeModule, RoundModule):
         super().on_fit_start()
         data = getattr(self.trainer, "datamodule", None)
         self.take_value_range(getattr(data, "value_range", None))
+        if self.augment is not None and self.value_range is not None:
+            self.augment.begin_training(self.value_range)
         self.class_names = tuple(str(name) for name in getattr(data, "class_names", None) or self.class_names)
         if not self.has_begun:
             self._begin_training(data)
@@ -385,11 +389,11 @@ class GAN(GenerativeModule, RoundModule):
         logits = self._logits(torch.cat([x, generated]), both)
         return logits[: len(x)], logits[len(x) :]
 
-    def _discriminators_turn(self, piece: Piece, generated: Tensor, due: Mapping[str, Penalty]) -> Turn:
+    def _discriminators_turn(self, piece: Piece, generated: Tensor, of_slopes: Mapping[str, Penalty]) -> Turn:
         """D on examples and samples, whose gradients are followed where a penalty is due that needs them."""
         x = piece.x
-        if due:  # then D is outside autocast, whose samples may have 16 bits
-            needed = {name for penalty in due.values() for name in penalty.differentiates}
+        if of_slopes:  # then D is outside autocast, whose samples may have 16 bits
+            needed = {name for penalty in of_slopes.values() for name in penalty.differentiates}
             x = x.detach().requires_grad_("x" in needed)
             generated = generated.to(x.dtype).requires_grad_("generated" in needed)
         augmented = self._augmented(x, "x", piece), self._augmented(generated, "generated", piece)
@@ -447,10 +451,27 @@ class GAN(GenerativeModule, RoundModule):
     @property
     def _adaptive(self) -> dict[str, Adaptive]:
         """The parts that may adapt to how the game goes."""
-        return {"coordination": self.coordination} | ({} if self.augment is None else {"augment": self.augment})
+        augment = {} if self.augment is None else {"augment": self.augment}
+        return {"coordination": self.coordination, **augment, **by_name(self.penalties)}
 
-    def _begin_round(self) -> int:
+    def _moving(self) -> dict[str, float]:
+        """What schedules have made of the weights in the round that has ended, and what of the augmentation moves."""
+        scheduled = {name: each for name, each in by_name(self.penalties).items() if len(ends_of(each.weight)) > 1}
+        weights = {f"weight_{name}": scalar_at(each.weight, self.global_step - 1) for name, each in scheduled.items()}
+        return weights | (self.augment.moving() if self.augment is not None else {})
+
+    @property
+    def _counts_images(self) -> Iterator[Any]:
+        """What goes by the number of images, and is to be told how many a round has."""
+        schedulers = (scheduler for player in self.players.values() for scheduler in player.schedulers)
+        yield from schedules_in([*self.penalties, self.augment, *schedulers])
+        if hasattr(self.augment, "images_per_round"):
+            yield self.augment
+
+    def _begin_round(self, rows: int) -> int:
         """How often D moves in it."""
+        for counting in self._counts_images:
+            counting.images_per_round = rows * self.trainer.world_size
         if self.augment is not None:
             self.augment.begin_round(self.global_step)
         return check_steps(self.coordination.discriminator_steps(self.global_step), self.coordination)
@@ -477,6 +498,7 @@ class GAN(GenerativeModule, RoundModule):
             numbers = {"loss_d": outcome.loss, **numbers}
             numbers |= quantities(*logits) if self.objective.logits_are_log_odds else {}
             numbers |= accuracies(*logits, self.objective)
+            numbers |= {"logit_real": logits[0].mean(), "logit_fake": logits[1].mean()}
             numbers |= {f"penalty_{name}": paid.to(loss_g) for name, paid in self._paid.items()}
         means = self.trainer.strategy.reduce(torch.stack(list(numbers.values())), reduce_op="mean")
         numbers = dict(zip(numbers, means, strict=True))
@@ -491,9 +513,10 @@ class GAN(GenerativeModule, RoundModule):
         if outcome is not None:
             logits = outcome.real_logits, outcome.fake_logits
             self._contracts.probabilities.look_at_values(*logits, self.objective, self.global_step)
-        left_out = ("accuracy_",) if watched else ("accuracy",)
+        left_out = ("accuracy_", "logit_") if watched else ("accuracy", "logit_")
         shown = {name: value for name, value in numbers.items() if not name.startswith(left_out)}
         if self.coordination.observes():
             shown["discriminator_steps"] = torch.tensor(float(k))
+        shown |= {name: torch.tensor(value) for name, value in self._moving().items()}
         for name, value in shown.items():
             self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=1)

@@ -49,6 +49,10 @@ class Objective(ABC):
     anything: D is right there where an example's logit is above that of the sample in the same row. D's accuracy, which
     a coordination may watch, is counted by it."""
 
+    needs_bounded_slope = False
+    """Whether D has to be kept from growing ever steeper, by a penalty or by its network, for the loss to say anything:
+    where neither is there, a training warns of it."""
+
     @abstractmethod
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """The discriminator's loss.
@@ -195,6 +199,7 @@ class Wasserstein(Objective):
 
     logits_are_log_odds = False
     decision_boundary = None
+    needs_bounded_slope = True
 
     def loss_d(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """``0.5 (mean D(G(z)) - mean D(x))``; see :meth:`Objective.loss_d`."""

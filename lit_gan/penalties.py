@@ -1,4 +1,4 @@
-r"""What D pays for a steep slope, beside its loss.
+r"""What D pays beside its loss, for a steep slope or for logits that run away.
 
 D minimises half the sum of its two parts and of its penalties:
 
@@ -15,27 +15,31 @@ import math
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from lit_gan.adaptive import Adaptive
 from lit_gan.errors import UserError
+from lit_gan.schedules import Scalar, ends_of, scalar_at
 
 if TYPE_CHECKING:
     from lit_gan.engine.turn import Turn
 
 
-class Penalty(ABC):
+class Penalty(Adaptive, ABC):
     """A term of D's loss that may depend on the gradients of D at its inputs.
 
     A round in which a penalty is due passes D in 32 bits (outside autocast) and uncompiled, for its gradient is
     differentiated once more. The images are those before augmentation, the gradients go through it.
 
     Args:
-        weight: What the term counts, as published for a loss that is the plain sum of its two halves.
+        weight: What the term counts, as published for a loss that is the plain sum of its two halves; or a
+            :class:`~lit_gan.schedules.ScalarSchedule` of it.
         every: Lazy regularisation: the term counts in the rounds 0, ``every``, 2 ``every``, ... alone, with ``every``
             times its weight.
 
@@ -55,12 +59,19 @@ class Penalty(ABC):
     """Of which of the turn's images the gradient of D is needed: ``turn.x``, ``turn.generated``, both or none. They
     require a gradient then, and :meth:`Turn.gradient` gives D's from the forward pass that is made anyway."""
 
-    weight = 1.0
+    of_slopes = True
+    """Whether the term depends on a gradient of D, which is differentiated once more. Where no penalty that is due
+    says so, D passes as in any other round: in the precision of the training, compiled where it is."""
+
+    weight: Scalar = 1.0
     every = 1
 
-    def __init__(self, weight: float, every: int = 1) -> None:
-        if not 0 <= weight < math.inf:
-            raise UserError(f"{type(self).__name__} weight = {weight}: expected a number that is not negative.")
+    def __init__(self, weight: Scalar, every: int = 1) -> None:
+        if not all(0 <= end < math.inf for end in ends_of(weight)):
+            raise UserError(
+                f"{type(self).__name__} weight = {' to '.join(map(str, ends_of(weight)))}: expected a number that is "
+                "not negative."
+            )
         if every < 1:
             raise UserError(f"{type(self).__name__} every = {every}: expected at least 1, which is each round.")
         self.weight = weight
@@ -76,6 +87,10 @@ class Penalty(ABC):
         Returns:
             A scalar, the mean over the rows.
         """
+
+    def factor(self, round_index: int) -> float:
+        """What it counts in a round in which it is due, beside half the sum of D's two parts."""
+        return 0.5 * self.every * scalar_at(self.weight, round_index)
 
     @property
     def name(self) -> str:
@@ -109,7 +124,7 @@ class R1(Penalty):
 
     differentiates = ("x",)
 
-    def __init__(self, weight: float = 1.0, every: int = 1) -> None:
+    def __init__(self, weight: Scalar = 1.0, every: int = 1) -> None:
         super().__init__(weight, every)
 
     def __call__(self, turn: "Turn") -> Tensor:
@@ -134,7 +149,7 @@ class R2(Penalty):
 
     differentiates = ("generated",)
 
-    def __init__(self, weight: float = 1.0, every: int = 1) -> None:
+    def __init__(self, weight: Scalar = 1.0, every: int = 1) -> None:
         super().__init__(weight, every)
 
     def __call__(self, turn: "Turn") -> Tensor:
@@ -162,7 +177,7 @@ class GradientPenalty(Penalty):
 
     differentiates = ()
 
-    def __init__(self, weight: float = 10.0, every: int = 1) -> None:
+    def __init__(self, weight: Scalar = 10.0, every: int = 1) -> None:
         super().__init__(weight, every)
 
     def __call__(self, turn: "Turn") -> Tensor:
@@ -175,6 +190,76 @@ class GradientPenalty(Penalty):
         return (slopes - 1).square().mean()
 
 
+class LeCam(Penalty):
+    r"""D's logits near what it has said so far of the other side, so that it does not run away where examples are few.
+
+    .. math::
+        P = E_{x \sim p_{data}} \big[ \mathrm{relu}(D(x) - \alpha_g)^2 \big]
+          + E_{z \sim p_z} \big[ \mathrm{relu}(\alpha_x - D(G(z)))^2 \big]
+
+    with the weight :math:`\lambda`. :math:`\alpha_x` and :math:`\alpha_g` are moving averages of D's mean logit on
+    examples and on samples, over all ranks: of the last minibatch of each round in which D moved. They are part of the
+    checkpoint. Made for :class:`~lit_gan.objectives.Hinge`; where only differences of logits mean anything
+    (``RelativisticPairing``, ``Wasserstein``) it holds what should float.
+
+    Args:
+        weight: :math:`\lambda`.
+        every: See :class:`Penalty`.
+        decay: Of the moving averages, per round, in [0, 1).
+        start: Rounds in which D moves before it counts; until then the averages are the last round's means.
+
+    Raises:
+        UserError: If the decay is outside its range, or ``start`` below 1.
+
+    Reference:
+        Tseng et al. 2021, *Regularizing Generative Adversarial Networks under Limited Data*, eq. 5; one-sided, and with
+        the defaults, as in the authors' code.
+    """
+
+    differentiates = ()
+    of_slopes = False
+
+    def __init__(self, weight: Scalar = 0.3, every: int = 1, decay: float = 0.99, start: int = 1000) -> None:
+        super().__init__(weight, every)
+        if not 0 <= decay < 1:
+            raise UserError(f"LeCam decay = {decay}: expected a number in [0, 1).")
+        if start < 1:
+            raise UserError(f"LeCam start = {start}: expected at least 1: the averages need a round to begin with.")
+        self.decay = decay
+        self.start = start
+        self._seen = 0
+        self._means: dict[str, Tensor] = {}
+
+    def __call__(self, turn: "Turn") -> Tensor:
+        """How far D's logits are beyond the averages of the other side; 0 at first. See :meth:`Penalty.__call__`."""
+        real, fake = turn.real_logits, turn.fake_logits
+        if self._seen < self.start:
+            return 0.0 * (real.mean() + fake.mean())
+        of_x, of_g = (self._means[name].to(real) for name in _MEAN_LOGITS)
+        return F.relu(real - of_g).square().mean() + F.relu(of_x - fake).square().mean()
+
+    def observe(self, quantities: Mapping[str, Tensor]) -> None:
+        """Moves the averages towards a round's means."""
+        if not all(name in quantities for name in _MEAN_LOGITS):  # D rested
+            return
+        stays = self.decay if self._seen >= self.start else 0.0
+        for name in _MEAN_LOGITS:
+            now = quantities[name].detach()
+            self._means[name] = stays * self._means.get(name, now) + (1 - stays) * now
+        self._seen += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """The averages, and over how many rounds."""
+        return {"seen": self._seen, "means": dict(self._means)} if self._seen else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where that one stopped."""
+        self._seen, self._means = int(state["seen"]), dict(state["means"])
+
+
+_MEAN_LOGITS = ("logit_real", "logit_fake")
+
+
 def _as_rows(gradient: Tensor) -> Tensor:
     """A gradient per row, in at least 32 bits: squares of 16 bits are soon 0."""
     return gradient.flatten(1).to(torch.promote_types(gradient.dtype, torch.float32))
@@ -184,20 +269,29 @@ def _squared_norms(gradient: Tensor) -> Tensor:
     return _as_rows(gradient).square().sum(1)
 
 
-def due_in(round_index: int, penalties: Sequence[Penalty]) -> dict[str, Penalty]:
-    """The penalties that count in a round, by the names that they are logged by; a namesake is numbered.
+def by_name(penalties: Sequence[Penalty]) -> dict[str, Penalty]:
+    """The penalties by the names that they are logged by; a namesake is numbered.
 
     Example:
-        >>> list(due_in(0, [R1(), R2(), R1(0.1, every=4)])), list(due_in(2, [R1(every=4), R2()]))
-        (['r1', 'r2', 'r1_2'], ['r2'])
+        >>> list(by_name([R1(), R2(), R1(0.1, every=4)]))
+        ['r1', 'r2', 'r1_2']
     """
     names = [penalty.name for penalty in penalties]
     numbers = [names[:index].count(name) + 1 for index, name in enumerate(names)]
     return {
         name if number == 1 else f"{name}_{number}": penalty
         for name, number, penalty in zip(names, numbers, penalties, strict=True)
-        if round_index % penalty.every == 0
     }
+
+
+def due_in(round_index: int, penalties: Sequence[Penalty]) -> dict[str, Penalty]:
+    """Those that count in a round, by name.
+
+    Example:
+        >>> list(due_in(0, [R1(every=4), R2()])), list(due_in(2, [R1(every=4), R2()]))
+        (['r1', 'r2'], ['r2'])
+    """
+    return {name: penalty for name, penalty in by_name(penalties).items() if round_index % penalty.every == 0}
 
 
 @contextmanager

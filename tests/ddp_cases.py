@@ -12,7 +12,7 @@ from tiny_gan import sgd, trainer
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from lit_gan.augmentation import Augmentation
+from lit_gan.augmentation import AdaptiveAugment, Augmentation
 from lit_gan.callbacks.ema import GeneratorEMA
 from lit_gan.callbacks.lookahead import Lookahead
 from lit_gan.coordination import AccuracyBand, FixedSteps
@@ -22,8 +22,9 @@ from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.objectives import RelativisticPairing, Wasserstein
 from lit_gan.optimizers import OptimisticAdam
-from lit_gan.penalties import R1, R2, GradientPenalty
+from lit_gan.penalties import R1, R2, GradientPenalty, LeCam
 from lit_gan.randomness import stream
+from lit_gan.schedules import CosineSchedule, LinearSchedule, OptimizerSetting, Schedule
 from lit_gan.strategies import DDPGANStrategy
 
 ROUNDS = 20
@@ -153,6 +154,22 @@ class FedPenalty(GradientPenalty):
         return super().__call__(FedTurn(**fields))
 
 
+class AsStrong(AdaptiveAugment):
+    """Changes images as much as its probability says, without a draw."""
+
+    def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        return images * (1 + self.probability_now)
+
+
+def adaptive() -> dict[str, Any]:
+    """Parts that watch the game, and numbers that go by the images of all ranks."""
+    return {
+        "augment": AsStrong(target=-0.99, images=40, every=2),
+        "penalties": [LeCam(LinearSchedule(2.0, 1.0, images=24), decay=0.5, start=1)],
+        "schedule_d": [Schedule(partial(OptimizerSetting, name="lr", value=CosineSchedule(0.1, 0.05, images=24)))],
+    }
+
+
 class Kernel(nn.Module):
     """A critic whose rows see each other, through no statistic that differs by rank."""
 
@@ -175,6 +192,7 @@ def seams_gan(case: str) -> GAN:
         "augmentation": {"augment": RowScale(), "penalties": [R1(0.1)]},
         "micro-batches": {"penalties": [R1(0.5), R2(0.5)], "coordination": FixedSteps(1, micro_batches=2)},
         "lookahead": dict.fromkeys(("optimizer_g", "optimizer_d"), partial(OptimisticAdam, lr=0.01, eps=0.01)),
+        "what adapts": adaptive() if case == "what adapts" else {},
         "accuracy band": {"coordination": AccuracyBand(0.49, 0.51, max_steps=3, window=2), "penalties": [R1(0.1)]},
     }.get(case, {"penalties": [R1(0.5), R2(0.5)]})
     module = gan("conv", 1, **options)
@@ -189,7 +207,7 @@ def seams_gan(case: str) -> GAN:
 
 SEAMS = (
     *("r1 and r2", "gradient penalty", "pairing", "augmentation", "micro-batches", "accuracy band"),
-    *("spectral norm", "apart", "lookahead"),
+    *("spectral norm", "apart", "lookahead", "what adapts"),
 )
 
 
@@ -202,8 +220,18 @@ def seams(rank: int | None) -> dict[str, Any]:
         kwargs |= {"callbacks": [Lookahead(k=3)]} if case == "lookahead" else {}
         train(module, Batches(module.minibatches_per_round, rank), precision="64", **kwargs)
         weights = {name: value for name, value in module.state_dict().items() if value.is_floating_point()}
-        results[case] = {"weights": weights, "adapted": module.coordination.state_dict()}
+        results[case] = {"weights": weights, "adapted": what_has_adapted(module)}
     return results
+
+
+def what_has_adapted(module: GAN) -> dict[str, float]:
+    """In plain numbers."""
+    found = dict(module.coordination.state_dict())
+    if module.augment is not None:
+        found |= {f"augment {name}": value for name, value in module.augment.state_dict().items()}
+    for penalty in module.penalties:
+        found |= {f"mean {name}": float(value) for name, value in penalty.state_dict().get("means", {}).items()}
+    return found
 
 
 def _typed(batches: Batches, precision: str) -> Any:

@@ -12,7 +12,8 @@ import torch.distributed as dist
 from lit_gan.errors import RunStopped
 from lit_gan.strategies.peers.watch import PeerWatch
 
-SPEED = {"every": 0.3, "silence": 3.0, "grace": 1.5, "farewell": 3.0}
+# Patient where nothing is to be silent: on a busy machine a rank may stand still for seconds.
+SPEED = {"every": 0.3, "silence": 60.0, "grace": 1.5, "farewell": 3.0}
 
 
 def say(line: str) -> None:
@@ -72,6 +73,7 @@ def run(case: str, options: dict) -> None:
         watch = PeerWatch(rank, world, on_loss=lambda message: note_down(message, options), **speed)
         watch.start()
         try:
+            dist.barrier()  # a training has collectives: nobody is at its end before all have begun
             act(case, rank, watch, options)
         except BaseException as error:
             watch.report(error)

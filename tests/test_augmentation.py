@@ -7,13 +7,14 @@ import torch
 from tiny_gan import examples, linear_gan, loader, sgd, trainer
 from torch import Tensor
 
-from lit_gan.augmentation import Augmentation, DiffAugment, InstanceNoise
+from lit_gan.augmentation import AdaptiveAugment, AffineColorAugment, Augmentation, DiffAugment, InstanceNoise
 from lit_gan.coordination import FixedSteps
 from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 from lit_gan.objectives import RelativisticPairing
 from lit_gan.penalties import R1, GradientPenalty
+from lit_gan.schedules import LinearSchedule
 
 
 @pytest.fixture(autouse=True)
@@ -212,3 +213,157 @@ class Own(Augmentation):
 def test_an_augmentation_of_the_users_that_gives_something_wrong_is_told(give: Any, message: str) -> None:
     with pytest.raises(UserError, match=f"the augmentation .*Own.* {message}"):
         trainer(max_steps=1).fit(linear_gan(augment=Own(give)), loader(examples(8), batch_size=8))
+
+
+POLICIES = ("flip", "rotate90", "translation", "scale", "rotation", "stretch", "shift")
+COLOURS = ("brightness", "contrast", "luma", "hue", "saturation")
+
+
+@pytest.mark.parametrize("policy", [*POLICIES, *COLOURS, "blit,geometric,color"])
+def test_an_affine_change_is_smooth_and_differentiable_twice(policy: str) -> None:
+    augment = AffineColorAugment(policy)
+    augment.begin_training((-1.0, 1.0))
+    batch = (2 * images(3, side=6) - 1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: augment(x, rng(3)), batch)
+    assert torch.autograd.gradgradcheck(lambda x: augment(x, rng(3)), batch)
+    assert not torch.equal(augment(batch, rng(3)), batch)
+
+
+def test_flips_right_angles_and_whole_pixels_lose_no_bit() -> None:
+    batch = images(64, side=16)
+    seen = AffineColorAugment("flip")(batch, rng(1))
+    for row, change in zip(batch, seen, strict=True):
+        assert torch.equal(change, row) or torch.equal(change, row.flip(-1))
+    turned = AffineColorAugment("rotate90")(batch, rng(1))
+    quarters = [
+        min((change - row.rot90(n, (1, 2))).abs().max() for n in range(4))
+        for row, change in zip(batch, turned, strict=True)
+    ]
+    assert max(quarters) < 1e-13
+    moved = AffineColorAugment("translation")(batch, rng(2))
+    mirrored = torch.cat([batch.flip(-1), batch, batch.flip(-1)], dim=-1)
+    mirrored = torch.cat([mirrored.flip(-2), mirrored, mirrored.flip(-2)], dim=-2)
+    for row, change in zip(mirrored, moved, strict=True):
+        places = [(y, x) for y in range(-2, 3) for x in range(-2, 3)]
+        assert any(torch.equal(change, row[:, 16 + y : 32 + y, 16 + x : 32 + x]) for y, x in places)
+
+
+def test_each_change_acts_with_its_probability_and_else_not_a_bit() -> None:
+    batch = images(4000, channels=1, side=4)
+    for policy, acts in (("scale", 0.3), ("rotation", 0.3), ("flip", 0.15), ("contrast", 0.3)):
+        changed = AffineColorAugment(policy, probability=0.3)(batch, rng(4))
+        share = (changed != batch).flatten(1).any(1).double().mean()
+        assert share == pytest.approx(acts, abs=0.03), policy
+    assert AffineColorAugment(probability=0.0)(batch, rng(4)) is batch
+
+
+def test_colours_are_those_of_the_range_of_the_images() -> None:
+    centred = 2 * images(20) - 1
+    ends = []
+    for low, high in ((-1.0, 1.0), (0.0, 1.0), (0.0, 255.0)):
+        augment = AffineColorAugment("color")
+        augment.begin_training((low, high))
+        ends.append((augment(low + (centred + 1) / 2 * (high - low), rng(7)) - low) / (high - low) * 2 - 1)
+    assert torch.allclose(ends[1], ends[0], atol=1e-12)
+    assert torch.allclose(ends[2], ends[0], atol=1e-12)
+
+
+def test_hue_and_saturation_keep_brightness_and_luma_keeps_hue() -> None:
+    batch = 2 * images(50) - 1
+    for policy in ("hue", "saturation"):
+        changed = AffineColorAugment(policy)(batch, rng(8))
+        assert torch.allclose(changed.mean(1), batch.mean(1), atol=1e-12), policy
+    changed = AffineColorAugment("hue")(batch, rng(8))
+    lengths = [(each - each.mean(1, keepdim=True)).square().sum(1) for each in (batch, changed)]
+    assert torch.allclose(*lengths, atol=1e-12)
+    dark = AffineColorAugment("luma")(batch, rng(8))
+    for row, change in zip(batch, dark, strict=True):
+        mean = row.mean(0, keepdim=True)
+        assert torch.allclose(change, row, atol=1e-12) or torch.allclose(change, row - 2 * mean, atol=1e-12)
+
+
+def test_grey_images_have_brightness_and_contrast_and_no_hue() -> None:
+    batch = 2 * images(20, channels=1) - 1
+    assert torch.allclose(AffineColorAugment("hue,saturation")(batch, rng(9)), batch, atol=1e-12)
+    assert not torch.allclose(AffineColorAugment("contrast")(batch, rng(9)), batch)
+    with pytest.raises(UserError, match="policy = 'color': images of 2 channels: expected 1 or 3 where colours"):
+        AffineColorAugment("color")(images(2, channels=2), rng())
+
+
+def test_diffaugment_acts_on_as_many_images_as_its_probability_says() -> None:
+    batch = images(3000, side=8)
+    augment = DiffAugment("color", probability=LinearSchedule(0.0, 1.0, rounds=2))
+    assert torch.equal(augment(batch, rng(1)), batch)
+    augment.begin_round(1)
+    changed = (augment(batch, rng(1)) != batch).flatten(1).any(1).double().mean()
+    assert changed == pytest.approx(1 - 0.5**3, abs=0.03)
+    augment.begin_round(2)
+    assert torch.equal(augment(batch, rng(1)), DiffAugment("color")(batch, rng(1)))
+
+
+def test_noise_follows_a_schedule() -> None:
+    noise = InstanceNoise(LinearSchedule(0.5, 0.3, rounds=10))
+    noise.begin_round(5)
+    assert noise.moving() == {"augment_sigma": pytest.approx(0.4)}
+    with pytest.raises(UserError, match="rounds = 5 beside a schedule of sigma: expected one of the two"):
+        InstanceNoise(LinearSchedule(0.5, 0.3, rounds=10), rounds=5)
+
+
+def test_the_probability_rises_while_d_knows_the_examples_and_falls_else() -> None:
+    augment = AdaptiveAugment(target=0.5, images=1000, every=2)
+    augment.images_per_round = 50
+    seen = []
+    for accuracy in (1.0, 0.9, 1.0, 1.0, 0.6, 0.7, 0.0, 0.0, 0.0, 0.0):
+        augment.observe({"loss_g": torch.tensor(0.0)})  # D rested
+        augment.observe({"accuracy_real": torch.tensor(accuracy)})
+        seen.append(round(augment.probability_now, 6))
+    assert seen == [0.0, 0.1, 0.1, 0.2, 0.2, 0.1, 0.1, 0.0, 0.0, 0.0]
+    half = AdaptiveAugment(target=0.5, images=1000, every=2)
+    half.images_per_round = 50
+    half.observe({"accuracy_real": torch.tensor(1.0)})
+    other = AdaptiveAugment(target=0.5, images=1000, every=2)
+    other.images_per_round = 50
+    other.load_state_dict(half.state_dict())
+    for each in (half, other):
+        each.observe({"accuracy_real": torch.tensor(0.9)})
+    assert half.probability_now == other.probability_now == 0.1
+
+
+def adaptive_gan() -> GAN:
+    return linear_gan(augment=AdaptiveAugment("shift,brightness", target=0.0, images=64, every=2), optimizer_d=sgd(0.1))
+
+
+def test_what_the_augmentation_has_adapted_to_survives_a_kill(tmp_path: Any) -> None:
+    alike = torch.cat([examples(8)] * 7)  # a plain loader begins anew
+    whole = adaptive_gan()
+    trainer(max_steps=7).fit(whole, loader(alike, batch_size=8))
+    first = trainer(max_steps=3)  # in the middle of two rounds
+    first.fit(adaptive_gan(), loader(alike, batch_size=8))
+    first.save_checkpoint(tmp_path / "a.ckpt")
+    resumed = adaptive_gan()
+    trainer(max_steps=7).fit(resumed, loader(alike, batch_size=8), ckpt_path=tmp_path / "a.ckpt")
+    assert isinstance(whole.augment, AdaptiveAugment)
+    assert 0 < whole.augment.probability_now == resumed.augment.probability_now  # type: ignore[union-attr]
+    assert all(torch.equal(resumed.state_dict()[name], tensor) for name, tensor in whole.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: AffineColorAugment("flip,zoom"),
+            "policy = 'flip,zoom': expected names among blit, geometric, color, flip",
+        ),
+        (lambda: AffineColorAugment(probability=1.5), r"probability = 1.5: expected a number in \[0, 1\]"),
+        (
+            lambda: DiffAugment(probability=LinearSchedule(0, 2, rounds=1)),
+            r"DiffAugment probability = 0 to 2: expected",
+        ),
+        (lambda: AdaptiveAugment(target=1.0), "AdaptiveAugment target = 1.0: expected a number between -1 and 1"),
+        (lambda: AdaptiveAugment(images=0), "AdaptiveAugment images = 0: expected at least 1"),
+        (lambda: AdaptiveAugment(every=0), "AdaptiveAugment every = 0: expected at least 1"),
+    ],
+)
+def test_arguments_of_what_adapts_are_told(make: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()

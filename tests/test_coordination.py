@@ -182,6 +182,7 @@ def test_the_state_of_another_policy_is_not_taken(tmp_path: Any) -> None:
     assert gan.coordination.discriminator_steps(3) == 1
 
 
+@pytest.mark.filterwarnings("ignore:under .* may grow ever steeper")
 @pytest.mark.parametrize("objective", [NonSaturating(), LeastSquares(), Wasserstein()])
 def test_ds_lead_is_logged_where_it_decides(objective: Objective) -> None:
     gan = linear_gan(objective=objective, optimizer_g=sgd(0.0), optimizer_d=sgd(0.0))

@@ -295,6 +295,7 @@ class Own(Objective):
         return -fake_logits.mean()
 
 
+@pytest.mark.filterwarnings("ignore:under .* may grow ever steeper")
 @pytest.mark.parametrize(
     ("objective", "meant"),
     [(Wasserstein(), False), (Hinge(), False), (LeastSquares(), False), (Linear(), False), (Own(), True)],

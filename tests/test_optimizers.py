@@ -177,6 +177,7 @@ def played(rounds: int, rate: float, *callbacks: Any, optimistic: bool = False) 
     return torch.stack([gan.generator.x.detach(), gan.discriminator.y.detach()])
 
 
+@pytest.mark.filterwarnings("ignore:under .* may grow ever steeper")
 def test_a_gan_of_plain_steps_circles_and_those_with_optimism_or_lookahead_arrive() -> None:
     rate, rounds, rates = 0.2, 250, closed_forms(0.2, 5, 0.5)
     assert 0.5 < float(played(rounds, rate).norm()) < 2

@@ -1,5 +1,6 @@
 """What D pays for its slopes, against gradients derived by hand; in float64 where the network is small enough."""
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 
 from lit_gan.coordination import FixedSteps
 from lit_gan.engine.turn import Turn
+from lit_gan.engine.value_ranges import ContractWarning
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
-from lit_gan.objectives import NonSaturating, Objective, Wasserstein
-from lit_gan.penalties import R1, R2, GradientPenalty, Penalty
+from lit_gan.objectives import Hinge, NonSaturating, Objective, Wasserstein
+from lit_gan.penalties import R1, R2, GradientPenalty, LeCam, Penalty
 from lit_gan.randomness import stream
+from lit_gan.schedules import LinearSchedule, scalar_at
 
 
 @pytest.fixture(autouse=True)
@@ -95,8 +98,9 @@ def expected_of_d(
         for penalty in penalties:
             if index % penalty.every == 0:
                 by_w, by_c = penalty_gradient(type(penalty), w, c, x, g, epsilon(index, turn, len(x)))
-                grad_w += 0.5 * penalty.every * penalty.weight * by_w
-                grad_c += 0.5 * penalty.every * penalty.weight * by_c
+                weight = scalar_at(penalty.weight, index)
+                grad_w += 0.5 * penalty.every * weight * by_w
+                grad_c += 0.5 * penalty.every * weight * by_c
         w, c = w - lr * grad_w, c - lr * grad_c
     return w, c
 
@@ -112,8 +116,9 @@ def expected_of_d(
         [R1(2.0), R2(3.0)],
         [GradientPenalty(1.5)],
         [R1(2.0, every=4), GradientPenalty(0.5, every=2)],
+        [R1(LinearSchedule(2.0, 0.5, rounds=3)), R2(1.0)],
     ],
-    ids=["r1", "r2", "r1 and r2", "gradient penalty", "lazy"],
+    ids=["r1", "r2", "r1 and r2", "gradient penalty", "lazy", "scheduled"],
 )
 def test_d_descends_what_is_worked_out_by_hand(
     penalties: list[Penalty], discriminator: type[nn.Module], k: int, micro_batches: int
@@ -372,3 +377,82 @@ def test_objectives_and_penalties_are_the_players_own() -> None:
     assert gan.objective is objective
     assert own_gan().coordination is not own_gan().coordination
     assert type(own_gan().objective) is NonSaturating
+
+
+def turn_of(real: Tensor, fake: Tensor) -> Turn:
+    images = torch.zeros(len(real), 1, 1, 1)
+    return Turn("discriminator", images, images, real, fake)
+
+
+def test_lecam_holds_logits_near_the_averages_of_the_other_side() -> None:
+    penalty = LeCam(weight=0.3, decay=0.75, start=2)
+    real, fake = torch.tensor([1.0, 4.0], requires_grad=True), torch.tensor([-2.0, 0.5], requires_grad=True)
+    cold = penalty(turn_of(real, fake))
+    assert cold.item() == 0
+    assert cold.requires_grad
+    for of_x, of_g in ((9.0, 9.0), (2.0, -1.0), (4.0, 3.0)):  # until the second one the last means are the averages
+        penalty.observe({"logit_real": torch.tensor(of_x), "logit_fake": torch.tensor(of_g)})
+    of_x, of_g = 0.75 * 2.0 + 0.25 * 4.0, 0.75 * -1.0 + 0.25 * 3.0
+    above = [max(value - of_g, 0) ** 2 for value in (1.0, 4.0)]
+    below = [max(of_x - value, 0) ** 2 for value in (-2.0, 0.5)]
+    assert penalty(turn_of(real, fake)).item() == pytest.approx(sum(above) / 2 + sum(below) / 2, rel=1e-6)
+    penalty.observe({"loss_g": torch.tensor(0.0)})  # D rested
+    again = LeCam(start=2)
+    again.load_state_dict(penalty.state_dict())
+    assert torch.equal(again(turn_of(real, fake)), penalty(turn_of(real, fake)))
+
+
+def test_lecam_keeps_mixed_precision_and_a_compiled_d_for_it_needs_no_slope() -> None:
+    seen: list[torch.dtype] = []
+
+    class Watched(LinearDiscriminator):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype)
+            return super().forward(x)
+
+    for penalty in (LeCam(start=1), R1(1.0)):
+        gan = GAN(LinearGenerator(), Watched(), optimizer_g=sgd(), optimizer_d=sgd(), penalties=[penalty])
+        trainer(max_steps=2, precision="bf16-mixed").fit(gan, loader(examples(16).float(), batch_size=8))
+    assert seen[:4] == [torch.bfloat16] * 4
+    assert seen[4] == torch.float32
+
+
+def test_what_lecam_has_seen_survives_a_kill(tmp_path: Any) -> None:
+    def gan() -> GAN:
+        return linear_gan(objective=Hinge(), penalties=[LeCam(weight=2.0, decay=0.5, start=2)], optimizer_d=sgd(0.1))
+
+    alike = torch.cat([examples(8)] * 6)  # a plain loader begins anew
+    whole = gan()
+    trainer(max_steps=6).fit(whole, loader(alike, batch_size=8))
+    first = trainer(max_steps=3)
+    first.fit(gan(), loader(alike, batch_size=8))
+    first.save_checkpoint(tmp_path / "a.ckpt")
+    resumed = gan()
+    trainer(max_steps=6).fit(resumed, loader(alike, batch_size=8), ckpt_path=tmp_path / "a.ckpt")
+    assert all(torch.equal(resumed.state_dict()[name], tensor) for name, tensor in whole.state_dict().items())
+    assert whole.penalties[0].state_dict()["seen"] == 6
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: R1(LinearSchedule(1.0, -0.1, rounds=2)), r"R1 weight = 1.0 to -0.1: expected a number that is not"),
+        (lambda: LeCam(decay=1.0), r"LeCam decay = 1.0: expected a number in \[0, 1\)"),
+        (lambda: LeCam(start=0), "LeCam start = 0: expected at least 1"),
+    ],
+)
+def test_arguments_of_lecam_and_scheduled_weights_are_told(make: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_critic_that_nothing_bounds_is_told_of(bounded: bool) -> None:
+    discriminator: nn.Module = nn.Sequential(nn.Flatten(), nn.Linear(1, 1, dtype=torch.float64))
+    if bounded:
+        nn.utils.parametrizations.spectral_norm(discriminator[1])  # type: ignore[index]
+    gan = GAN(LinearGenerator(), discriminator, objective=Wasserstein(), optimizer_g=sgd(), optimizer_d=sgd())
+    run = trainer(max_steps=1)
+    message = "under Wasserstein the discriminator .*Sequential.* may grow ever steeper, .* give .*GradientPenalty"
+    with nullcontext() if bounded else pytest.raises(ContractWarning, match=message):  # as an error
+        run.fit(gan, loader(examples(8), batch_size=8))

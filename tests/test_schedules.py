@@ -1,15 +1,35 @@
 """The paper's schedules against their formulas, and any torch scheduler by interval."""
 
+import csv
+import math
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from lightning.pytorch.loggers import CSVLogger
+from tiny_gan import examples, linear_gan, loader, trainer
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
+from lit_gan.augmentation import Augmentation
+from lit_gan.callbacks import GeneratorEMA, PlayerMonitor
 from lit_gan.errors import UserError
-from lit_gan.schedules import ExponentialDecay, LinearDecay, MomentumRamp, Schedule
+from lit_gan.gan import GAN
+from lit_gan.objectives import RelativisticPairing
+from lit_gan.penalties import R1
+from lit_gan.schedules import (
+    CosineSchedule,
+    ExponentialDecay,
+    LinearDecay,
+    LinearSchedule,
+    MomentumRamp,
+    OptimizerSetting,
+    ScalarSchedule,
+    Schedule,
+    scalar_at,
+)
 
 
 def sgd(lr: float = 0.1, momentum: float = 0.5) -> SGD:
@@ -137,3 +157,162 @@ def test_arguments_out_of_range_are_told(make: object, message: str) -> None:
 def test_decay_goes_on_beyond_the_largest_float() -> None:
     optimizer = sgd()
     assert rates(optimizer, ExponentialDecay(optimizer, divisor=2.0, min_lr=1e-6), 1100)[-1] == 1e-6
+
+
+def test_a_number_goes_along_half_a_cosine_or_a_line_and_stays_at_its_end() -> None:
+    cosine, line = CosineSchedule(2e-4, 5e-5, rounds=400), LinearSchedule(1.0, 3.0, rounds=4)
+    assert [cosine.at(index) for index in (0, 400, 10**9)] == pytest.approx([2e-4, 5e-5, 5e-5], rel=1e-15)
+    assert cosine.at(100) == pytest.approx(5e-5 + 1.5e-4 * (1 + math.cos(math.pi / 4)) / 2, rel=1e-15)
+    assert [line.at(index) for index in range(6)] == [1.0, 1.5, 2.0, 2.5, 3.0, 3.0]
+    assert scalar_at(0.5, 7) == 0.5
+
+
+def test_images_count_as_many_as_a_round_has() -> None:
+    by_images = LinearSchedule(0.0, 1.0, images=6400)
+    assert by_images.at(0) == 0.0
+    with pytest.raises(UserError, match="LinearSchedule: images = 6400, and nothing says how many images a round has"):
+        by_images.at(1)
+    by_images.images_per_round = 64
+    assert [by_images.at(index) for index in (1, 50, 100, 101)] == [0.01, 0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"start": 0.0, "end": math.inf, "rounds": 2}, "start = 0.0, end = inf: expected two finite numbers"),
+        ({"start": 0.0, "end": 1.0}, "rounds = None, images = None: expected one of the two"),
+        ({"start": 0.0, "end": 1.0, "rounds": 1, "images": 1}, "rounds = 1, images = 1: expected one of the two"),
+        ({"start": 0.0, "end": 1.0, "images": 0}, "images = 0: expected at least 1"),
+    ],
+)
+def test_a_schedule_of_nothing_is_an_error(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(UserError, match=f"CosineSchedule: {message}"):
+        CosineSchedule(**arguments)  # type: ignore[arg-type]
+
+
+def adam() -> Adam:
+    return Adam([nn.Parameter(torch.zeros(1))], lr=0.1, betas=(0.5, 0.9), weight_decay=0.01)
+
+
+@pytest.mark.parametrize("name", ["lr", "beta1", "beta2", "weight_decay", "eps"])
+def test_any_setting_of_an_optimizer_follows_a_schedule_and_the_others_stay(name: str) -> None:
+    optimizer, untouched = adam(), adam().param_groups[0]
+    scheduler = OptimizerSetting(optimizer, name, LinearSchedule(0.2, 0.4, rounds=2))
+    seen = []
+    for _ in range(4):
+        [group] = optimizer.param_groups
+        seen.append(scheduler.in_group(group))
+        optimizer.step()
+        scheduler.step()
+    assert seen == pytest.approx([0.2, 0.3, 0.4, 0.4], rel=1e-15)
+    assert (group["betas"][0], group["betas"][1]) == (0.4 if name == "beta1" else 0.5, 0.4 if name == "beta2" else 0.9)
+    for other in {"lr", "weight_decay", "eps"} - {name}:
+        assert group[other] == untouched[other]
+
+
+def test_a_restored_setting_goes_on_to_the_last_bit() -> None:
+    def one() -> tuple[Adam, OptimizerSetting]:
+        optimizer = adam()
+        return optimizer, OptimizerSetting(optimizer, "beta2", CosineSchedule(0.9, 0.99, images=900))
+
+    (optimizer, scheduler), (other, restored) = one(), one()
+    scheduler.value.images_per_round = 100
+    for _ in range(4):
+        optimizer.step()
+        scheduler.step()
+    restored.load_state_dict(scheduler.state_dict())
+    other.load_state_dict(optimizer.state_dict())
+    assert restored.value is not scheduler.value
+    for each, its in ((optimizer, scheduler), (other, restored)):
+        each.step()
+        its.step()
+    assert other.param_groups[0]["betas"] == optimizer.param_groups[0]["betas"]
+    assert "value" not in scheduler.state_dict()  # a checkpoint holds plain data
+
+
+def test_a_setting_that_the_optimizer_has_not_is_an_error() -> None:
+    with pytest.raises(UserError, match="SGD has no 'beta2': expected one of dampening, lr, momentum, weight_decay"):
+        OptimizerSetting(sgd(), "beta2", LinearSchedule(0.9, 0.99, rounds=2))
+
+
+def test_a_setting_counts_rounds_and_is_not_stepped_by_epochs() -> None:
+    schedule = Schedule(partial(OptimizerSetting, name="lr", value=LinearSchedule(0.1, 0.0, rounds=9)), "epoch")
+    with pytest.raises(UserError, match="OptimizerSetting of 'lr' with interval 'epoch': expected interval 'round'"):
+        schedule.build(sgd())
+
+
+class Numbers(Augmentation):
+    """Remembers the number that each round begins with."""
+
+    def __init__(self, strength: ScalarSchedule) -> None:
+        self.strength = strength
+        self.seen: list[float] = []
+
+    def begin_round(self, round_index: int) -> None:
+        self.seen.append(self.strength.at(round_index))
+
+    def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        return images
+
+
+def five_schedules() -> tuple[GAN, GeneratorEMA]:
+    """R3GAN's: rate, beta2, gamma, the augmentation and the half-life, over 40 images."""
+
+    def setting(name: str, start: float, end: float) -> Schedule:
+        return Schedule(partial(OptimizerSetting, name=name, value=CosineSchedule(start, end, images=40)))
+
+    gan = linear_gan(
+        optimizer_g=partial(Adam, lr=1.0, betas=(0.0, 0.9)),
+        optimizer_d=partial(Adam, lr=1.0, betas=(0.0, 0.9)),
+        schedule_g=[setting("lr", 0.02, 0.01), setting("beta2", 0.9, 0.99)],
+        schedule_d=[setting("lr", 0.02, 0.01), setting("beta2", 0.9, 0.99)],
+        objective=RelativisticPairing(),
+        penalties=[R1(CosineSchedule(2.0, 0.2, images=40))],
+        augment=Numbers(LinearSchedule(0.0, 0.4, images=40)),
+    )
+    return gan, GeneratorEMA(half_life=CosineSchedule(0.0, 100.0, images=40))
+
+
+def trained(rounds: int, folder: Path, ckpt_path: Path | None = None) -> tuple[GAN, Path]:
+    gan, average = five_schedules()
+    run = trainer(max_steps=rounds, callbacks=[average, PlayerMonitor()], logger=CSVLogger(folder), log_every_n_steps=1)
+    run.fit(gan, loader(torch.cat([examples(16)] * 12), batch_size=16), ckpt_path=ckpt_path, weights_only=True)
+    saved = folder / f"{rounds}.ckpt"
+    run.save_checkpoint(saved)
+    return gan, saved
+
+
+def test_r3gans_five_schedules_count_images_are_logged_and_resume_to_the_bit(tmp_path: Path) -> None:
+    whole, _ = trained(8, tmp_path / "whole")
+    assert isinstance(whole.augment, Numbers)
+    # Two minibatches of 8 in a batch of 16: 40 images are 5 rounds.
+    assert whole.augment.seen == pytest.approx([0.0, 0.08, 0.16, 0.24, 0.32, 0.4, 0.4, 0.4], rel=1e-12)
+    [table] = (tmp_path / "whole").rglob("metrics.csv")
+    with table.open() as file:
+        rows = [*csv.DictReader(file)]
+    rates = CosineSchedule(0.02, 0.01, rounds=5)
+    assert [float(row["train/lr_d"]) for row in rows] == pytest.approx([rates.at(n) for n in range(8)], rel=1e-12)
+    assert [float(row["train/beta2_g"]) for row in rows][-1] == pytest.approx(0.99)
+    gammas = CosineSchedule(2.0, 0.2, rounds=5)
+    assert [float(row["train/weight_r1"]) for row in rows] == pytest.approx([gammas.at(n) for n in range(8)], rel=1e-6)
+    _, stopped = trained(3, tmp_path / "first")
+    resumed, _ = trained(8, tmp_path / "second", stopped)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], tensor), name
+    assert whole.generator_average is not None
+    assert resumed.generator_average is not None
+    for name, tensor in whole.generator_average.items():
+        assert torch.equal(resumed.generator_average[name], tensor), name
+
+
+def test_a_resumed_run_that_asks_for_another_schedule_of_images_has_it(tmp_path: Path) -> None:
+    def gan(end: float) -> GAN:
+        value = LinearSchedule(0.02, end, images=80)
+        return linear_gan(schedule_g=[Schedule(partial(OptimizerSetting, name="lr", value=value))])
+
+    run = trainer(max_steps=2)
+    run.fit(gan(0.01), loader(examples(80), batch_size=8))
+    run.save_checkpoint(tmp_path / "a.ckpt")
+    other = trainer(max_steps=3)
+    other.fit(gan(0.0), loader(examples(80), batch_size=8), ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+    assert other.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.02 * (1 - 3 / 10))

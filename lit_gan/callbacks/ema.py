@@ -11,6 +11,7 @@ from lit_gan.errors import UserError
 from lit_gan.functional.torch_seam import BatchNorm, move_towards
 from lit_gan.generative import GenerativeModule
 from lit_gan.networks.parameter_names import plain_parameters
+from lit_gan.schedules import Scalar
 
 
 class GeneratorEMA(MovingAverage):
@@ -46,7 +47,7 @@ class GeneratorEMA(MovingAverage):
 
     Args:
         decay: :math:`d`, in [0, 1); 0.999 where nothing is given.
-        half_life: :math:`h`, in images, above 0.
+        half_life: :math:`h`, in images, above 0; or a schedule of it, which may start at 0.
         horizon: :math:`f`, in (0, 1].
 
     Raises:
@@ -60,7 +61,7 @@ class GeneratorEMA(MovingAverage):
     """
 
     def __init__(
-        self, decay: float | None = None, half_life: float | None = None, horizon: float | None = None
+        self, decay: float | None = None, half_life: Scalar | None = None, horizon: float | None = None
     ) -> None:
         super().__init__(decay, half_life, horizon)
         self._norms: dict[str, BatchNorm] | None = None

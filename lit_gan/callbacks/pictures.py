@@ -96,12 +96,17 @@ def _numbered(root: Path, name: str, number: int) -> Path:
 
 def save_picture(grid: torch.Tensor, file: Path | BinaryIO, suffix: str, description: str = "") -> None:
     """Writes a picture, ``(3, height, width)`` in [0, 1], of the same bits as torchvision's ``save_image``."""
-    levels = grid.mul(255).add_(0.5).clamp_(0, 255).permute(1, 2, 0).to("cpu", torch.uint8).numpy()
     said = PngInfo()
     if description:
         said.add_text("Description", description)
     options = {"pnginfo": said} if suffix == ".png" else {}
-    Image.fromarray(levels).save(file, format=Image.registered_extensions()[suffix], **options)
+    as_picture(grid).save(file, format=Image.registered_extensions()[suffix], **options)
+
+
+def as_picture(grid: torch.Tensor) -> Image.Image:
+    """A picture of ``(3, height, width)`` in [0, 1]."""
+    levels = grid.mul(255).add_(0.5).clamp_(0, 255).permute(1, 2, 0).to("cpu", torch.uint8)
+    return Image.fromarray(levels.numpy())
 
 
 def grid_image(images: torch.Tensor, columns: int, labels: Sequence[str] | None = None) -> torch.Tensor:

@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lit_gan.engine.lightning_seam import round_is_logged
+from lit_gan.engine.players import Player
 from lit_gan.engine.rounds import RoundModule
+from lit_gan.schedules import OptimizerSetting
 
 
 class PlayerMonitor(Callback):
@@ -16,7 +18,8 @@ class PlayerMonitor(Callback):
 
     The norm is :math:`\|\nabla\|_2` over all of a player's parameters at its last update of the round, before clipping
     and averaged over the ranks; rate and momentum (``train/momentum_g``, ``train/momentum_d``, where the optimiser has
-    one) are those of that update. Only rounds that are logged cost anything, and the norms wait for nothing.
+    one, and any other setting that an :class:`~lit_gan.schedules.OptimizerSetting` moves) are those of that update.
+    Only rounds that are logged cost anything, and the norms wait for nothing.
     Players of another module bear their own names, as in ``train/lr_encoder``; one without ``players`` is left alone.
     """
 
@@ -33,7 +36,7 @@ class PlayerMonitor(Callback):
             if mine is optimizer:
                 gradients = [parameter.grad for parameter in player.parameters if parameter.grad is not None]
                 self._numbers[f"train/grad_norm_{player.short}"] = torch.nn.utils.get_total_norm(gradients)
-                self._numbers |= _settings(optimizer, player.short)
+                self._numbers |= _settings(optimizer, player)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -44,11 +47,17 @@ class PlayerMonitor(Callback):
             self._numbers = {}
 
 
-def _settings(optimizer: Optimizer, player: str) -> dict[str, Tensor]:
+def _settings(optimizer: Optimizer, player: Player) -> dict[str, Tensor]:
     """Of the first group of parameters: a GAN of ours gives its optimisers one.
 
     In double precision, in which they are kept: Lightning makes a float a tensor of single precision, and 0.1 is none.
     """
     group = optimizer.param_groups[0]
-    names = [name for name in ("lr", "momentum") if name in group]
-    return {f"train/{name}_{player}": torch.as_tensor(group[name], dtype=torch.float64, device="cpu") for name in names}
+    settings: dict[str, Any] = {name: group[name] for name in ("lr", "momentum") if name in group}
+    for scheduler in player.schedulers:
+        if isinstance(scheduler, OptimizerSetting):
+            settings[scheduler.name] = scheduler.in_group(group)
+    return {
+        f"train/{name}_{player.short}": torch.as_tensor(value, dtype=torch.float64, device="cpu")
+        for name, value in settings.items()
+    }

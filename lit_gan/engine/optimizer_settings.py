@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lit_gan.errors import UserError
-from lit_gan.schedules import Schedule
+from lit_gan.schedules import OptimizerSetting, Schedule
 
 #: The groups of an optimiser by their hyper-parameters: all but the weights themselves.
 Groups = list[dict[str, Any]]
@@ -101,9 +101,9 @@ class ConfiguredOptimizer:
         same_schedules = same(start.settings.schedules, recorded.schedules)
         if same_schedules and same(asked.groups, recorded.groups):
             return scheduler_states
-        new = _Start(self._make, self._schedules).after(progress)
+        new = _Start(self._make, self._schedules).after(progress, scheduler_states)
         if same_schedules:
-            return _merge(optimizer_state, scheduler_states, start.after(progress), new)
+            return _merge(optimizer_state, scheduler_states, start.after(progress, scheduler_states), new)
         for group, wanted in zip(optimizer_state["param_groups"], new.groups, strict=True):
             kept = (*_WEIGHTS, _OURS) if wanted.get(_OURS) is None else _WEIGHTS
             weights = {name: group[name] for name in kept if name in group}
@@ -153,8 +153,12 @@ class _Start:
         self._schedules = schedules
         self.settings, self._schedulers = Settings.of(self._optimizer, schedules)
 
-    def after(self, progress: Progress) -> _Moment:
-        """Groups and schedulers after as many steps as a training takes until then."""
+    def after(self, progress: Progress, scheduler_states: Sequence[Mapping[str, Any]]) -> _Moment:
+        """Groups and schedulers after as many steps as a training takes until then, from the states that it left."""
+        counted = [state["images_per_round"] for state in scheduler_states if "images_per_round" in state]
+        for scheduler in self._schedulers:
+            if isinstance(scheduler, OptimizerSetting) and counted:
+                scheduler.value.images_per_round = counted[0]
         by_round, by_epoch = self._moved("round"), self._moved("epoch")
         with _without_optimizer_steps():
             ended = 0

@@ -128,9 +128,9 @@ class Outcome(NamedTuple):
     fake_logits: Tensor
     penalties: dict[str, Tensor]
 
-    def loss_with(self, due: Mapping[str, Penalty]) -> Tensor:
+    def loss_with(self, due: Mapping[str, Penalty], round_index: int) -> Tensor:
         """What D minimises, half the sum of its parts: the loss is halved already."""
-        return sum((0.5 * each.every * each.weight * self.penalties[name] for name, each in due.items()), self.loss)
+        return sum((each.factor(round_index) * self.penalties[name] for name, each in due.items()), self.loss)
 
     @classmethod
     def of_pieces(cls, pieces: Sequence[tuple[float, "Outcome"]]) -> "Outcome":

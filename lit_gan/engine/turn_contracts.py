@@ -1,11 +1,12 @@
 """What the parts of a turn have to give: objectives that pair, penalties, augmentations, steps, further tasks."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from lit_gan.coordination import Coordination
 from lit_gan.engine.batches import described
@@ -13,6 +14,7 @@ from lit_gan.engine.extents import extent
 from lit_gan.engine.value_ranges import name_of, warn
 from lit_gan.errors import UserError
 from lit_gan.objectives import Objective
+from lit_gan.penalties import Penalty
 
 
 def check_objective(objective: Objective) -> None:
@@ -27,6 +29,25 @@ def check_objective(objective: Objective) -> None:
             f"the objective's loss_g ({name_of(objective)}) does not take ({', '.join(given)}): {error}; expected "
             f"loss_g(self, fake_logits, real_logits=None){way}."
         ) from error
+
+
+def warn_of_unbounded_slope(objective: Objective, penalties: Sequence[Penalty], discriminator: nn.Module) -> None:
+    """Warns of a critic that nothing keeps from growing ever steeper."""
+    if not objective.needs_bounded_slope or any(penalty.of_slopes for penalty in penalties):
+        return
+    if any(_bounds_its_weight(module) for module in discriminator.modules()):
+        return
+    warn(
+        f"under {name_of(objective)} the discriminator ({name_of(discriminator)}) may grow ever steeper, and its loss "
+        "says nothing then: give --model.init_args.penalties+=GradientPenalty (in Python "
+        "penalties=[GradientPenalty()]), or a network with spectral normalisation or a max norm."
+    )
+
+
+def _bounds_its_weight(module: nn.Module) -> bool:
+    """Whether it is reparametrised (spectral normalisation, the old kind by hooks, too) or put back after each step."""
+    constrains = hasattr(module, "constrain_") and getattr(module, "max_norm", module) is not None
+    return constrains or is_parametrized(module) or hasattr(module, "weight_orig")
 
 
 def check_steps(steps: Any, coordination: Coordination) -> int:

@@ -83,13 +83,16 @@ def stride_at(rounds: int, every: int, most: int) -> int:
     return stride
 
 
-def write_film(pictures: Iterator[Image.Image] | Sequence[Image.Image], target: Path, seconds: float) -> bool:
+def write_film(
+    pictures: Iterator[Image.Image] | Sequence[Image.Image], target: Path, seconds: float, held: int = _HELD
+) -> bool:
     """Puts pictures together, each as long, the last one longer; one alone makes no film.
 
     Args:
         pictures: The pictures in their order; those of another size than the last are left out.
         target: The file, ``.gif`` or ``.webp``; replaced whole or not at all.
         seconds: How long the film takes, at the least; twenty milliseconds for each picture.
+        held: How often as long as the others the last picture stays.
 
     Returns:
         Whether there are two pictures or more, and a film has been written.
@@ -100,7 +103,7 @@ def write_film(pictures: Iterator[Image.Image] | Sequence[Image.Image], target: 
         return False
     each = max(_SHORTEST, round(1000 * seconds / len(shown) / 10) * 10)  # a GIF knows hundredths of a second
     kind: FilmFormat = "webp" if target.suffix == ".webp" else "gif"
-    durations = [*[each] * (len(shown) - 1), _HELD * each]
+    durations = [*[each] * (len(shown) - 1), held * each]
     options = {"lossless": True, "method": 2} if kind == "webp" else {"optimize": False}
     first, *rest = shown if kind == "webp" else _with_palettes(shown)
 

@@ -1,6 +1,7 @@
 """Every figure that applies to a run, and why another one does not."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from lit_gan.augmentation import Augmentation
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.data.mixtures import GaussianMixture
 from lit_gan.data.no_data import NoData
@@ -21,7 +23,7 @@ from lit_gan.figures.neighbours import nearest_examples, training_batches
 from lit_gan.figures.plane import plane_figure
 from lit_gan.figures.put_together import film_of
 from lit_gan.figures.row_labels import class_labels
-from lit_gan.figures.tiles import check_channels, nearest_figure, walks_figure
+from lit_gan.figures.tiles import augmentation_figure, check_channels, nearest_figure, walks_figure
 from lit_gan.figures.walks import walks
 from lit_gan.figures.writing import drawn_plainly, write_figure
 from lit_gan.functional.display import to_display_range
@@ -58,7 +60,8 @@ class Drawn:
     """What came of it.
 
     Attributes:
-        files: What was written, by the figure's name: ``figure-1``, ``figure-2``, ``figure-3``, ``film``, ``plane``.
+        files: What was written, by the figure's name: ``figure-1``, ``figure-2``, ``figure-3``, ``augmentation``,
+            ``film``, ``plane``.
         left_out: The figures that do not apply, each with why, in words.
     """
 
@@ -83,6 +86,7 @@ def draw_figures(
     - ``figure-1``: the game on a known density, of one dimension; ``plane``: the points of two;
     - ``figure-2``: samples, with the nearest training example beside the last one of each row;
     - ``figure-3``: walks between latents;
+    - ``augmentation``: what D sees of examples and of samples, where something changes them;
     - ``film``: the training, of its ``TrainingFilm``, else of its grids of samples.
 
     Samples and walks are functions of the run's seed alone: nothing is picked. Nothing is drawn at random beside them,
@@ -125,6 +129,10 @@ def _draw_pictures(
         said = f"{len(samples)} draws of seed {module.seed}, none selected; nearest by Euclidean distance of pixels"
         figure = nearest_figure(samples, nearest, options.columns, said, labels)
         drawn.files["figure-2"] = write_figure(figure, out, "figure-2", options.formats)
+        if isinstance(module, GAN) and module.augment is not None:
+            images, said = as_d_sees_them(module, module.augment, data, options)
+            figure = augmentation_figure(images, options.columns, said)
+            drawn.files["augmentation"] = write_figure(figure, out, "augmentation", options.formats)
     condition = module.sample_condition(options.rows)
     images = walks(module, options.rows, options.steps, condition).cpu()
     check_channels(images)
@@ -133,6 +141,41 @@ def _draw_pictures(
     said = f"between random latents of seed {module.seed}, none selected"
     figure = walks_figure(images, options.steps, said, each)
     drawn.files["figure-3"] = write_figure(figure, out, "figure-3", options.formats)
+
+
+def as_d_sees_them(
+    module: GAN, augment: Augmentation, data: LightningDataModule, options: FigureOptions
+) -> tuple[Tensor, str]:
+    """Examples, then samples, one to a row: each as it is, then by several draws of the augmentation.
+
+    As strong as it ever gets: a probability that is scheduled, or adapts, is 1.
+
+    Args:
+        module: Whose samples.
+        augment: Its augmentation.
+        data: Whose training examples.
+        options: How many rows there are, and images in each.
+
+    Returns:
+        The images in [0, 1], ``(rows * columns, C, H, W)``, and how they were drawn, in words.
+    """
+    num_examples = (options.rows + 1) // 2
+    examples = next(training_batches(module, data))[:num_examples]
+    num = options.rows - len(examples)
+    condition = module.sample_condition(num)
+    samples = module.sample_data(num, rng=stream(module.seed, "figure 2"), condition=condition).cpu()
+    images = torch.cat([examples.to(samples), samples])
+    rng = stream(module.seed, "figure of the augmentation")
+    strongest = copy(augment)
+    strongest.begin_round(0)
+    said = f"by {type(augment).__name__}, draws of seed {module.seed}"
+    if hasattr(strongest, "probability_now"):
+        strongest.probability_now = 1.0
+        said += ", each change with probability 1"
+    if module.value_range is not None:
+        strongest.begin_training(module.value_range)
+    seen = [images, *(strongest(images, rng) for _ in range(options.columns - 1))]
+    return to_display_range(torch.stack(seen, dim=1).flatten(0, 1), module.value_range), said
 
 
 def samples_and_nearest(

@@ -89,6 +89,34 @@ def walks_figure(images: Tensor, steps: int, said: str, labels: Sequence[str] | 
     return figure
 
 
+def augmentation_figure(images: Tensor, columns: int, said: str) -> Figure:
+    """In each row an image as it is, and beside it what D sees of it.
+
+    Args:
+        images: ``(rows * columns, C, H, W)`` in [0, 1], row after row.
+        columns: Images in a row.
+        said: What stands below: how they were drawn.
+
+    Returns:
+        The figure.
+    """
+    rows = len(images) // columns
+    shown = np.stack([_pixels(each) for each in images]).reshape(rows, columns, *_shape(images))
+    height, width = shown.shape[2:4]
+    canvas = np.ones((rows * (height + _GAP) - _GAP, width + _APART + (columns - 1) * (width + _GAP) - _GAP, 3))
+    for row in range(rows):
+        top = row * (height + _GAP)
+        canvas[top : top + height, :width] = shown[row, 0]
+        for column in range(1, columns):
+            left = width + _APART + (column - 1) * (width + _GAP)
+            canvas[top : top + height, left : left + width] = shown[row, column]
+    figure, axes = _figure(canvas, labelled=False, said=said)
+    _write_above(axes, width / 2, "as it is")
+    if columns > 1:
+        _write_above(axes, (width + _APART + canvas.shape[1]) / 2, "as D sees it")
+    return figure
+
+
 def check_channels(images: Tensor) -> None:
     """Refuses what is no picture."""
     if images.shape[1] not in CHANNELS:

@@ -21,6 +21,7 @@ _ADDED: dict[str, Any] = {
     "horizon": None,
     "num_classes": None,
     "latent_weight": 1.0,
+    "probability": 1.0,
     "discriminator": None,
     "optimizer_d": None,
     "optimizer_g": None,

@@ -4,14 +4,17 @@ import errno
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from command_line import SHORT, lit_gan, the_run
 from PIL import Image
 
+from lit_gan.callbacks.pictures import grid_image
 from lit_gan.cli.drawing import _condition
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
+from lit_gan.generative import GenerativeModule
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 
 
@@ -224,3 +227,55 @@ def test_a_gan_that_is_conditioned_on_vectors_has_no_class_to_choose() -> None:
         "--condition 7: this ConditionalGAN is conditioned on vectors or images, not on classes: leave it out for "
         "conditions of its training, or draw in Python by gan.sample(num, condition=...)."
     )
+
+
+def test_a_seed_of_a_list_gives_the_sample_that_it_gives_alone(finished_run: Path) -> None:
+    ending = lit_gan("sample", finished_run, "--seeds=3,7-9", "--out=all.pt")
+    assert (ending.code, ending.out) == (0, "lit-gan: wrote 4 samples to all.pt\n")
+    assert lit_gan("sample", finished_run, "--num=1", "--seed=8", "--out=one.pt").code == 0
+    together, alone = (torch.load(name, weights_only=True) for name in ("all.pt", "one.pt"))
+    assert together.shape == (4, 1, 8, 8)
+    assert torch.equal(together[2], alone[0])
+    assert lit_gan("sample", finished_run, "--seeds=0-19", "--truncation=0.5", "--out=grid.png").code == 0
+    with Image.open("grid.png") as picture:
+        assert picture.text == {"Description": "20 samples, 10 in a row; the rows are of 0 - 9, 10 - 19"}
+
+
+def test_a_walk_goes_through_its_latents_and_back_to_the_first(finished_run: Path) -> None:
+    ending = lit_gan("sample", finished_run, "--walk=3", "--seeds=0-3", "--out=walk.webp")
+    assert (ending.code, ending.out, ending.err) == (0, "lit-gan: wrote 4 walks of 3 latents to walk.webp\n", "")
+    gan = GenerativeModule.load_from_checkpoint(finished_run)
+    stops = torch.stack([gan.latent.sample(3, generator=torch.Generator().manual_seed(seed)) for seed in range(4)])
+    with Image.open("walk.webp") as film:
+        assert film.n_frames == 3 * 24
+        assert film.info["loop"] == 0
+        for stop in range(3):
+            film.seek(stop * 24)
+            expected = grid_image(gan.decode(stops[:, stop]), 2).mul(255).add(0.5).to(torch.uint8)
+            assert torch.equal(torch.from_numpy(np.array(film.convert("RGB"))).permute(2, 0, 1), expected)
+    assert lit_gan("sample", finished_run, "--walk=2", "--num=1", "--truncation=0.5").code == 0
+    with Image.open(finished_run / "walk.gif") as film:
+        assert film.n_frames == 2 * 24
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--seeds=5-2",),
+            "--seeds 5-2: expected whole numbers and ranges, such as 0-63 or 3,7,20-24, at most 100,",
+        ),
+        (("--seeds=a",), "--seeds a: expected whole numbers and ranges"),
+        (("--seeds=0-999999",), "--seeds 0-999999: expected whole numbers and ranges"),
+        (("--seeds=0-3", "--num=5"), "--num 5 beside --seeds, which are 4: expected one of the two."),
+        (("--walk=1",), "--walk 1: expected at least 2 latents to walk between."),
+        (
+            ("--walk=2", "--method=rejection"),
+            "--walk beside --method rejection: expected a walk between latents as",
+        ),
+        (("--walk=2", "--out=film.png"), "--out film.png: expected a file that ends in one of .gif, .webp."),
+        (("--walk=2", "--num=0"), "--num 0: expected at least 1 sample."),
+    ],
+)
+def test_seeds_and_walks_that_cannot_be_are_told(options: tuple[str, ...], message: str, finished_run: Path) -> None:
+    assert lit_gan("sample", finished_run, *options).line.startswith(message)

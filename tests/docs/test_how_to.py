@@ -82,13 +82,14 @@ def test_the_readers_own_network_and_objective_train_and_are_loaded_again(index:
         (1, ("NonSaturating", ["R1"], "InstanceNoise", "FixedSteps")),
         (2, ("NonSaturating", [], "NoneType", "AccuracyBand")),
         (3, ("NonSaturating", ["Offset"], "NoneType", "FixedSteps")),
+        (4, ("RelativisticPairing", ["R1", "R2"], "AffineColorAugment", "FixedSteps")),
     ],
 )
 def test_objective_penalties_and_augmentation_train(index: int, parts: tuple[Any, ...], reader: Path) -> None:
     page = _HOW_TO / "objective-penalties-augmentation.md"
-    assert _write_files(page, reader) == ["paired.yaml", "my_penalty.py"]
+    assert _write_files(page, reader) == ["paired.yaml", "my_penalty.py", "five.yaml"]
     runs = _runs_of(page)
-    assert len(runs) == 4
+    assert len(runs) == 5
 
     assert main([*runs[index], *_SHORT]) == 0
     gan = GAN.load_from_checkpoint(_trained(reader))
@@ -98,6 +99,8 @@ def test_objective_penalties_and_augmentation_train(index: int, parts: tuple[Any
     assert (part[0], names, part[1], part[2]) == parts
     [row] = {row for run in (reader / "runs").glob("*/*/metrics.csv") for row in [run.read_text().partition("\n")[0]]}
     assert all(f"train/penalty_{name.lower()}" in row for name in names)
+    scheduled = ("train/weight_r1", "train/weight_r2", "train/beta2_g", "train/beta2_d", "train/augment_probability")
+    assert [name in row for name in scheduled] == [index == 4] * len(scheduled)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ def test_the_ways_of_sampling_draw(reader: Path) -> None:
     drawn = [arguments for arguments in commands(page) if arguments[0] == "sample"]
     assert [main([run if word == "runs/quickstart/ID" else word for word in arguments]) for arguments in drawn] == [
         0
-    ] * 3
+    ] * 6
     assert all((reader / name).is_file() for name in ("passed.png", "moved.png", "typical.png"))
     [code] = [block.text for block in blocks(page) if block.language == "python"]
     names: dict[str, Any] = {}

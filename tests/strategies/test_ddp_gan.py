@@ -69,8 +69,9 @@ def test_what_adapts_is_the_same_on_all_ranks(ranks, case):
     assert ranks[0]["seams"][case]["adapted"] == ranks[1]["seams"][case]["adapted"]
 
 
-def test_the_band_of_accuracies_has_moved(ranks):
+def test_the_band_of_accuracies_and_the_augmentation_have_moved(ranks):
     assert ranks[0]["seams"]["accuracy band"]["adapted"]["steps"] != 1
+    assert ranks[0]["seams"]["what adapts"]["adapted"]["augment probability"] != 0
 
 
 def test_accumulated_gradients_travel_with_the_last_micro_batch(ranks):

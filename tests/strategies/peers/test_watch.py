@@ -19,6 +19,7 @@ from lit_gan.strategies.peers.watch import PeerWatch
 
 SCRIPT = Path(__file__).parents[2] / "rank_script.py"
 HOST = re.escape(socket.gethostname())
+SHORT = {"silence": 3}  # for what ends by a silence
 KILLED = r"it was killed \(out of memory\?\), or its machine or the network is gone"
 
 
@@ -116,7 +117,7 @@ def test_the_error_stands_before_and_after_its_consequence(start):
 @pytest.mark.slow
 @pytest.mark.parametrize("deaf", [False, True])
 def test_a_killed_rank_is_named_by_those_whose_connection_broke_and_by_those_who_only_wait(start, deaf):
-    ranks = start("SIGKILL", world=3, deaf=deaf)
+    ranks = start("SIGKILL", world=3, deaf=deaf, speed=SHORT)
     ends = ranks.ends()
     unheard = r" has not been heard of for (0\.9|3) s: "
     for code, stdout, stderr in (ends[0], ends[2]):
@@ -142,7 +143,7 @@ def test_the_end_of_the_stores_host_is_told_as_its_loss(start, deaf):
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_rank_that_stands_still_is_told_after_the_silence_and_ends_when_it_wakes(start, victim):
-    ranks = start("SIGSTOP", victim=victim)
+    ranks = start("SIGSTOP", victim=victim, speed=SHORT)
     code, _, stderr = ranks.end(1 - victim)
     rest = " has not been heard of for 3 s: " if victim else ", which holds the job.s store, has not answered for 3 s: "
     assert code == 1
@@ -153,7 +154,7 @@ def test_a_rank_that_stands_still_is_told_after_the_silence_and_ends_when_it_wak
 
 @pytest.mark.slow
 def test_a_job_that_is_stopped_and_continued_as_a_whole_has_lost_nobody(start):
-    ranks = start("left", after=[4, 4])
+    ranks = start("left", after=[4, 4], speed=SHORT)
     time.sleep(2)
     for signum in (signal.SIGSTOP, signal.SIGCONT):
         ranks.signal(0, signum)
