@@ -37,7 +37,6 @@ CONFIGS = ("quickstart", "mnist", "mnist_fast", "tfd", "cifar10_fc", "cifar10_co
 PRECISIONS = ("32-true", "bf16-mixed")
 FIT, COMMAND, HAND, USUAL, PRODUCTS = "Trainer.fit", "the command", "by hand", "the usual way", "products"
 WAYS = (FIT, COMMAND, HAND, USUAL, PRODUCTS)
-_WARM_UP = 1  # round
 _PICTURES = 10_000  # of the usual way, held as bytes
 
 Cell = dict[str, Any]
@@ -48,18 +47,19 @@ class Clock(Callback):
 
     Args:
         rounds: How many are timed.
+        warm_up: After how many.
     """
 
-    def __init__(self, rounds: int) -> None:
-        self._rounds, self._begun = rounds, 0
+    def __init__(self, rounds: int, warm_up: int) -> None:
+        self._rounds, self._warm_up, self._begun = rounds, warm_up, 0
         self.seconds = Seconds(0.0, 0.0)
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """From the end of a round to the end of another."""
         self._begun += 1
-        if self._begun == _WARM_UP:
+        if self._begun == self._warm_up:
             self._watch = Stopwatch()
-        elif self._begun == _WARM_UP + self._rounds:
+        elif self._begun == self._warm_up + self._rounds:
             self.seconds = self._watch.seconds().each(self._rounds)
 
 
@@ -77,15 +77,20 @@ class Rounds:
     precision: str
     number: int
 
+    @property
+    def warm_up(self) -> int:
+        """How many go before: the first ones look at the parts, and warm the caches; fewer where each is long."""
+        return max(1, min(10, self.number // 4))
+
     def fit(self, **further: Any) -> Seconds:
         """Through a plain ``Trainer.fit``; ``further`` are arguments of the Trainer."""
-        clock = Clock(self.number)
+        clock = Clock(self.number, self.warm_up)
         Trainer(**self._trainer(clock), **further).fit(self.game.begin_anew(), self.game.data)
         return clock.seconds
 
     def command(self) -> Seconds:
         """Of a run: its callbacks and those of the configuration, its ``metrics.csv``."""
-        clock = Clock(self.number)
+        clock = Clock(self.number, self.warm_up)
         given = self._trainer(clock, *(self.game.trainer.get("callbacks") or ()))
         given |= {"logger": None, "enable_checkpointing": False}
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
@@ -96,12 +101,12 @@ class Rounds:
     def by_hand(self) -> Seconds:
         """In the loop without Lightning."""
         loop = self.loop()
-        timed(loop.round, _WARM_UP)
+        timed(loop.round, self.warm_up)
         return timed(loop.round, self.number)
 
     def usual(self) -> Seconds:
         """In Lightning's example."""
-        clock, data = Clock(self.number), self.game.data
+        clock, data = Clock(self.number, self.warm_up), self.game.data
         low, high = data.value_range
         levels = data.images("train", _PICTURES).sub(low).mul(255 / (high - low)).round().clamp(0, 255).byte()
         given = self._trainer(clock)
@@ -118,7 +123,7 @@ class Rounds:
         return {
             "callbacks": [*callbacks],
             "precision": self.precision,
-            "max_steps": self.number + _WARM_UP,
+            "max_steps": self.number + self.warm_up,
             "max_epochs": -1,
             "limit_val_batches": 0,
             "logger": False,

@@ -144,7 +144,8 @@ def test_a_process_of_its_own_is_measured_and_says_why_it_failed() -> None:
 def test_memory(tmp_path: Path, in_this_process: list[tuple[str, ...]]) -> None:
     memory.main(["--out", str(tmp_path), "--quick"])
     (result,) = _results(tmp_path, "memory")
-    assert (result["name"], result["fit"], len(result["by_epoch"])) == ("quickstart", 300.0, 2)
+    assert (result["name"], result["fit"], result["test"], len(result["by_epoch"])) == ("quickstart", 300.0, 300.0, 2)
+    assert [arguments[0] for arguments in in_this_process] == ["fit", "test"]
 
 
 def test_growth_is_that_of_the_second_half() -> None:
