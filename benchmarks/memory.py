@@ -1,8 +1,9 @@
 """How much memory a training needs, and whether it grows with the number of epochs.
 
-``python -m benchmarks.memory --out FOLDER [--root DIR]`` trains ``quickstart`` for many epochs and ``mnist`` for a
-few short ones with the whole of its evaluation, and tests both, by the command, each in a process of its own, and writes ``memory.md``, ``memory.json`` and ``memory.png``. Without the data in ``--root`` noise in files of the same
-format takes their place.
+``python -m benchmarks.memory --out FOLDER [--root DIR]`` trains ``quickstart`` for many epochs and ``mnist`` for a few
+short ones with the whole of its evaluation, and tests both, by the command, each in a process of its own, and writes
+``memory.md``, ``memory.json`` and ``memory.png``. Without the data in ``--root`` noise in files of the same format takes
+their place.
 """
 
 import tempfile
@@ -54,11 +55,8 @@ def table(results: Sequence[Results]) -> str:
     """A row for each run."""
     rows = []
     for each in results:
-        wanted = f"{MOST_MIB:,.0f}" if each["name"] == "mnist" else ""
-        grows = f"{growth(each['by_epoch']):+.3f}"
-        rows.append(
-            [each["name"], f"{each['fit']:,.0f}", f"{each['test']:,.0f}", wanted, str(len(each["by_epoch"])), grows]
-        )
+        peaks = [f"{each['fit']:,.0f}", f"{each['test']:,.0f}", f"{MOST_MIB:,.0f}" if each["name"] == "mnist" else ""]
+        rows.append([each["name"], *peaks, str(len(each["by_epoch"])), f"{growth(each['by_epoch']):+.3f}"])
     return markdown(["", "training, peak MiB", "test, peak MiB", "at most", "epochs", "growth, MiB an epoch"], rows)
 
 
