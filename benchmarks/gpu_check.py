@@ -239,7 +239,7 @@ def throughput(section: str) -> Iterator[Finding]:
     """Of the card's own best product: a large square one."""
     peaks = {precision: best_product(precision) for precision in PRECISIONS}
     for precision, peak in peaks.items():
-        yield Finding(section, f"best product, {precision}", f"{peak / 1e12:.2f} Tflop/s")
+        yield Finding(section, f"best product, {precision}", f"{peak / 1e9:,.0f} Gflop/s")
     for config in ("mnist", "cifar10_fc", "cifar10_conv") if ON_GPU else ("quickstart",):
         game = shipped(config)
         for precision in PRECISIONS:
@@ -251,9 +251,7 @@ def throughput(section: str) -> Iterator[Finding]:
             found = {name: each.wall for name, each in interleaved(ways, 3).items()}
             what, rate = f"{config}, {precision}", alone.flops / found["fit"]
             yield Finding(section, f"{what}: images/s", f"{game.data.batch_size / found['fit']:,.0f}")
-            yield Finding(
-                section, f"{what}: x by hand", f"{found['by hand'] / found['fit']:.2f}", "1 on a quiet machine"
-            )
+            yield Finding(section, f"{what}: x by hand", f"{found['by hand'] / found['fit']:.2f}")
             yield Finding(section, f"{what}: x products", f"{found['products'] / found['fit']:.2f}")
             yield Finding(section, f"{what}: of the best product", f"{rate / peaks[precision]:.3f}")
 

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.memory --out FOLDER [--root DIR]`` trains ``quickstart`` for many epochs and ``mnist`` for a few
 short ones with the whole of its evaluation, and tests both, by the command, each in a process of its own, and writes
-``memory.md``, ``memory.json`` and ``memory.png``. Without the data in ``--root`` noise in files of the same format takes
-their place.
+``memory.md``, ``memory.json`` and ``memory.png``. Noise in files of the same format takes the place of
+data that ``--root`` does not name.
 """
 
 import tempfile
@@ -41,7 +41,8 @@ def measure(folder: Path, config: str, epochs: int, *options: str) -> Results:
     with commands.marks() as (marks, file):
         fit = commands.lit_gan(*commands.options_of(run, config, f"--trainer.max_epochs={epochs}", *options, *marks))
         by_epoch = [mark["mib"] for mark in commands.read(file, "epoch")]
-    test = commands.lit_gan("test", str(run), "--allow", "benchmarks")
+    scored = [option for option in options if option.startswith(("--parzen", "--evaluation"))]
+    test = commands.lit_gan("test", str(run), "--allow", "benchmarks", *scored)
     return {"name": config, "fit": fit.peak_mib, "test": test.peak_mib, "by_epoch": by_epoch}
 
 
@@ -81,7 +82,8 @@ def main(given: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        results = [measure(folder, "quickstart", 2 if options.quick else options.epochs)]
+        short = ("--parzen.num_samples=200", "--evaluation.metrics=[]", "--report=false") if options.quick else ()
+        results = [measure(folder, "quickstart", 2 if options.quick else options.epochs, *short)]
         if not options.quick:
             root = options.root or folder / "data"
             if options.root is None:
