@@ -1,6 +1,7 @@
 """The torchmetrics shells of the functional core."""
 
 from lit_gan.metrics.conditional_parzen import ConditionalParzenNLL as ConditionalParzenNLL
+from lit_gan.metrics.frechet_distance import FrechetDistance as FrechetDistance
 from lit_gan.metrics.memorization import Memorization as Memorization
 from lit_gan.metrics.modes_covered import ModesCovered as ModesCovered
 from lit_gan.metrics.parzen import ParzenNLL as ParzenNLL

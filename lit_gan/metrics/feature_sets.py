@@ -59,7 +59,11 @@ class FeatureSets(Metric):
         if not bool(found.isfinite().all()):
             raise UserError(f"{whose} gives features that are not finite.")
         self.num_features = torch.tensor(found.shape[1], device=self.device)
-        getattr(self, "real" if real else "generated").append(found.detach().float().clone().reshape(-1))
+        self._keep("real" if real else "generated", found.detach().float())
+
+    def _keep(self, kind: Literal["real", "generated"], rows: Tensor) -> None:
+        """Takes in the features ``(N, F)`` of a batch."""
+        getattr(self, kind).append(rows.clone().reshape(-1))
 
     def _rows(self, name: Literal["real", "generated"]) -> Tensor:
         """The features ``(N, F)`` of all images of a kind, over all processes, where float64 is to be had."""
