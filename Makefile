@@ -5,8 +5,11 @@ DIST ?= dist
 COVERAGE ?= coverage.json
 ENGINE ?= docker
 UPGRADE ?=
+BENCH ?= runs/benchmarks
+BENCH_OPTIONS ?=
+MNIST ?=
 
-.PHONY: help install check lint types contracts test suite docs wheel format pins image
+.PHONY: help install check lint types contracts test suite bench docs wheel format pins image
 
 help:  ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -34,6 +37,12 @@ suite:  ## all tests, with coverage
 	$(PYTHON) -m slipcover --json --out $(COVERAGE) -m pytest -m 'not compiled'
 	$(PYTHON) -m slipcover --merge $(COVERAGE) --out $(COVERAGE) --fail-under 90
 	$(PYTHON) -m pytest -m compiled -n 0
+
+bench:  ## every benchmark of speed, into the folder BENCH (BENCH_OPTIONS=--quick: that they run; MNIST=DIR: on real data)
+	for each in startup memory throughput scaling gpu_check parzen $(if $(MNIST)$(BENCH_OPTIONS),time_to_score); do \
+	  case $$each in memory | throughput | time_to_score) root='$(MNIST:%=--root %)' ;; *) root= ;; esac; \
+	  $(PYTHON) -m benchmarks.$$each --out $(BENCH) $$root $(BENCH_OPTIONS) || exit; \
+	done
 
 docs:  ## the documentation, strict
 	$(PYTHON) -m mkdocs build --strict --site-dir $(SITE)

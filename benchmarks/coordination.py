@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from torch import Tensor
 
+from benchmarks.measuring import markdown
 from lit_gan import GAN
 from lit_gan.callbacks import GeneratorEMA, Lookahead
 from lit_gan.coordination import AccuracyBand
@@ -34,8 +34,6 @@ from lit_gan.latents import Mixture, Normal, Truncated
 from lit_gan.networks import MaxoutDiscriminator, MixtureMLPGenerator, MLPGenerator
 from lit_gan.optimizers import OptimisticAdam
 from lit_gan.sampling import Langevin, Rejection, calibrate, sample
-
-mpl.use("Agg")
 
 BASELINE = "k = 1, U(-√3, √3): the paper's"
 _LOOKS = 20
@@ -195,15 +193,14 @@ def table(results: list[Row]) -> str:
     rounds = max(row["curve"][-1]["round"] for row in results if row["curve"])
     columns = ["", "Parzen, nats", f"rounds to {target:.1f}", "CPU s to it", "cost"]
     columns += ["precision", "recall", "density", "coverage"]
-    lines = [f"After {rounds} rounds, mean ± sd over seeds.", ""]
-    lines += [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    lines = []
     for name in [*WAYS, *SAMPLINGS]:
         rows = [row for row in results if row["name"] == name]
         if rows:
             cells = [name, _mean([row["parzen"] for row in rows], 1), *_cost(rows, target)]
             cells += [_mean([row[key] for row in rows], 3) for key in columns[5:]]
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+            lines.append(cells)
+    return f"After {rounds} rounds, mean ± sd over seeds.\n\n" + markdown(columns, lines)
 
 
 def plot(results: list[Row], file: Path) -> None:

@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.shipped import QUICK, Numbers, call, markdown, once
+from benchmarks.measuring import markdown
+from benchmarks.shipped import QUICK, Numbers, call, once
 
 _ARGUMENT = "--model.init_args"
 

@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.shipped import QUICK, Numbers, markdown, once
+from benchmarks.measuring import markdown
+from benchmarks.shipped import QUICK, Numbers, once
 from lit_gan.evaluation.completions import REPORTED
 
 WITH, WITHOUT = "with a latent", "without a latent"

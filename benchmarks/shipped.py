@@ -38,9 +38,3 @@ def once(out: Path, config: str, ways: Mapping[str, Sequence[str]], options: Seq
             results[name] = tested(config, out / f"way-{number}", [*options, *changed])
             store.write_text(json.dumps(results, indent=1) + "\n")
     return results
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]]) + "\n"
