@@ -24,6 +24,8 @@ _TINY = (
     "--trainer.check_val_every_n_epoch=1",
     "--parzen.num_samples=20",
     "--sample_grid.num_samples=4",
+    "--evaluation.metrics=[]",
+    "--report=false",
 )
 
 

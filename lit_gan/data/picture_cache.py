@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -133,7 +134,7 @@ class PictureCache:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                rank_zero_info(f"Waiting for another process, which is decoding the pictures of {self.root}.")
+                _say(f"waiting for another process, which is decoding the pictures of {self.root}.")
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
@@ -231,6 +232,13 @@ class PictureCache:
             "memory, and decoded at every start; name another folder by --data.init_args.cache, or set it to false.",
             stacklevel=2,
         )
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    """No log of Lightning's, of which the command shows warnings alone."""
+    sys.stderr.write(f"lit-gan: {line}\n")
+    sys.stderr.flush()
 
 
 def in_memory(blocks: Iterable[Any], shape: tuple[int, int, int, int]) -> Tensor:

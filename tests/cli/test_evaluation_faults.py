@@ -40,6 +40,7 @@ def test_nothing_where_a_number_is_needed_is_one_line(option: str, kind: str, tm
     assert not Path("runs").exists()
 
 
+@pytest.mark.filterwarnings("ignore:under .* may grow ever steeper")
 def test_a_critic_s_run_logs_no_quantity_of_probabilities() -> None:
     assert fit("--model.init_args.objective=lit_gan.objectives.Wasserstein", epochs=1).code == 0
     names = {name for row in metrics(the_run()) for name in row}
