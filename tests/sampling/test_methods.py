@@ -262,6 +262,7 @@ def test_numbers_out_of_range_are_told(make: Any, message: str) -> None:
         make()
 
 
+@pytest.mark.filterwarnings("ignore:under .* may grow ever steeper")
 def test_a_validation_calibrates_d_and_the_checkpoint_keeps_it(tmp_path: Any) -> None:
     gan = linear_gan(objective=Wasserstein())
     run = trainer(max_steps=4)
