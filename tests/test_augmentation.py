@@ -224,8 +224,9 @@ def test_an_affine_change_is_smooth_and_differentiable_twice(policy: str) -> Non
     augment = AffineColorAugment(policy)
     augment.begin_training((-1.0, 1.0))
     batch = (2 * images(3, side=6) - 1).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: augment(x, rng(3)), batch)
-    assert torch.autograd.gradgradcheck(lambda x: augment(x, rng(3)), batch)
+    # Along random directions: all of them one by one are a hundred times the work.
+    assert torch.autograd.gradcheck(lambda x: augment(x, rng(3)), batch, fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda x: augment(x, rng(3)), batch, fast_mode=True)
     assert not torch.equal(augment(batch, rng(3)), batch)
 
 
