@@ -38,7 +38,7 @@ def test_a_script_says_what_its_page_shows(
 def test_a_page_is_headed_by_what_is_searched_for(page: Path) -> None:
     text = page.read_text()
     heading = re.findall(r"^# (.+)$", text, re.MULTILINE)[0]
-    [title] = re.findall(r"\A---\ntitle: (.+)\n---\n", text)
+    [title] = re.findall(r"\A---\ntitle: (.+)\nsearch: .+\n---\n", text)
     (first, shown), *others = scripts(page)
 
     assert re.sub(r"^(['\"])(.*)\1$", r"\2", title) == heading.replace("`", "")

@@ -1,4 +1,4 @@
-"""Every block of code and every command of a page is run, here or by a test that is named, or listed with the reason."""
+"""Every block of code and every command of a page is run, here or by a test that is named, or listed with why not."""
 
 import importlib
 import re
