@@ -54,7 +54,7 @@ class AutoPrecision(Callback):
         plugin = trainer.precision_plugin
         if type(plugin) is not Precision:
             raise UserError(
-                f"AutoPrecision and precision {plugin.precision!r}: expected one of them: leave --trainer.precision out."
+                f"AutoPrecision and precision {plugin.precision!r}: expected one: leave --trainer.precision out."
             )
         if self.chosen is None:
             self.chosen = trainer.strategy.broadcast(self._choose(trainer, pl_module))

@@ -53,7 +53,7 @@ def read_idx(path: Path, num_dims: int) -> Tensor:
 
 
 def _read(path: Path, header_size: int) -> tuple[bytes, bytearray]:
-    """The header, and what follows it in memory that torch may write to: read piece by piece, it is never there twice."""
+    """The header; and what follows it, in memory that torch may write to: read by pieces, it is never there twice."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header, content = file.read(header_size), bytearray()

@@ -75,7 +75,8 @@ def log_number(module: LightningModule, name: str, value: Tensor, **how: Any) ->
     """As ``module.log(name, value, batch_size=1)``; a number that is held already is only given its new value.
 
     Lightning copies all that it holds of a number each time one is logged: in a run of short epochs, whose last rounds
-    are all logged, a twentieth of its time. ``tests/engine/test_lightning_seam.py::test_numbers_are_logged_as_lightning_does``
+    are all logged, a twentieth of its time.
+    ``tests/engine/test_lightning_seam.py::test_numbers_are_logged_as_lightning_does``
     """
     trainer, hook = module.trainer, module._current_fx_name  # noqa: SLF001
     connector, held = trainer._logger_connector, trainer._results  # noqa: SLF001
@@ -97,7 +98,11 @@ def backward_is_plain(trainer: Trainer) -> bool:
     """
     module, plugin = trainer.lightning_module, trainer.precision_plugin
     plain = type(trainer.strategy) is SingleDeviceStrategy and type(plugin) in (Precision, MixedPrecision)
-    if not plain or getattr(plugin, "scaler", None) is not None or not isinstance(trainer.profiler, PassThroughProfiler):
+    if (
+        not plain
+        or getattr(plugin, "scaler", None) is not None
+        or not isinstance(trainer.profiler, PassThroughProfiler)
+    ):
         return False
     hooks = ("on_before_backward", "on_after_backward")
     heard = any(is_overridden(hook, each, Callback) for each in callbacks_of(trainer) for hook in hooks)

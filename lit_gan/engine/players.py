@@ -129,7 +129,7 @@ class Player:
 
 
 def clear_gradients(optimizer: Optimizer) -> None:
-    """As ``zero_grad``, where torch's own is: that one tells torch's profiler and compiler, which takes ten times as long."""
+    """As torch's own ``zero_grad``, which tells the profiler and the compiler, too: that takes ten times as long."""
     if type(optimizer).zero_grad is not Optimizer.zero_grad:
         optimizer.zero_grad()
         return

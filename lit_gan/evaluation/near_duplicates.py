@@ -63,5 +63,8 @@ def rows_of(parts: Sequence[Tensor], places: Tensor) -> Tensor:
         tensor([ 2, 10, 12])
     """
     starts = [sum(map(len, parts[:index])) for index in range(len(parts))]
-    here = [places[(places >= start) & (places < start + len(part))] - start for start, part in zip(starts, parts, strict=True)]
+    here = [
+        places[(places >= start) & (places < start + len(part))] - start
+        for start, part in zip(starts, parts, strict=True)
+    ]
     return torch.cat([part[own] for part, own in zip(parts, here, strict=True)])

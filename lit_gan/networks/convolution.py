@@ -116,7 +116,7 @@ def _rows(maps: Tensor) -> Tensor:
 
 
 def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """x * w, and the bias added."""
+    """X * w, and the bias added."""
     if not _is_product(x, weight, geometry):
         return F.conv2d(x, weight, bias, geometry.stride, geometry.padding, 1, geometry.groups)
     shape = (x.shape[0], weight.shape[0], *x.shape[2:])
@@ -149,7 +149,7 @@ def _backward(
 def convolve(x: Tensor, weight: Tensor, geometry: Geometry, bias: Tensor | None = None) -> Tensor:
     """``F.conv2d``; on a CPU its derivatives are convolutions, where one may be asked for."""
     differentiated = torch.is_grad_enabled() and x.requires_grad
-    learned = torch.is_grad_enabled() and not x.requires_grad  # by its weights alone: torch's own derivative is the last
+    learned = torch.is_grad_enabled() and not x.requires_grad  # its weights alone: nobody asks for a second derivative
     if x.device.type != "cpu" or learned or torch.compiler.is_compiling():
         return F.conv2d(x, weight, bias, geometry.stride, geometry.padding, 1, geometry.groups)
     operands = lowered(x), lowered(weight), None if bias is None else lowered(bias)

@@ -78,8 +78,8 @@ def test_who_listens_to_a_backward_pass_hears_it(monkeypatch: pytest.MonkeyPatch
         gan = linear_gan(cls)
         trainer(max_steps=2, precision="32-true", **how).fit(gan, loader(examples().float(), 4))
         weights.append(torch.stack([parameter.detach() for parameter in gan.parameters()]))
-        listeners = [*how.get("callbacks", []), gan]
-        assert max(getattr(each, "heard", 0) for each in listeners) == len(by_lightning) == (4 if len(weights) > 1 else 0)
+        heard = max(getattr(each, "heard", 0) for each in (*how.get("callbacks", []), gan))
+        assert heard == len(by_lightning) == (4 if len(weights) > 1 else 0)
         by_lightning.clear()
     assert all(torch.equal(each, weights[0]) for each in weights[1:])
     run = trainer(max_steps=1, precision="32-true", profiler=SimpleProfiler())
