@@ -98,11 +98,8 @@ def backward_is_plain(trainer: Trainer) -> bool:
     """
     module, plugin = trainer.lightning_module, trainer.precision_plugin
     plain = type(trainer.strategy) is SingleDeviceStrategy and type(plugin) in (Precision, MixedPrecision)
-    if (
-        not plain
-        or getattr(plugin, "scaler", None) is not None
-        or not isinstance(trainer.profiler, PassThroughProfiler)
-    ):
+    seen = not isinstance(getattr(trainer, "profiler", None), PassThroughProfiler)
+    if not plain or seen or getattr(plugin, "scaler", None) is not None:
         return False
     hooks = ("on_before_backward", "on_after_backward")
     heard = any(is_overridden(hook, each, Callback) for each in callbacks_of(trainer) for hook in hooks)

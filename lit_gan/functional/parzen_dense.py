@@ -65,7 +65,7 @@ class DenseSums:
             part = slice(start, start + _CENTRE_TILE)
             shifted = centres[part].double().sub_(origin)  # a tile is 25 MiB for MNIST: no second one
             weights = counts[part].to(self._dtype) if bool((counts[part] > 1).any()) else None
-            norms = torch.cat([rows.square().sum(1) for rows in shifted.split(_ROW_TILE)]).to(self._dtype)
+            norms = torch.cat([rows.square().sum(1) for rows in torch.split(shifted, _ROW_TILE)]).to(self._dtype)
             tile = _Tile(origin, shifted.to(self._dtype), norms, weights)
             local = threading.local()
 

@@ -62,7 +62,7 @@ class _InputGradient(Function):
     def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(gradient, weight)
         ctx.geometry = geometry
-        of_x, _ = _backward(gradient, x, weight, geometry, (True, False))
+        of_x: Tensor = _backward(gradient, x, weight, geometry, (True, False))[0]
         return of_x
 
     @staticmethod
@@ -84,7 +84,7 @@ class _WeightGradient(Function):
     def forward(ctx: Any, gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
         ctx.save_for_backward(gradient, x)
         ctx.geometry = geometry
-        _, of_weight = _backward(gradient, x, weight, geometry, (False, True))
+        of_weight: Tensor = _backward(gradient, x, weight, geometry, (False, True))[1]
         return of_weight
 
     @staticmethod
@@ -132,7 +132,7 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometr
 
 def _backward(
     gradient: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, wanted: tuple[bool, bool]
-) -> tuple[Tensor | None, Tensor | None]:
+) -> tuple[Any, Any]:
     """The derivatives in x and in the weight by torch's kernels; of what is not wanted, None."""
     if x.is_contiguous(memory_format=torch.channels_last):  # a gradient that is an expanded sum, say, is in no order
         gradient = gradient.contiguous(memory_format=torch.channels_last)
