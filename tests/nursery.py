@@ -47,6 +47,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 # What the command imports, at once or later. Its own modules come second: where the processes of pytest-xdist are forks
 # of a nursery themselves, coverage has to see their import.
 _LIBRARIES = (
+    # First: pydantic looks for the source of each of its classes among all modules that there are.
+    "wandb.sdk.launch",
     "jsonargparse",
     "lightning.pytorch.cli",
     "lightning.pytorch.demos.boring_classes",
@@ -245,7 +247,7 @@ def _serve(way: socket.socket) -> tuple[dict[str, Any], list[int]]:
             os._exit(0)
         order = pickle.loads(content)
         if order == _PREPARE:
-            _import(sorted({module for module, _ in importlib.import_module(_COMMAND)._VERBS.values()}))
+            _import(sorted({module for module, _ in importlib.import_module(_COMMAND)._VERBS.values()}), _parse)
             way.send(b"0")
             continue
         reading, writing = os.pipe()
@@ -387,9 +389,15 @@ def _leave_libraries_standing() -> None:
     )
 
 
-def _import(names: Sequence[str]) -> None:
+def _parse() -> None:
+    """One command, so that each fork finds the parser made that is kept for all commands of a process."""
+    importlib.import_module("lit_gan.cli.trainer.command").Command("fit", ["--config", "quickstart"])
+
+
+def _import(names: Sequence[str], then: Callable[[], None] = lambda: None) -> None:
     for name in names:
         importlib.import_module(name)
+    then()
     assert len(os.listdir("/proc/self/task")) == 1, "a thread would not be there in a fork"
     _libraries[:] = [name for name in sys.modules if not name.startswith(_TAKEN_DOWN)]
     _ready[:] = [True] if _COMMAND in sys.modules else []
