@@ -4,13 +4,14 @@ A fresh interpreter that imports Lightning costs a core seconds, for each rank, 
 `subprocess.Popen` of this very interpreter (`python -m lit_gan ...`, `python script.py ...`, `python -c ...`, a script
 that begins with it) becomes a fork, wherever it is made: in a test, in a rank that starts the others, in a worker that
 starts trials. To everybody it is the process that was asked for: a child of whoever called Popen, with its id, session
-and group, its descriptors, directory, variables and command line (in /proc, too), its signals and its exit code.
+and group, its descriptors, directory, network, variables and command line (in /proc, too), its signals and exit code.
 
 Every process that is forked here has a nursery of its own as a child: a fork from the moment at which it had done
 nothing yet. That one forks its children, and the kernel hands them on to the process (`PR_SET_CHILD_SUBREAPER`).
 
 What differs from a fresh interpreter: all children hash strings with the seed of the nursery, everything is imported
-already, and at the end libraries are not taken down. So each kind of start keeps a test without the nursery. What it
+already (but W&B counts as imported only where somebody does so), one command has been parsed, and at the end libraries
+are not taken down. So each kind of start keeps a test without the nursery. What it
 cannot do exactly (other options of the interpreter, variables that an import reads, another system than Linux) is
 started afresh.
 """
