@@ -77,12 +77,12 @@ class Gaussians(Problem):
     """25 narrow Gaussians on a square grid of the plane."""
 
     title = "25 Gaussians"
-    num_modes, num_samples, least = 25, 10_000, 40
+    num_modes, num_samples, least = 25, 2500, 1
     latent_size, hidden, batch = 2, (128, 128), 100
-    gamma, rate, betas, rounds = 0.01, 1e-3, (0.5, 0.99), 1500
+    gamma, rate, betas, rounds = 0.1, 2e-3, (0.5, 0.99), 600
 
     def __init__(self) -> None:
-        self.grid = Grid(side=5, spacing=2.0, std=0.05)
+        self.grid = Grid(side=5, spacing=0.5, std=0.025)  # coordinates of order 1, as pixels are
 
     def data(self, seed: int) -> ToyDataModule:
         """See :meth:`Problem.data`."""
@@ -97,8 +97,8 @@ class Gaussians(Problem):
     def reader(self) -> str:
         """See :meth:`Problem.reader`."""
         return (
-            "A sample is at the nearest mode, within 3 standard deviations; a mode is covered by a tenth of its due, "
-            f"{self.least} samples."
+            "A sample is at the nearest mode, within 3 standard deviations, or at none; a mode is covered by "
+            f"{self.least} sample."
         )
 
     def places(self, images: Tensor) -> Tensor:
