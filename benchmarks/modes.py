@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning.pytorch import Callback, Trainer, seed_everything
 from torch import Tensor
 
@@ -173,12 +174,13 @@ def _samples(axis: Any, key: str, row: Row) -> None:
         axis.set(xlim=problem.grid.box, ylim=problem.grid.box, aspect="equal", xticks=(), yticks=())
     else:
         side = int(len(images) ** 0.5)
-        channels, height, width = row["shape"]
-        tiles = images[: side**2].reshape(side, side, channels, height, width).permute(0, 3, 1, 4, 2)
+        framed = F.pad(images[: side**2], (1, 1, 1, 1), value=0.5)
+        channels, height, width = framed.shape[1:]
+        tiles = framed.reshape(side, side, channels, height, width).permute(0, 3, 1, 4, 2)
         axis.imshow(tiles.reshape(side * height, side * width, channels))
         axis.set_axis_off()
     seed = "" if row["method"] == REAL else f", seed {row['seed']}"
-    axis.set_title(f"{row['method']}{seed}\n{row['modes']:,} modes, KL {row['divergence']:.2f}", fontsize=9)
+    axis.set_title(f"{row['method']}{seed}\nmodes covered: {row['modes']:,}, KL {row['divergence']:.2f}", fontsize=9)
 
 
 def _curves(axis: Any, key: str, rows: Sequence[Row]) -> None:
@@ -191,7 +193,7 @@ def _curves(axis: Any, key: str, rows: Sequence[Row]) -> None:
         colour = f"C{[*METHODS].index(row['method'])}"
         axis.plot(*zip(*points, strict=True), color=colour, linewidth=1, label=row["method"] if first else None)
     axis.set(xlabel="round", ylabel="modes covered", title=PROBLEMS[key]().title, ylim=(0, None))
-    axis.legend(fontsize=7, loc="lower right")
+    axis.legend(fontsize=7, loc="center right")
 
 
 def _kept(problem: Problem, key: str, method: str, seed: int | None) -> Row:
