@@ -170,14 +170,14 @@ def _samples(axis: Any, key: str, row: Row) -> None:
     problem = PROBLEMS[key]()
     images = unpacked(row["samples"], row["shape"])
     if isinstance(problem, Gaussians):
-        axis.scatter(*problem.places(images).T, s=1, linewidths=0)
+        axis.scatter(*problem.places(images).T.numpy(), s=1, linewidths=0)
         axis.set(xlim=problem.grid.box, ylim=problem.grid.box, aspect="equal", xticks=(), yticks=())
     else:
         side = int(len(images) ** 0.5)
         framed = F.pad(images[: side**2], (1, 1, 1, 1), value=0.5)
         channels, height, width = framed.shape[1:]
         tiles = framed.reshape(side, side, channels, height, width).permute(0, 3, 1, 4, 2)
-        axis.imshow(tiles.reshape(side * height, side * width, channels))
+        axis.imshow(tiles.reshape(side * height, side * width, channels).numpy())
         axis.set_axis_off()
     seed = "" if row["method"] == REAL else f", seed {row['seed']}"
     axis.set_title(f"{row['method']}{seed}\nmodes covered: {row['modes']:,}, KL {row['divergence']:.2f}", fontsize=9)
@@ -221,10 +221,12 @@ def main(given: Sequence[str] | None = None) -> None:
         problem.rounds = options.rounds or problem.rounds
         if options.quick:
             options.seeds, problem.rounds, problem.num_samples = options.seeds[:1], 3, 100
+        there = {(row["method"], row["seed"]) for row in results if row["problem"] == key}
         ways = [(REAL, None), *((method, seed) for seed in options.seeds for method in METHODS)]
-        for method, seed in ways:
-            if not any((row["problem"], row["method"], row["seed"]) == (key, method, seed) for row in results):
-                results.append(_kept(problem, key, method, seed))
+        left = [way for way in ways if way not in there]
+        for method, seed in left:
+            results.append(_kept(problem, key, method, seed))
+            if not options.quick or (method, seed) == left[-1]:
                 text = write(options.out, "modes", results, table(results), lambda figure: draw(figure, results))
                 print(f"{text}\n", flush=True)
 

@@ -42,7 +42,7 @@ def test_points_are_counted_at_the_gaussian_that_they_are_near() -> None:
     counts = problem.counts(images)
     assert counts.nonzero().flatten().tolist() == [0, 7]
     assert modes.score(problem, images) == {
-        "modes": 0,
+        "modes": 2,
         "divergence": math.log(25 / 2),
         "at_modes": pytest.approx(2 / 3),
     }
