@@ -69,8 +69,10 @@ class Problem(ABC):
     def players(self) -> tuple[MLPGenerator, MLPDiscriminator]:
         """G and D with their first weights, which are those of the global seed."""
         shape = self.data(0).image_shape
-        further = {"output_activation": self.output, "weight_init": KaimingWeights()}
-        return MLPGenerator(shape, self.latent_size, self.hidden, **further), MLPDiscriminator(shape, self.hidden)
+        generator = MLPGenerator(
+            shape, self.latent_size, self.hidden, output_activation=self.output, weight_init=KaimingWeights()
+        )
+        return generator, MLPDiscriminator(shape, self.hidden)
 
 
 class Gaussians(Problem):
@@ -153,8 +155,9 @@ class Stacked(Problem):
 
     def counts(self, images: Tensor) -> Tensor:
         """A sample is at the mode that the classifier reads, always at one."""
-        channels = images.reshape(-1, 1, *images.shape[2:]).split(_AT_A_TIME)
-        digits = torch.cat([self.classifier.logits(part).argmax(1) for part in channels]).reshape(-1, _STACK)
+        channels = images.reshape(-1, 1, *images.shape[2:])
+        parts = torch.split(channels, _AT_A_TIME)
+        digits = torch.cat([self.classifier.logits(part).argmax(1) for part in parts]).reshape(-1, _STACK)
         number = (digits * torch.tensor([100, 10, 1])).sum(1)
         return number.bincount(minlength=self.num_modes)
 
