@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from pathlib import Path
+from shutil import make_archive
 from typing import Any
 
 import pytest
@@ -214,6 +215,58 @@ def test_a_folder_of_pictures_trains(reader: Path) -> None:
 
     assert main([*_own_data_run("pictures.yaml"), *_QUICK]) == 0
     assert GAN.load_from_checkpoint(_trained(reader)).sample(2).shape == (2, 1, 32, 32)
+
+
+def _pictures_of_two_classes(folder: Path) -> None:
+    for number in range(60):
+        file = folder / "pictures" / ("day", "night")[number % 2] / f"{number:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_image(torch.rand(3, 20, 18) * (1 - 0.7 * (number % 2)), file)
+    make_archive(str(folder / "pictures"), "zip", folder, "pictures")
+
+
+_INGREDIENTS = {
+    "sngan.yaml": {
+        "train/augment_probability",
+        "train/penalty_le_cam",
+        "Hinge",
+        "ResNetGenerator",
+        "ResNetDiscriminator",
+        "AdaptiveAugment",
+    },
+    "wgan.yaml": {
+        "train/penalty_gradient_penalty",
+        "Wasserstein",
+        "DCGANGenerator",
+        "DCGANDiscriminator",
+        "AffineColorAugment",
+    },
+    "r3gan.yaml": {
+        *(f"train/{name}" for name in ("penalty_r1", "penalty_r2", "weight_r1", "beta2_g", "augment_probability")),
+        *(f"val/{name}" for name in ("precision", "recall", "frechet_distance", "memorization")),
+        "RelativisticPairing",
+        "R3GANGenerator",
+        "R3GANDiscriminator",
+        "DiffAugment",
+    },
+}
+
+
+@pytest.mark.parametrize("file", _INGREDIENTS)
+def test_a_game_of_under_twenty_lines_has_each_ingredient(file: str, reader: Path) -> None:
+    page = _HOW_TO / "ingredients.md"
+    assert _write_files(page, reader) == [*_INGREDIENTS, "metrics.yaml"]
+    assert len((reader / file).read_text().splitlines()) < 20
+    _pictures_of_two_classes(reader)
+    [run] = [run for run in _runs_of(page) if file in run]
+
+    assert main([*run, *_SHORT, "--data.init_args.batch_size", "12", "--wandb", "off"]) == 0
+    folder = _trained(reader).parents[1]
+    gan = GAN.load_from_checkpoint(folder)
+    parts = (gan.objective, gan.generator, gan.discriminator, gan.augment)
+    logged = set((folder / "metrics.csv").read_text().partition("\n")[0].split(","))
+
+    assert _INGREDIENTS[file] <= logged | {type(part).__name__ for part in parts}
 
 
 def test_rows_with_names_of_their_own_train(reader: Path) -> None:
