@@ -103,6 +103,8 @@ class GenerativeEvaluation(SampleEvaluation):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Each run of the trainer may bring other data."""
         super().setup(trainer, pl_module, stage)
+        if self.cache_dir is not None:
+            self.image_metrics.identify()
         self._left_out = False
         if stage == TrainerFn.FITTING:  # what a checkpoint knows of a run that goes on is loaded after this
             self._epochs, self._trained, self._cadence = 0, 0, None
@@ -117,6 +119,11 @@ class GenerativeEvaluation(SampleEvaluation):
                 self._trained += images
             else:
                 self._cadence.trained += images
+
+    @property
+    def has_evaluated(self) -> bool:
+        """Whether there are numbers of these metrics."""
+        return bool(self._logged)
 
     def leaves_out(self, name: str, trainer: Trainer) -> bool:
         """Whether a name is one of these metrics', which the last validation did not evaluate.
