@@ -61,7 +61,7 @@ class RealImages:
 
     As many as a model has samples, beside as many as it is compared with, where there are so many: held-out images, and
     then, where the reference is held out, training images. Where there are fewer, two disjoint parts of all images
-    whose numbers have the same ratio: halves, of a model with as many samples as reference images. Most numbers depend
+    whose numbers have the same ratio, up to 3 to 1: halves, of a model with as many samples as images beside. Most numbers depend
     on the ratio: of halves a perfect generator covers 1 - (1/2)^k, with a quarter as many samples much less. A metric
     whose reference has to be the whole of the training images (``whole_reference``) is shown what held-out images there
     are, and so is one that looks at samples alone.
@@ -160,9 +160,10 @@ class RealImages:
         halves = sum(len(rows[split]) for split in others) < int(scale * self._num)
         if halves and not getattr(metric, "whole_reference", False):
             scale = min(scale, sum(map(len, rows.values())) / (self._num + compared))
-            num = int(scale * self._num)
-            mixed = _mixed(rows)
-            return _Roles(mixed(0, num), mixed(num, num + int(scale * compared)), self._num, of_a_model)
+            num, mixed = int(scale * self._num), _mixed(rows)
+            both = num + int(scale * compared)
+            num = min(max(num, both // 4), both - both // 4)
+            return _Roles(mixed(0, num), mixed(num, both), self._num, of_a_model)
         placed = _first(int(scale * self._num), rows, others)
         return _Roles(placed, _first(int(scale * compared), rows, (self._reference,)), self._num, of_a_model)
 

@@ -131,8 +131,6 @@ def _draw_pictures(
         said = f"{len(samples)} draws of seed {module.seed}, none selected; nearest by Euclidean distance of pixels"
         figure = nearest_figure(samples, nearest, options.columns, said, labels)
         drawn.files["figure-2"] = write_figure(figure, out, "figure-2", options.formats)
-        figure = memorization_figure(module, data, options.rows, max(options.columns // 2, 1))
-        drawn.files["memorization"] = write_figure(figure, out, "memorization", options.formats)
         if isinstance(module, GAN) and module.augment is not None:
             images, said = as_d_sees_them(module, module.augment, data, options)
             figure = augmentation_figure(images, options.columns, said)
@@ -145,6 +143,9 @@ def _draw_pictures(
     said = f"between random latents of seed {module.seed}, none selected"
     figure = walks_figure(images, options.steps, said, each)
     drawn.files["figure-3"] = write_figure(figure, out, "figure-3", options.formats)
+    if not isinstance(data, str | NoData):
+        figure = memorization_figure(module, data, options.rows, max(options.columns // 2, 1))
+        drawn.files["memorization"] = write_figure(figure, out, "memorization", options.formats)
 
 
 def as_d_sees_them(
