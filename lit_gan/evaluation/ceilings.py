@@ -61,10 +61,10 @@ class RealImages:
 
     As many as a model has samples, beside as many as it is compared with, where there are so many: held-out images, and
     then, where the reference is held out, training images. Where there are fewer, two disjoint parts of all images
-    whose numbers have the same ratio, up to 3 to 1: halves, of a model with as many samples as images beside. Most numbers depend
-    on the ratio: of halves a perfect generator covers 1 - (1/2)^k, with a quarter as many samples much less. A metric
-    whose reference has to be the whole of the training images (``whole_reference``) is shown what held-out images there
-    are, and so is one that looks at samples alone.
+    whose numbers have the same ratio, up to 3 to 1: halves, of a model with as many samples as images beside. Most
+    numbers depend on the ratio: of halves a perfect generator covers 1 - (1/2)^k, with a quarter as many samples much
+    less. A metric whose reference has to be the whole of the training images (``whole_reference``) is shown what
+    held-out images there are, and so is one that looks at samples alone.
 
     The parts are smaller, in the same ratio, where comparing all pairs would take longer than some minutes of one core.
 

@@ -40,10 +40,12 @@ def memorization_figure(module: GenerativeModule, data: LightningDataModule, row
     shown = to_display_range(shown, None) if module.value_range is None else shown
     num = len(found.samples)
     titles = [f"{each:.3g} ({ratio:.2f})" for each, ratio in zip(found.distances, found.ratios, strict=True)]
+    held_out = _held_out(module, data, found.num)
     said = (
         f"the {num} of {found.num:,} samples that are the most like a training image (framed): distance of pixels,\nin "
         "brackets over the distance of that training image to the next one; at most 1 is a copy: "
         f"{found.copies / found.num:.1%} of the samples"
+        + ("" if held_out is None else f", {held_out} of held-out images")
     )
     return pairs_figure(shown[:num], shown[num:], titles, pairs, said)
 
@@ -62,12 +64,21 @@ def suspicious_pairs(module: GenerativeModule, data: LightningDataModule, most: 
     num = min(max(affordable, most), _SAMPLES)
     batches = sample_batches(module, _SAMPLES, num_values, slice(0, num))
     samples = torch.cat([_compared(module, batch.cpu()) for batch, _ in batches])
+    return closest_pairs(samples, lambda: _examples(module, data), most)
 
-    def examples() -> Iterator[Tensor]:
-        for batch in training_batches(module, data):
-            yield _compared(module, batch.detach().cpu())
 
-    return closest_pairs(samples, examples, most)
+def _held_out(module: GenerativeModule, data: LightningDataModule, num: int) -> str | None:
+    """How many of so many held-out images would be taken for copies, where there are such; in words."""
+    if not isinstance(data, InMemoryDataModule):
+        return None
+    images = torch.cat([data.images(split, num) for split in ("test", "val")])[:num]
+    found = closest_pairs(_compared(module, images), lambda: _examples(module, data), most=1)
+    return f"{found.copies / found.num:.1%}"
+
+
+def _examples(module: GenerativeModule, data: LightningDataModule) -> Iterator[Tensor]:
+    for batch in training_batches(module, data):
+        yield _compared(module, batch.detach().cpu())
 
 
 def _compared(module: GenerativeModule, images: Tensor) -> Tensor:

@@ -215,7 +215,11 @@ def fitted(
 ) -> list[int]:
     looks = GenerativeEvaluation([metric], reference="val", **kwargs)
     keeper = [] if folder is None else [RunCheckpoint(folder, save_last=True, save_top_k=0)]
-    settings = {"enable_checkpointing": folder is not None, "max_epochs": epochs, "callbacks": [looks, *keeper, *further]}
+    settings = {
+        "enable_checkpointing": folder is not None,
+        "max_epochs": epochs,
+        "callbacks": [looks, *keeper, *further],
+    }
     metric.trainer = trainer(precision="32-true", **settings)
     metric.trainer.fit(gan(), Few(batch_size=10), ckpt_path=resume, weights_only=True)
     return metric.epochs

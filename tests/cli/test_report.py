@@ -61,7 +61,9 @@ def test_numbers_of_metrics_end_up_beside_those_of_real_images(monkeypatch: pyte
         raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr("lit_gan.evaluation.ceilings.RealImages.measured_by", broken)
-    with pytest.warns(UserWarning, match=r"^PrecisionRecall has no number of real images .*\(ZeroDivisionError: by zero"):
+    with pytest.warns(
+        UserWarning, match=r"^PrecisionRecall has no number of real images .*\(ZeroDivisionError: by zero"
+    ):
         assert lit_gan("test", run, *QUIET, *looks, "--evaluation.num_samples=100").code == 0
 
 

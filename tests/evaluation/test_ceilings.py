@@ -233,7 +233,9 @@ def test_a_damaged_file_is_none(tmp_path: Path, content: bytes | None) -> None:
 
 
 def test_what_metrics_cannot_take_is_told_by_their_names() -> None:
-    with pytest.raises(UserError, match="PrecisionRecall: got 20 real and 3 generated images: expected more than k = 5"):
+    with pytest.raises(
+        UserError, match="PrecisionRecall: got 20 real and 3 generated images: expected more than k = 5"
+    ):
         _found(PrecisionRecall(), Numbered(), 3, reference="val")
     with pytest.raises(UserError, match=r"evaluation\.metrics: PrecisionRecall failed \(RuntimeError"):
         _found(PrecisionRecall(nn.Linear(3, 2)), Numbered(), 10)

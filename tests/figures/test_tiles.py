@@ -68,7 +68,9 @@ def test_walks_touch_along_the_way() -> None:
 
 
 def test_pairs_lie_beside_each_other_and_the_example_is_framed() -> None:
-    figure = pairs_figure(_images(3), torch.ones(3, 1, 8, 8), ["0.1 (0.2)", "0.3 (0.4)", "5 (6)"], 2, "3 of 9\nby pixels")
+    figure = pairs_figure(
+        _images(3), torch.ones(3, 1, 8, 8), ["0.1 (0.2)", "0.3 (0.4)", "5 (6)"], 2, "3 of 9\nby pixels"
+    )
     canvas, title, across = _canvas(figure), 60, 2 * _SIDE + _GAP + _APART
     assert canvas.shape == (2 * _SIDE + title, 2 * across - _APART, 3)
     middle = _SIDE // 2

@@ -111,7 +111,7 @@ def test_numbers_stand_beside_those_of_real_images_with_how_many_they_are_of(tmp
         "confident_share": alone, "class_kl": {**alone, "value": 0.0126}, "memorization": held_out, "my_fid": _REAL,
         "frechet_num_real": _REAL, "class_accuracy_3": alone,
     }  # fmt: skip
-    numbers = {name: 0.5 for name in real} | {"memorization_real": 0.4}
+    numbers = dict.fromkeys(real, 0.5) | {"memorization_real": 0.4}
     run = _with_numbers(make_run(tmp_path / "a" / "one"), real, **numbers)
     text = _text(_page(run))
     for row in (
