@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lit_gan.data.base import InMemoryDataModule
+from lit_gan.evaluation.cost import work_of
 from lit_gan.evaluation.generated import sample_batches
 from lit_gan.figures.neighbours import ClosestPairs, closest_pairs, training_batches
 from lit_gan.figures.tiles import check_channels, pairs_figure
@@ -17,6 +18,7 @@ from lit_gan.generative import GenerativeModule
 _SAMPLES = 1000  # looked at; of an evaluation of so many or more they are the first
 # Of a sample's values and training images together: a few seconds of one core. And of all values of the samples.
 _MOST_WORK, _MOST_VALUES = 2 * 10**10, 2**23
+_MOST_DRAWN, _PROBE = 2 * 10**11, 4  # operations of G, seconds again; samples that these are counted on
 _USUAL_IMAGES = 50_000  # of data that do not say how many there are
 
 
@@ -54,13 +56,14 @@ def suspicious_pairs(module: GenerativeModule, data: LightningDataModule, most: 
     """So many pairs of samples and training images, in the range of :class:`lit_gan.metrics.Memorization`, [0, 1].
 
     The samples are those of the evaluations. Fewer of them are looked at where the training images are very many or
-    very large, but never fewer than are shown.
+    very large, or G is, but never fewer than are shown.
     """
     shape = tuple(module.sample(1, rng=0).shape[1:])
     check_channels(torch.empty(1, *shape))
     num_values = torch.Size(shape).numel()
     num_images = len(data.dataset("train")) if isinstance(data, InMemoryDataModule) else _USUAL_IMAGES
-    affordable = min(_MOST_WORK // (num_values * num_images), _MOST_VALUES // num_values)
+    drawn = _MOST_DRAWN * _PROBE // max(work_of(lambda: module.sample_data(_PROBE, rng=0)), 1)
+    affordable = min(_MOST_WORK // (num_values * num_images), _MOST_VALUES // num_values, drawn)
     num = min(max(affordable, most), _SAMPLES)
     batches = sample_batches(module, _SAMPLES, num_values, slice(0, num))
     samples = torch.cat([_compared(module, batch.cpu()) for batch, _ in batches])

@@ -104,6 +104,9 @@ def test_of_very_many_images_fewer_samples_are_looked_at(monkeypatch: pytest.Mon
     assert suspicious_pairs(gan, data, most=30).num == 30
     monkeypatch.setattr(copies, "_MOST_VALUES", 64 * 6)
     assert suspicious_pairs(gan, data, most=3).num == 6
+    monkeypatch.setattr(copies, "work_of", lambda call: 4 * 10**11)
+    monkeypatch.setattr(copies, "_MOST_DRAWN", 5 * 10**11)
+    assert suspicious_pairs(gan, data, most=3).num == 5
 
 
 def test_what_is_no_picture_is_told() -> None:
