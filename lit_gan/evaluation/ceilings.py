@@ -25,6 +25,8 @@ _FOLDER = "real"  # in that of the baselines
 # Pairs of images, each with the number of its features: MNIST's 50,000 beside 10,000; minutes of one core.
 _MOST_WORK = 2.5e12
 _HELD_OUT: tuple[Split, ...] = ("test", "val")
+# What metrics say beside, of the images that a classifier was tested on, and of the training images by themselves.
+_OF_OTHER_IMAGES = ("classifier_accuracy", "memorization_real")
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ class RealImages:
         images.begin(roles.samples, 0, self._data.value_range, self._device, self._reference, beside)
         for batch, labels in _batches(self._data, roles.placed):
             images.take(batch.to(self._device), labels)
-        values = {name: float(value) for name, value in images.results().items()}
+        values = {name: float(value) for name, value in images.results().items() if name not in _OF_OTHER_IMAGES}
         num, num_beside = (sum(map(len, rows.values())) for rows in (roles.placed, roles.beside))
         return Ceiling(values, num, num_beside, roles.samples, roles.reference)
 

@@ -75,7 +75,7 @@ def test_pictures_have_numbers_without_a_parzen_score() -> None:
     assert (ending.code, ending.err) == (0, "")
     assert "log-likelihood" not in ending.out
     rows = {name: cells for name, *cells in _rows(ending.out)}
-    assert rows["precision"][1:] == rows["frechet_distance"][1:] == ["45", "15", "2,000 : 48"]
+    assert rows["precision"][1:] == rows["frechet_distance"][1:] == ["45", "14", "2,000 : 48"]
     assert rows["memorization"][1:] == ["12", "48", "2,000 : 48"]
 
 

@@ -179,6 +179,7 @@ def test_classes_of_real_images_are_those_of_their_labels() -> None:
     found = _found(SampleClasses(classifier), data, 1000)
     assert found.num == 160
     assert found.values["class_accuracy"] == found.values["class_accuracy_1"] == 1
+    assert "classifier_accuracy" not in found.values  # of other images
     assert found.values["class_entropy"] == pytest.approx(float(torch.tensor(2.0).log()))
     direct = (classifier.probabilities(data.images("test")).amax(1) > 0.9).double().mean()
     assert found.values["confident_share"] == float(direct)
