@@ -12,8 +12,8 @@ class Pixels(nn.Module):
     A thumbnail has layout and colours, and few enough numbers for a Fréchet distance of pictures of any size.
 
     Args:
-        thumbnail: The longer side, in pixels, that larger images are brought to: each of its pixels is the mean of those
-            that it stands for. None for images as they are.
+        thumbnail: The longer side, in pixels, that larger images are brought to: each of its pixels is the mean of
+            those that it stands for. None for images as they are.
 
     Raises:
         UserError: If ``thumbnail`` is below 1.
