@@ -41,7 +41,8 @@ class GenerativeEvaluation(SampleEvaluation):
         reference: The real images, a whole split; that of published FIDs is ``train``.
         every_n_epochs: Evaluate at the first validation after each so many epochs of a training. Null for as often as
             a tenth of the training's work pays for, which is counted, not timed, so that equal runs evaluate in equal
-            rounds; the first validation says how often that is. ``validate`` and ``test`` always evaluate.
+            rounds; the first validation says how often that is. A run evaluates once more after its last round, where
+            the whole of it pays for that. ``validate`` and ``test`` always evaluate.
         cache_dir: A folder where what metrics know of the real images is kept for later runs, by the fingerprint of
             images, metric, weights and code; null for ``runs/baselines`` in the command, and for none in Python. Kept
             are images of a data module of lit_gan.data, and up to 512 MiB for a metric.
@@ -82,6 +83,8 @@ class GenerativeEvaluation(SampleEvaluation):
         self._epochs = 0  # that had ended at the last evaluation
         self._left_out = False
         self._logged: set[str] = set()
+        #: Whether the next validation is the last one of the training, as ``LastRound`` says.
+        self.is_last = False
 
     @property
     def state_key(self) -> str:
@@ -103,6 +106,8 @@ class GenerativeEvaluation(SampleEvaluation):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Each run of the trainer may bring other data."""
         super().setup(trainer, pl_module, stage)
+        if self.cache_dir is not None:
+            self.image_metrics.identify()
         self._left_out = False
         if stage == TrainerFn.FITTING:  # what a checkpoint knows of a run that goes on is loaded after this
             self._epochs, self._trained, self._cadence = 0, 0, None
@@ -116,7 +121,12 @@ class GenerativeEvaluation(SampleEvaluation):
             if self._cadence is None:
                 self._trained += images
             else:
-                self._cadence.trained += images
+                self._cadence.add_trained(images)
+
+    @property
+    def has_evaluated(self) -> bool:
+        """Whether there are numbers of these metrics."""
+        return bool(self._logged)
 
     def leaves_out(self, name: str, trainer: Trainer) -> bool:
         """Whether a name is one of these metrics', which the last validation did not evaluate.
@@ -184,7 +194,9 @@ class GenerativeEvaluation(SampleEvaluation):
         due = bool(trainer.strategy.broadcast(self._cadence.trained >= self._cadence.next))
         if due:
             self._cadence.begin()
-        return due
+        # Nothing begins anew by that: a run that is to go on after all evaluates when it would have.
+        last = self.is_last and not due
+        return due or (last and bool(trainer.strategy.broadcast(self._cadence.is_paid_for_by_all)))
 
     def _begun_cadence(self, trainer: Trainer, module: GenerativeModule, value_range: tuple[float, float]) -> Cadence:
         training = work_of_classifiers(self.metrics, trainer, f"{self.option}.metrics")
@@ -194,7 +206,7 @@ class GenerativeEvaluation(SampleEvaluation):
         num_real = len(data.dataset(self.reference)) if isinstance(data, InMemoryDataModule) else 0
         cadence = Cadence.of(work, sample, real, self.num_samples, num_real)
         cadence.next += training / cadence.image
-        cadence.trained = int(trainer.strategy.broadcast(self._trained))
+        cadence.add_trained(int(trainer.strategy.broadcast(self._trained)))
         module.print(
             f"lit-gan: evaluation.metrics see {self.num_samples:,} samples {cadence.in_words(cadence.trained)}, for at "
             f"most {SHARE:.0%} of the training's work (--evaluation.every_n_epochs N for another cadence, "

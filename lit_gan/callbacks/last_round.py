@@ -4,7 +4,9 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation
 from lit_gan.engine.lightning_seam import (
+    callbacks_of,
     is_last_round,
     log_interval_of,
     set_log_interval,
@@ -13,7 +15,7 @@ from lit_gan.engine.lightning_seam import (
 
 
 class LastRound(Callback):
-    """Logs the round that training ends with, and validates after it where ``max_steps`` ends it within an epoch.
+    """Logs the round that training ends with, and validates and evaluates after it, also within an epoch.
 
     Whatever the intervals say: a run of 40 rounds has a row of its losses, and one of 300 rounds a score. Only the very
     last round is meant, by ``max_steps`` or ``max_epochs``: one that a run was stopped after leaves no row that the
@@ -29,8 +31,12 @@ class LastRound(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Has this round logged, if it is the last one."""
+        if not is_last_round(trainer):
+            return
+        for evaluation in _evaluations(trainer):
+            evaluation.is_last = True
         interval = log_interval_of(trainer)
-        if interval > 0 and is_last_round(trainer):
+        if interval > 0:
             self._interval = interval
             set_log_interval(trainer, 1)
 
@@ -44,6 +50,12 @@ class LastRound(Callback):
 
     def _give_back(self, trainer: Trainer) -> None:
         validate_after_the_last_round(trainer, switched_on=False)
+        for evaluation in _evaluations(trainer):
+            evaluation.is_last = False
         if self._interval is not None:
             set_log_interval(trainer, self._interval)
             self._interval = None
+
+
+def _evaluations(trainer: Trainer) -> list[GenerativeEvaluation]:
+    return [each for each in callbacks_of(trainer) if isinstance(each, GenerativeEvaluation)]

@@ -1,21 +1,26 @@
 """`lit-gan baselines`: what no model scores on a data set's protocol, and the classifier that samples are read with."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
 from rich.progress import track
 
 import lit_gan.data  # noqa: F401 -- short class names in YAML resolve among what is imported
+from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.cli.parsing.as_typed import errors_as_typed
 from lit_gan.cli.parsing.interpolation import interpolated
 from lit_gan.cli.parsing.options import SECTIONS
 from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
 from lit_gan.cli.parsing.unbuilt import construction_errors
+from lit_gan.cli.real_images import show_real_images
+from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
 from lit_gan.evaluation.baselines import baseline_centres, score_of
-from lit_gan.evaluation.images import folds_of
+from lit_gan.evaluation.images import EvaluationImages, folds_of
+from lit_gan.evaluation.kept_file import KEPT
 from lit_gan.evaluation.reference_classifiers import kept_in, reference_classifier
 from lit_gan.evaluation.sample_budget import budget_of_test
 from lit_gan.evaluation.score_table import ScoreTable
@@ -35,12 +40,12 @@ _OTHER_KEYS = (
         "resume",
         "ckpt_path",
     ),
-    *(section for section in SECTIONS if section not in ("trainer", "parzen")),
+    *(section for section in SECTIONS if section not in ("trainer", "parzen", "evaluation")),
 )
 
 
 def main(verb: str, arguments: list[str]) -> int:
-    """Scores the baselines, shows them, and keeps them beside any model's score; trains the reference classifier."""
+    """Scores the baselines, and real images by every metric; shows and keeps it; trains the reference classifier."""
     parser = _parser(verb)
     try:
         with errors_as_typed(verb, arguments), interpolated(parser, arguments) as values:
@@ -50,12 +55,22 @@ def main(verb: str, arguments: list[str]) -> int:
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     data, parzen = built.data, built.parzen
-    if parzen.num_samples == 0:
-        raise UserError(f"--parzen.num_samples {parzen.num_samples}: expected at least 1, as many as models draw.")
-    if not hasattr(data, "evaluation_folds"):
+    if not isinstance(data, InMemoryDataModule):
         raise UserError(f"--data {type(data).__name__}: expected a data module of lit_gan.data.")
     data.prepare_data()
-    folds = folds_of(data)
+    if parzen.num_samples != 0:
+        _score(data, folds_of(data), parzen)
+    show_real_images(built.evaluation, data)
+    print(f"lit-gan: kept in {KEPT}, for `lit-gan test` and the reports of runs")
+    if data.num_classes >= _FEWEST_CLASSES:
+        classifier = reference_classifier(data, say=print)
+        accuracy = f"{classifier.test_accuracy:.2%} of {classifier.num_test:,} test images"
+        print(f"lit-gan: the reference classifier reads {accuracy} rightly, kept in {kept_in(data)}")
+    return 0
+
+
+def _score(data: InMemoryDataModule, folds: Sequence[EvaluationImages], parzen: ParzenEvaluation) -> None:
+    """By the Parzen protocol."""
     num = parzen.num_samples or budget_of_test(math.prod(data.image_shape)).num  # as many as a test draws
     sets = baseline_centres(folds[0].in_units(data.images("train")), num)
     scores = {name: score_of(centres, folds, parzen.sigma) for name, centres in track(sets.items(), "scoring")}
@@ -63,11 +78,6 @@ def main(verb: str, arguments: list[str]) -> int:
     table.keep(scores)
     table.show(list(scores))
     print(f"lit-gan: kept in {table.file}")
-    if data.num_classes >= _FEWEST_CLASSES:
-        classifier = reference_classifier(data, say=print)
-        accuracy = f"{classifier.test_accuracy:.2%} of {classifier.num_test:,} test images"
-        print(f"lit-gan: the reference classifier reads {accuracy} rightly, kept in {kept_in(data)}")
-    return 0
 
 
 def show_beside(evaluation: ParzenEvaluation, name: str) -> None:
@@ -86,6 +96,7 @@ def _parser(verb: str) -> Parser:
     parser.add_argument("-c", "--config", action=ShippedConfigFile)
     parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
     parser.add_class_arguments(ParzenEvaluation, "parzen")
+    parser.add_class_arguments(GenerativeEvaluation, "evaluation")
     for key in _OTHER_KEYS:
         parser.add_argument(f"--{key}", type=Any, help="Ignored: of a configuration, the data and the protocol count.")
     return parser

@@ -48,8 +48,10 @@ def _parser(verb: str) -> argparse.ArgumentParser:
         metavar="LIST",
         help=f"some of png, pdf, svg, with commas between (default: {_FORMATS})",
     )
-    parser.add_argument("--rows", type=int, default=6, help="rows of figures 2 and 3 (default: 6)")
-    parser.add_argument("--columns", type=int, default=8, help="samples in a row of figure 2 (default: 8)")
+    parser.add_argument("--rows", type=int, default=6, help="rows of figures 2 and 3, and of pairs (default: 6)")
+    parser.add_argument(
+        "--columns", type=int, default=8, help="samples in a row of figure 2, half as many pairs (default: 8)"
+    )
     parser.add_argument("--steps", type=int, default=10, help="images in a row of figure 3 (default: 10)")
     parser.add_argument(
         "--film", metavar="{gif,webp}", default="gif", help="the film's format (default: gif; webp is smaller)"

@@ -64,6 +64,7 @@ class Cadence:
         image: Operations of an evaluation that one image pays for.
         trained: Images trained on since the last one, over all ranks.
         knows_results: Whether what the metrics compute in the end is counted, too.
+        in_all: Images trained on in the whole training, over all ranks.
     """
 
     next: float
@@ -71,6 +72,7 @@ class Cadence:
     image: float = 1.0
     trained: int = 0
     knows_results: bool = False
+    in_all: int = 0
 
     @classmethod
     def of(cls, work: Work, sample: float, real: float, num: int, num_real: int) -> "Cadence":
@@ -78,6 +80,16 @@ class Cadence:
         image = SHARE * work.trained / _SLOWER  # what one that is trained on pays for
         each = num * (work.sampled + sample) / image
         return cls(each + num_real * real / image, each, image)
+
+    def add_trained(self, images: int) -> None:
+        """So many more images were trained on."""
+        self.trained += images
+        self.in_all += images
+
+    @property
+    def is_paid_for_by_all(self) -> bool:
+        """Whether the share of the whole training pays for one more, whatever was evaluated before."""
+        return self.in_all >= self.next
 
     def begin(self) -> None:
         """An evaluation takes place."""

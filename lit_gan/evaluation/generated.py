@@ -52,7 +52,7 @@ def draw(
     num_values = module.sample_data(1, rng=0).numel()
     finite = True
     for num in sorted({measurement.num for measurement in measurements}):
-        for batch, condition in _sample_batches(module, num, num_values, trainer):
+        for batch, condition in sample_batches(module, num, num_values, share_of_rows(num, trainer)):
             finite = finite and bool(batch.isfinite().all())
             for measurement in [each for each in measurements if each.num == num and finite]:
                 measurement.take(batch, condition)
@@ -61,11 +61,18 @@ def draw(
 
 
 @torch.no_grad()
-def _sample_batches(
-    module: GenerativeModule, num: int, num_values: int, trainer: Trainer
+def sample_batches(
+    module: GenerativeModule, num: int, num_values: int, own: slice
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """This rank's part of ``num`` samples, which are a function of the run's seed alone, with their conditions."""
-    own, rows = share_of_rows(num, trainer), rows_per_batch(num_values)
+    """Samples of the evaluations, which are a function of the run's seed alone, with their conditions.
+
+    Args:
+        module: Which draws them.
+        num: How many there are in all.
+        num_values: How many values each of them has.
+        own: Those that are wanted.
+    """
+    rows = rows_per_batch(num_values)
     for block, start in enumerate(range(0, num, _BLOCK)):
         size = min(_BLOCK, num - start)
         condition = module.sample_condition(size)

@@ -78,8 +78,8 @@ class ImageMetrics:
         for place, (_, metric) in enumerate(self._metrics):
             metric.to(device)
             _empty(metric)
-            if _takes_real(metric) and place not in self._real:
-                state = None if kept is None else kept.load(self._identity(place), metric)
+            if self.takes_real(metric) and place not in self._real:
+                state = None if kept is None else kept.load(self.identity(place), metric)
                 missing += [place] if state is None else []
                 self._real |= {} if state is None else {place: state}
         for batch in real() if missing else ():
@@ -89,12 +89,24 @@ class ImageMetrics:
             _join_batches(metric)
             self._real[place] = state_of(metric)
             if kept is not None:
-                kept.save(self._identity(place), self._real[place])
+                kept.save(self.identity(place), self._real[place])
         for place, state in self._real.items():
             restore(self._metrics[place][1], state, device)
         return self
 
-    def _identity(self, place: int) -> str | None:
+    def alone(self, place: int) -> "ImageMetrics":
+        """One of the metrics, under the name that it has here."""
+        found = ImageMetrics((), self._option.removesuffix(".metrics"))
+        found._metrics = [self._metrics[place]]
+        return found
+
+    def identify(self) -> None:
+        """Notes what each metric is, before it has seen an image."""
+        for place in range(len(self._metrics)):
+            self.identity(place)
+
+    def identity(self, place: int) -> str | None:
+        """What a metric is, as :func:`~lit_gan.evaluation.real_states.identity_of` has it, and who reads for it."""
         if place not in self._identities:  # an update leaves its traces in some metrics
             self._identities[place] = identity_of(self._metrics[place][1])
         identity = self._identities[place]
@@ -103,17 +115,25 @@ class ImageMetrics:
         read_by = [module.fingerprint() for module in modules if isinstance(module, ReferenceClassifier)]
         return None if identity is None else "-".join([identity, *read_by])
 
+    def num_features(self, image: Tensor) -> int:
+        """How many numbers the first metric, which keeps features, has of an image ``(1, C, H, W)``."""
+        metric = self._metrics[0][1]
+        self._update([0], image.to(metric.device), real=False)
+        found = int(metric.num_features)  # type: ignore[arg-type]  # of our own metrics
+        _empty(metric)
+        return found
+
     def work_per_image(self, images: Tensor, value_range: tuple[float, float]) -> tuple[float, float]:
         """What all metrics do to a sample and to a real image, in operations; they have seen none afterwards."""
         self._value_range = value_range
         places = range(len(self._metrics))
-        for place in places:
-            self._identity(place)  # before the first update
+        self.identify()
         for _, metric in self._metrics:
             metric.to(images.device)
             _empty(metric)
         sample = work_of(lambda: self._update(places, images, real=False))
-        real = work_of(lambda: self._update([i for i in places if _takes_real(self._metrics[i][1])], images, real=True))
+        compared = [place for place in places if self.takes_real(self._metrics[place][1])]
+        real = work_of(lambda: self._update(compared, images, real=True))
         for _, metric in self._metrics:
             _empty(metric)
         return sample / len(images), real / len(images)
@@ -142,11 +162,17 @@ class ImageMetrics:
         shown = to_display_range(images, self._value_range)
         for place in places:
             metric = self._metrics[place][1]
-            further: dict[str, Any] = {"real": real} if _takes_real(metric) else {}
+            further: dict[str, Any] = {"real": real} if self.takes_real(metric) else {}
             if condition is not None and "condition" in signature(metric.update).parameters:
                 further["condition"] = condition
             with self._blamed(metric):
                 metric.update(_metric_input(metric, shown), **further)
+
+    @staticmethod
+    def takes_real(metric: Metric) -> bool:
+        """Whether a metric compares with real images; the Inception score looks at generated ones alone."""
+        parameters = signature(metric.update).parameters
+        return "real" in parameters or any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
 
     @contextmanager
     def _blamed(self, metric: Metric) -> Iterator[None]:
@@ -169,12 +195,6 @@ class ImageMetrics:
                 "update(images, real=...), that these images and their number suit; give it other arguments or leave "
                 "it out."
             ) from error
-
-
-def _takes_real(metric: Metric) -> bool:
-    """Whether it compares with real images; the Inception score looks at generated ones alone."""
-    parameters = signature(metric.update).parameters
-    return "real" in parameters or any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
 
 
 def _empty(metric: Metric) -> None:

@@ -49,7 +49,7 @@ class RealStates:
     def __init__(self, folder: Path, trainer: Trainer, split: Reference, value_range: tuple[float, float]) -> None:
         data: Any = getattr(trainer, "datamodule", None)
         # A loader of the reader's own may augment or shuffle: what it gives is known only once it is seen.
-        self._images = _fingerprint_of_images(data, split) if isinstance(data, InMemoryDataModule) else None
+        self._images = fingerprint_of_images(data, split) if isinstance(data, InMemoryDataModule) else None
         self._folder = folder
         self._rank = f"{trainer.global_rank}-of-{trainer.world_size}"
         self._seen_as = (value_range, trainer.strategy.root_device.type)
@@ -92,12 +92,14 @@ def _on_cpu(value: Any) -> Any:
     return list(map(_on_cpu, value)) if isinstance(value, list) else value.cpu()
 
 
-def _fingerprint_of_images(data: InMemoryDataModule, split: Reference) -> str:
-    """Of the bytes as they are held, and of what some of them become."""
+def fingerprint_of_images(data: InMemoryDataModule, split: Reference, *, labels: bool = False) -> str:
+    """Of the bytes as they are held, and of what some of them become; of their labels where these count."""
     rows = data.dataset(split)
     digest = hashlib.blake2b(repr((rows.images.dtype, tuple(rows.images.shape))).encode(), digest_size=8)
     digest.update(_raw(rows.images))
     digest.update(_raw(rows.convert(rows.images[:8])))
+    if labels and rows.labels is not None:
+        digest.update(_raw(rows.labels))
     return digest.hexdigest()
 
 

@@ -83,6 +83,12 @@ def find_classifiers(
         classifier.take(found[classifier.seed])
 
 
+def fill_classifiers(metrics: Iterable[nn.Module], data: InMemoryDataModule, folder: Path | None, say: Say) -> None:
+    """As :func:`find_classifiers`, of data without a trainer."""
+    for classifier in _untrained(metrics):
+        _fill(classifier, data, folder, say)
+
+
 def work_of_classifiers(metrics: Iterable[nn.Module], trainer: Trainer, option: str) -> int:
     """What it takes to train those of these metrics that have not been, in operations; their networks are built.
 

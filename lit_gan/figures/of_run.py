@@ -15,6 +15,7 @@ from lit_gan.data.mixtures import GaussianMixture
 from lit_gan.data.no_data import NoData
 from lit_gan.errors import UserError
 from lit_gan.evaluation.known_game import known_game
+from lit_gan.figures.copies import memorization_figure
 from lit_gan.figures.film import FilmFormat, numbered
 from lit_gan.figures.game import game_figure
 from lit_gan.figures.game_frames import read_game_frames
@@ -39,8 +40,8 @@ class FigureOptions:
     """How figures are drawn.
 
     Attributes:
-        rows: Rows of figures 2 and 3.
-        columns: Samples in a row of figure 2.
+        rows: Rows of figures 2 and 3, and of the pairs of ``memorization``.
+        columns: Samples in a row of figure 2; half as many pairs.
         steps: Images in a row of figure 3.
         formats: Of ``lit_gan.figures.writing.FORMATS``.
         film: The film's format.
@@ -61,7 +62,7 @@ class Drawn:
 
     Attributes:
         files: What was written, by the figure's name: ``figure-1``, ``figure-2``, ``figure-3``, ``augmentation``,
-            ``film``, ``plane``.
+            ``film``, ``memorization``, ``plane``.
         left_out: The figures that do not apply, each with why, in words.
     """
 
@@ -86,6 +87,7 @@ def draw_figures(
     - ``figure-1``: the game on a known density, of one dimension; ``plane``: the points of two;
     - ``figure-2``: samples, with the nearest training example beside the last one of each row;
     - ``figure-3``: walks between latents;
+    - ``memorization``: the samples that look the most like copies, each beside its nearest training example;
     - ``augmentation``: what D sees of examples and of samples, where something changes them;
     - ``film``: the training, of its ``TrainingFilm``, else of its grids of samples.
 
@@ -141,6 +143,9 @@ def _draw_pictures(
     said = f"between random latents of seed {module.seed}, none selected"
     figure = walks_figure(images, options.steps, said, each)
     drawn.files["figure-3"] = write_figure(figure, out, "figure-3", options.formats)
+    if not isinstance(data, str | NoData):
+        figure = memorization_figure(module, data, options.rows, max(options.columns // 2, 1))
+        drawn.files["memorization"] = write_figure(figure, out, "memorization", options.formats)
 
 
 def as_d_sees_them(

@@ -15,10 +15,12 @@ from lit_gan.figures.writing import DPI
 
 CHANNELS = (1, 3)  # grey, or red, green and blue
 _TILE, _GAP, _APART = 132, 10, 40  # pixels: an image's side at least, between images, before the framed column
+_TITLE = 60  # pixels above the pairs of a row, for what is written there
 _FRAME = "#d97706"  # seen on white, on black and in grey print
 _LONGEST = 13  # letters beside a row
 _OUTSIDE = 3  # pixels between an image and its frame's line
 _SIDE, _LABELS, _TOP, _BOTTOM = 0.14, 0.9, 0.34, 0.24  # inches around the images
+_LINE = 0.14  # inches of each further line below them
 
 
 def nearest_figure(
@@ -50,13 +52,39 @@ def nearest_figure(
         canvas[top : top + height, -width:] = framed[row]
     figure, axes = _figure(canvas, labelled=labels is not None, said=said)
     for row in range(rows):
-        corner = (across - width - _OUTSIDE - 0.5, row * (height + _GAP) - _OUTSIDE - 0.5)
-        sides = width + 2 * _OUTSIDE, height + 2 * _OUTSIDE
-        axes.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=_FRAME, linewidth=1.2, clip_on=False))
+        _frame(axes, across - width, row * (height + _GAP), width, height)
     middle = (columns * (width + _GAP) - _GAP) / 2
     _write_above(axes, middle, "samples")
     _write_above(axes, across - width / 2, "nearest in\ntraining set", colour=_FRAME)
     _name_rows(axes, labels, columns, height)
+    return figure
+
+
+def pairs_figure(samples: Tensor, nearest: Tensor, titles: Sequence[str], pairs: int, said: str) -> Figure:
+    """Samples, each with the training example that is nearest to it beside it, framed.
+
+    Args:
+        samples: ``(N, C, H, W)`` in [0, 1].
+        nearest: Of the same shape, the example of each.
+        titles: What stands above each pair.
+        pairs: How many in a row.
+        said: What stands below: how they were found.
+
+    Returns:
+        The figure.
+    """
+    (height, width, _), rows = _shape(samples), -(-len(samples) // pairs)
+    pairs = min(pairs, len(samples))
+    down, across = height + _TITLE, 2 * width + _GAP + _APART
+    canvas = np.ones((rows * down - _TITLE, pairs * across - _APART, 3))
+    places = [(place // pairs * down, place % pairs * across) for place in range(len(samples))]
+    for (top, left), sample, example in zip(places, samples, nearest, strict=True):
+        canvas[top : top + height, left : left + width] = _pixels(sample)
+        canvas[top : top + height, left + width + _GAP : left + across - _APART] = _pixels(example)
+    figure, axes = _figure(canvas, labelled=False, said=said)
+    for (top, left), title in zip(places, titles, strict=True):
+        _frame(axes, left + width + _GAP, top, width, height)
+        _write_above(axes, left + width + _GAP / 2, title, y=top)
     return figure
 
 
@@ -143,13 +171,15 @@ def _pixels(image: Tensor) -> NDArray[np.float64]:
 def _figure(canvas: NDArray[np.float64], *, labelled: bool, said: str) -> tuple[Figure, Axes]:
     """A figure in which each pixel of the canvas is a dot of the raster."""
     height, width = (side / DPI for side in canvas.shape[:2])
-    left = _LABELS if labelled else _SIDE
-    whole = left + width + _SIDE, _BOTTOM + height + _TOP
+    left, lines = _LABELS if labelled else _SIDE, said.split("\n")
+    bottom = _BOTTOM + _LINE * (len(lines) - 1)
+    whole = left + width + _SIDE, bottom + height + _TOP
     figure = Figure(figsize=whole)
-    axes = figure.add_axes((left / whole[0], _BOTTOM / whole[1], width / whole[0], height / whole[1]))
+    axes = figure.add_axes((left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]))
     axes.imshow(canvas, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    figure.text(left / whole[0], 0.06 / whole[1], said, fontsize=_fitting(said, width), va="bottom", color="#333333")
+    size = _fitting(max(lines, key=len), width)
+    figure.text(left / whole[0], 0.06 / whole[1], said, fontsize=size, va="bottom", color="#333333")
     return figure, axes
 
 
@@ -158,8 +188,13 @@ def _fitting(text: str, inches: float) -> float:
     return max(4.0, min(8.0, inches * 72 / (0.5 * max(len(text), 1))))
 
 
-def _write_above(axes: Axes, x: float, text: str, colour: str = "black") -> None:
-    axes.text(x, -0.05 * DPI, text, ha="center", va="bottom", fontsize=7.5, color=colour, linespacing=0.95)
+def _write_above(axes: Axes, x: float, text: str, colour: str = "black", y: float = 0) -> None:
+    axes.text(x, y - 0.05 * DPI, text, ha="center", va="bottom", fontsize=7.5, color=colour, linespacing=0.95)
+
+
+def _frame(axes: Axes, left: int, top: int, width: int, height: int) -> None:
+    corner, sides = (left - _OUTSIDE - 0.5, top - _OUTSIDE - 0.5), (width + 2 * _OUTSIDE, height + 2 * _OUTSIDE)
+    axes.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=_FRAME, linewidth=1.2, clip_on=False))
 
 
 def _name_rows(axes: Axes, labels: Sequence[str] | None, columns: int, height: int) -> None:

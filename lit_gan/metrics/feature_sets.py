@@ -24,6 +24,8 @@ class FeatureSets(Metric):
     name = ""  # the keys are whole names
     normalize = True  # floats in [0, 1] are wanted, not bytes
     used_custom_model = True  # and as many channels as there are
+    compares_pairs = True  # of images, all of them
+    whole_reference = False  # whether a part of the real images would be another question
 
     real: list[Tensor]
     generated: list[Tensor]

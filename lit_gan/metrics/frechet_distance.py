@@ -49,6 +49,7 @@ class FrechetDistance(FeatureSets):
     """
 
     higher_is_better = False
+    compares_pairs = False
 
     def __init__(self, features: nn.Module | None = None, reset_real_features: bool = True, **kwargs: Any) -> None:
         super().__init__(Pixels() if features is None else features, reset_real_features, **kwargs)

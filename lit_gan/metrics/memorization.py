@@ -50,6 +50,7 @@ class Memorization(FeatureSets):
     """
 
     higher_is_better = False
+    whole_reference = True
 
     def __init__(self, features: nn.Module | None = None, reset_real_features: bool = True, **kwargs: Any) -> None:
         super().__init__(Pixels() if features is None else features, reset_real_features, **kwargs)

@@ -20,7 +20,7 @@ from lit_gan import __version__
 from lit_gan.errors import UserError
 from lit_gan.reporting.curves import learning_curves
 from lit_gan.reporting.run_data import RunData
-from lit_gan.reporting.tables import MEASURES, Measure, measured, score_tables, signs
+from lit_gan.reporting.tables import MEASURES, Measure, Measured, measured, score_tables, signs
 from lit_gan.runs.summary import differences
 
 #: What a report can be written as.
@@ -259,17 +259,21 @@ def _nats(value: float, error: float) -> str:
     return f"{value:.1f} ± {error:.1f}" if math.isfinite(error) else f"{value:.1f}"
 
 
-def _measure(value: tuple[float, float | None, str] | None, measure: Measure) -> str:
-    if value is None:
-        return "-"
-    return f"{value[0]:.1%}" if measure.percent else f"{value[0]:.3g}"
+def _measure(value: Measured | None, measure: Measure) -> str:
+    return "-" if value is None else _with_num(value.value, value.num, measure)
 
 
-def _real(row: Sequence[tuple[float, float | None, str] | None], measure: Measure) -> str:
-    known = [value[1] for value in row if value is not None and value[1] is not None]
-    if not known:
-        return ""
-    return f"{known[0]:.1%}" if measure.percent else f"{known[0]:.3g}"
+def _real(row: Sequence[Measured | None], measure: Measure) -> str:
+    """That of all runs; those of other data, or other numbers of images, one after the other."""
+    known = [(each.real, each.real_num) for each in row if each is not None and each.real is not None]
+    return "; ".join(_with_num(*each, measure) for each in dict.fromkeys(known))
+
+
+def _with_num(value: float, num: tuple[int, int] | None, measure: Measure) -> str:
+    number = f"{value:.1%}" if measure.percent else f"{value:.3g}"
+    if num is None:
+        return number
+    return f"{number} ({num[0]:,})" if num[1] == 0 else f"{number} ({num[0]:,} : {num[1]:,})"
 
 
 def _setting(value: Any) -> str:

@@ -96,6 +96,14 @@ class RunData:
                 return value, split
         return None
 
+    def real(self, name: str, split: str) -> dict[str, Any] | None:
+        """What real images in the place of samples have, and of how many that is; where it is known."""
+        numbers = self.scores.get(split, {}).get("real_images")
+        found = numbers.get(name) if isinstance(numbers, dict) else None
+        keys = ("value", "images", "beside", "samples", "reference")
+        sound = isinstance(found, dict) and all(isinstance(found.get(key), (int, float)) for key in keys)
+        return found if sound else None
+
     def changes(self, shipped: Callable[[str], Path | None]) -> tuple[str, dict[str, tuple[Any, Any]]] | None:
         """The shipped configuration of the run's name, and what of it is another value here: what it says, what is.
 
@@ -123,9 +131,14 @@ def _sound(scores: dict[str, Any], missing: list[str]) -> dict[str, Any]:
     found = {}
     for split, content in scores.items():
         rows = content.get("rows") if isinstance(content, dict) else None
-        if isinstance(rows, dict) and all(
-            isinstance(row, dict) and all(isinstance(row.get(key), (int, float)) for key in ("log_likelihood", "error"))
-            for row in rows.values()
+        if (
+            isinstance(rows, dict)
+            and all(
+                isinstance(row, dict)
+                and all(isinstance(row.get(key), (int, float)) for key in ("log_likelihood", "error"))
+                for row in rows.values()
+            )
+            and isinstance(content.get("real_images", {}), dict)
         ):
             found[str(split)] = content
         else:

@@ -1,6 +1,7 @@
 """The tables of a report: Table 1 of the paper with a run's row, what keeps a score honest, how healthy a game is."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ PUBLISHED = {
     },
 }
 _THIS_RUN = "this run"
+_OF_A_PART = re.compile(r"_num(_|$)|^class_accuracy_")  # how many images, and single classes
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Measure:
         name: As it is logged, without what stands before the slash.
         title: In words.
         reads: What it says, and which values are good.
-        real: The logged name of what real images have.
+        real: The logged name of what real images have, where nobody has put such in the place of samples.
         percent: Whether it is a share.
     """
 
@@ -138,6 +140,9 @@ MEASURES = (
     Measure("classifier_accuracy", "classifier's accuracy", "of the reference classifier, on real test images"),
     Measure("class_accuracy", "class accuracy", "share of samples read as the class that was asked for"),
     Measure("class_entropy", "class entropy", "evenness of the classes, in nats; log 10 for ten alike", percent=False),
+    Measure(
+        "class_kl", "class imbalance", "from training images, in nats; 0 where each class has its share", percent=False
+    ),
     Measure("classes_covered", "classes covered", "share of the classes that have a tenth of their samples"),
     Measure("modes_covered", "modes covered", "share of the modes that have a tenth of their samples"),
     Measure("frechet_distance", "Fréchet distance", "between features of samples and of real images", percent=False),
@@ -146,18 +151,47 @@ MEASURES = (
 EXPECTED = ("precision", "coverage", "memorization", "confident_share")
 
 
-def measured(runs: Sequence[RunData]) -> list[tuple[Measure, list[tuple[float, float | None, str] | None]]]:
-    """Each measure that a run has, or should have, and of each run the number, that of real images, and the split."""
-    found = []
-    for measure in MEASURES:
-        row: list[tuple[float, float | None, str] | None] = []
-        for run in runs:
-            last = run.last(measure.name)
-            real = None if measure.real is None or last is None else run.metrics.last(f"{last[1]}/{measure.real}")
-            row.append(None if last is None else (last[0], real, last[1]))
-        if any(row) or measure.name in EXPECTED:
-            found.append((measure, row))
-    return found
+@dataclass(frozen=True)
+class Measured:
+    """A number of a run, beside that of real images.
+
+    Args:
+        value: The number.
+        num: Of how many samples, and of how many real images beside them (0: none), where that is known.
+        real: What real images in the place of samples have, where that is known.
+        real_num: Of how many images, and beside how many others, likewise.
+    """
+
+    value: float
+    num: tuple[int, int] | None = None
+    real: float | None = None
+    real_num: tuple[int, int] | None = None
+
+
+def measured(runs: Sequence[RunData]) -> list[tuple[Measure, list[Measured | None]]]:
+    """Each measure that a run has, or should have, and the number of each run."""
+    further = [Measure(name, name, "", percent=False) for name in _of_other_metrics(runs)]
+    found = [(measure, [_measured(run, measure) for run in runs]) for measure in (*MEASURES, *further)]
+    return [(measure, row) for measure, row in found if any(row) or measure.name in EXPECTED]
+
+
+def _measured(run: RunData, measure: Measure) -> Measured | None:
+    last = run.last(measure.name)
+    if last is None:
+        return None
+    value, split = last
+    real = run.real(measure.name, split)
+    if real is not None:
+        nums = (real["samples"], real["reference"]), (real["images"], real["beside"])
+        return Measured(value, nums[0], float(real["value"]), nums[1])
+    return Measured(value, None, None if measure.real is None else run.metrics.last(f"{split}/{measure.real}"))
+
+
+def _of_other_metrics(runs: Sequence[RunData]) -> list[str]:
+    """The names of numbers that real images have, and the table has no words for."""
+    known = {measure.name for measure in MEASURES} | {measure.real for measure in MEASURES}
+    names = [name for run in runs for scores in run.scores.values() for name in scores.get("real_images") or ()]
+    return [name for name in dict.fromkeys(names) if name not in known and not _OF_A_PART.search(name)]
 
 
 @dataclass(frozen=True)

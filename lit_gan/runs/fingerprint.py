@@ -28,6 +28,7 @@ _ADDED: dict[str, Any] = {
     "cache": True,
     "horizontal_flip": False,
     "random_crop": 0,
+    "thumbnail": None,
 }
 _NAMED: dict[str, Any] = {
     "latent": {

@@ -1,4 +1,4 @@
-"""A run's Parzen score beside what real images score on the same held-out ones: kept in its folder, and told."""
+"""A run's numbers beside what real images score by the same metrics: kept in its folder, and told."""
 
 import json
 from pathlib import Path
@@ -17,6 +17,7 @@ from lit_gan.evaluation.score_table import ScoreTable
 from lit_gan.evaluation.scores import ParzenScore
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.layout import RunLayout
+from lit_gan.session.real_images import numbers_of_real_images
 
 #: How the run's own score is called among the others.
 THIS_RUN = "this run"
@@ -26,7 +27,9 @@ _COMPARED = (REAL, "k-means centres", "mean image", "uniform noise")
 def keep_scores(
     trainer: Trainer, run: RunLayout, split: Split, rounds: int | None = None, *, folder: Path | None = KEPT
 ) -> str | None:
-    """Writes the last score of a training or test, with all that can be compared with it, into the run folder.
+    """Writes what the last numbers of a training or test are to be compared with into the run folder.
+
+    That is the Parzen score, with all that can be compared with it, and what other metrics say of real images.
 
     Real images are scored where nobody has done it yet: as much work as one evaluation.
 
@@ -40,6 +43,15 @@ def keep_scores(
     Returns:
         The score in one line beside that of real images; ``None`` where there is no score.
     """
+    real = numbers_of_real_images(trainer, folder)
+    if real:
+        _write(run, split, {"real_images": real})
+    return _keep_parzen_score(trainer, run, split, rounds, folder)
+
+
+def _keep_parzen_score(
+    trainer: Trainer, run: RunLayout, split: Split, rounds: int | None, folder: Path | None
+) -> str | None:
     evaluation = next((each for each in callbacks_of(trainer) if isinstance(each, ParzenEvaluation)), None)
     if evaluation is None or evaluation.score is None or not evaluation.images(split):
         return None
@@ -92,7 +104,10 @@ def _write(run: RunLayout, split: Split, found: dict[str, Any]) -> None:
         known = json.loads(run.scores.read_text())
     except (OSError, ValueError):
         known = None
-    content = {**(known if isinstance(known, dict) else {}), split: found}
+    content = known if isinstance(known, dict) else {}
+    before = content.get(split)
+    # Each part is that of the last evaluation which had it, as the numbers in metrics.csv are.
+    content[split] = {"rows": {}, **(before if isinstance(before, dict) else {}), **found}
     write_atomically(run.scores, json.dumps(content, indent=2) + "\n")
 
 

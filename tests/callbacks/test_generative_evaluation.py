@@ -16,6 +16,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
 from lit_gan.callbacks import GenerativeEvaluation, ParzenEvaluation, RunCheckpoint
+from lit_gan.callbacks.last_round import LastRound
 from lit_gan.data import DigitsDataModule
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
@@ -209,10 +210,16 @@ class Epochs(Means):
         return super().compute()
 
 
-def fitted(metric: Epochs, epochs: int, folder: Path | None = None, resume: Any = None, **kwargs: Any) -> list[int]:
+def fitted(
+    metric: Epochs, epochs: int, folder: Path | None = None, resume: Any = None, further: Any = (), **kwargs: Any
+) -> list[int]:
     looks = GenerativeEvaluation([metric], reference="val", **kwargs)
     keeper = [] if folder is None else [RunCheckpoint(folder, save_last=True, save_top_k=0)]
-    settings = {"enable_checkpointing": folder is not None, "max_epochs": epochs, "callbacks": [looks, *keeper]}
+    settings = {
+        "enable_checkpointing": folder is not None,
+        "max_epochs": epochs,
+        "callbacks": [looks, *keeper, *further],
+    }
     metric.trainer = trainer(precision="32-true", **settings)
     metric.trainer.fit(gan(), Few(batch_size=10), ckpt_path=resume, weights_only=True)
     return metric.epochs
@@ -221,6 +228,16 @@ def fitted(metric: Epochs, epochs: int, folder: Path | None = None, resume: Any 
 @pytest.mark.parametrize(("every", "epochs"), [(1, [0, 1, 2, 3, 4]), (2, [1, 3]), (5, [4])])
 def test_every_so_many_epochs_where_that_is_asked_for(every: int, epochs: list[int]) -> None:
     assert fitted(Epochs(), 5, num_samples=10, every_n_epochs=every) == epochs
+
+
+def test_a_run_evaluates_at_its_end_where_the_whole_of_it_pays(tmp_path: Path) -> None:
+    g, d = 2 * (4 * 8 + 8 * 64), 2 * (64 * 8 + 4)
+    num = round(2.5 * 60 * 0.1 * (4 * g + 9 * d) / g / 1.5)  # as below: at one validation in three
+    assert fitted(Epochs(), 2, further=[LastRound()], num_samples=num) == []
+    assert fitted(Epochs(), 5, tmp_path, further=[LastRound()], num_samples=num) == [2, 4]
+    # One that is to go on after all does so as if it had not ended.
+    longer = fitted(Epochs(), 9, tmp_path, tmp_path / "last.ckpt", further=[LastRound()], num_samples=num)
+    assert longer == [5, 8]
 
 
 def test_left_to_itself_it_takes_a_tenth_of_the_work_and_goes_on_so(tmp_path: Path, capsys: Any) -> None:

@@ -3,13 +3,18 @@
 from pathlib import Path
 
 import pytest
+import real_formats
 import torch
 from command_line import fit, lit_gan, the_run
 
 from lit_gan.data import DigitsDataModule
+from lit_gan.evaluation.ceilings import RealImages
+from lit_gan.evaluation.image_metrics import ImageMetrics
 from lit_gan.evaluation.images import folds_of
 from lit_gan.evaluation.score_table import load_scores, protocol_key
+from lit_gan.functional.memorization import memorization
 from lit_gan.functional.parzen import parzen_log_likelihood, select_sigma
+from lit_gan.metrics import PrecisionRecall
 
 OWN_MODEL = """
 model: {class_path: lit_gan.GAN}
@@ -36,6 +41,52 @@ def test_they_are_scored_on_the_protocol_of_the_data_and_kept() -> None:
     [classifier] = Path("runs", "baselines", "classifiers").glob("*.pt")
     [told] = [line for line in ending.out.splitlines() if "of 297 test images rightly" in line]
     assert f"kept in {classifier}" in told
+    rows = {name: cells for name, *cells in _rows(ending.out)}
+    real = precision_recall_of_halves(data)
+    assert rows["precision"] == [f"{real['precision']:.4g}", "898", "898", "1,200 : 1,200"]
+    assert rows["coverage"][:1] == [f"{real['coverage']:.4g}"]
+    expected = memorization(data.images("train").flatten(1), held_out(data).flatten(1))["memorization"]
+    assert rows["memorization"] == [f"{float(expected):.4g}", "597", "1,200", "1,200 : 1,200"]
+    assert rows["confident_share"][1:] == ["597", "", "1,200"]
+    assert rows["frechet_distance*"][1:] == ["898", "898", "1,200 : 1,200"]
+    assert not any("_num" in name for name in rows)
+
+
+def _rows(out: str) -> list[list[str]]:
+    """The cells of the tables."""
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
+
+
+def precision_recall_of_halves(data: DigitsDataModule) -> dict[str, float]:
+    """By the metric of the quickstart, on halves of all images."""
+    metrics = ImageMetrics([PrecisionRecall()], "evaluation")
+    return dict(RealImages(data, 1200, "train").measured_by(metrics, 0).values)
+
+
+def held_out(data: DigitsDataModule) -> torch.Tensor:
+    """Those that nobody was trained on."""
+    return torch.cat([data.images("val"), data.images("test")])
+
+
+def test_pictures_have_numbers_without_a_parzen_score() -> None:
+    real_formats.write_image_folder("pictures", ["all"], num_per_class=60)
+    pictures = ["--data.init_args.root=pictures", "--data.init_args.image_size=16", "--data.init_args.cache=false"]
+    ending = lit_gan("baselines", "--config=images", *pictures)
+    assert (ending.code, ending.err) == (0, "")
+    assert "log-likelihood" not in ending.out
+    rows = {name: cells for name, *cells in _rows(ending.out)}
+    assert rows["precision"][1:] == rows["frechet_distance"][1:] == ["45", "14", "2,000 : 48"]
+    assert rows["memorization"][1:] == ["12", "48", "2,000 : 48"]
+
+
+def test_a_metric_that_the_images_are_too_few_for_costs_only_itself() -> None:
+    real_formats.write_image_folder("pictures", ["all"], num_per_class=10)
+    pictures = ["--data.init_args.root=pictures", "--data.init_args.image_size=16", "--data.init_args.cache=false"]
+    ending = lit_gan("baselines", "--config=images", *pictures, "--evaluation.num_samples=10")
+    assert ending.code == 0
+    told = "no number of real images by PrecisionRecall: PrecisionRecall: got 4 real and 5 generated images: expected"
+    assert told in " ".join(ending.out.split())
+    assert "memorization" in {name for name, *_ in _rows(ending.out)}
 
 
 def test_a_test_shows_them_beside_the_model() -> None:
@@ -71,7 +122,8 @@ def test_a_configuration_of_ones_own_may_say_how_runs_are_kept() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config=quickstart", "--parzen.num_samples=0"], "--parzen.num_samples 0: expected at least 1"),
+        (["--config=quickstart", "--parzen.num_samples=-1"], "parzen.num_samples = -1: expected 0 (off) or more"),
+        (["--config=quickstart", "--evaluation.num_samples=0"], "evaluation.num_samples = 0: expected at least 1"),
         (["--data=own_modules.OwnData"], "--data OwnData: expected a data module of lit_gan.data."),
         (["--config=nothing"], "--config nothing: no such file"),
     ],

@@ -40,13 +40,14 @@ def test_what_applies_to_a_run_of_images_is_drawn_and_the_rest_is_told(finished_
     lines = _figures(finished_run, *_SMALL)
     folder = f"{finished_run}/figures"
     assert lines[:4] == [f"{folder}/figure-{number}.{kind}" for number in (2, 3) for kind in ("png", "svg")]
-    assert lines[4] == (
+    assert lines[4:6] == [f"{folder}/memorization.{kind}" for kind in ("png", "svg")]
+    assert lines[6] == (
         "lit-gan: no figure-1: it is of a game on a known density of one dimension (lit-gan fit --config toy)."
     )
-    assert len(lines) == 6
-    assert lines[5].startswith("lit-gan: no film: there are not two pictures in film/ or samples/: train with ")
-    assert f"--trainer.callbacks+=lit_gan.callbacks.{TrainingFilm.__name__}, or with" in lines[5]
-    for line in lines[:4]:
+    assert len(lines) == 8
+    assert lines[7].startswith("lit-gan: no film: there are not two pictures in film/ or samples/: train with ")
+    assert f"--trainer.callbacks+=lit_gan.callbacks.{TrainingFilm.__name__}, or with" in lines[7]
+    for line in lines[:6]:
         assert Path(line).stat().st_size > 1000
 
 
@@ -54,7 +55,7 @@ def test_the_same_run_has_the_same_files(finished_run: Path) -> None:
     for out in ("once", "twice"):
         _figures(finished_run, *_SMALL, "--format=png,pdf,svg", f"--out={out}")
     names = sorted(path.name for path in Path("once").iterdir())
-    assert len(names) == 6
+    assert len(names) == 9
     for name in names:
         assert Path("once", name).read_bytes() == Path("twice", name).read_bytes(), name
     again = _figures(finished_run / "checkpoints" / "last.ckpt", *_SMALL, "--out=thrice")

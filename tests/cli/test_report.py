@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import SHORT, fit, lit_gan, the_run
+from command_line import QUIET, SHORT, fit, lit_gan, the_run
 
 from lit_gan import GAN, Run
-from lit_gan.data import ToyDataModule
+from lit_gan.data import DigitsDataModule, ToyDataModule
 from lit_gan.data.mixtures import Line
+from lit_gan.evaluation.ceilings import RealImages
+from lit_gan.evaluation.image_metrics import ImageMetrics
+from lit_gan.metrics import PrecisionRecall
 from lit_gan.networks import MLPDiscriminator, MLPGenerator
 
 
@@ -33,6 +36,35 @@ def test_a_training_ends_with_its_page_and_its_score() -> None:
     assert "shipped configuration quickstart" in page
     assert (run / "figures" / "figure-2.pdf").exists()
     assert f'alt="figure 2 of quickstart/{run.name}"' in page
+
+
+def test_numbers_of_metrics_end_up_beside_those_of_real_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = ("--evaluation.metrics+=lit_gan.metrics.PrecisionRecall", "--evaluation.num_samples=200")
+    often = "--evaluation.every_n_epochs=1"
+    ending = fit("--report=true", *looks, often, epochs=1)
+    run = the_run()
+    assert (ending.code, ending.err) == (0, "")
+    assert "lit-gan: PrecisionRecall looks at real images in the place of samples, once for these data." in ending.out
+    real = RealImages(DigitsDataModule(), 200, "train").measured_by(ImageMetrics([PrecisionRecall()], "evaluation"), 0)
+    found = json.loads((run / "scores.json").read_text())["val"]["real_images"]
+    assert {name: each["value"] for name, each in found.items()} == real.values
+    assert found["recall"] == {
+        "value": real.values["recall"], "images": 200, "beside": 1200, "samples": 200, "reference": 1200,
+    }  # fmt: skip
+    assert "(200 : 1,200)</td>" in (run / "report.html").read_text()
+    assert "memorization" in (run / "report.html").read_text()
+    again = lit_gan("test", run, *QUIET, *looks)
+    assert (again.code, "looks at real images" in again.out) == (0, False)  # it is known
+    assert json.loads((run / "scores.json").read_text())["test"]["real_images"] == found
+
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("lit_gan.evaluation.ceilings.RealImages.measured_by", broken)
+    with pytest.warns(
+        UserWarning, match=r"^PrecisionRecall has no number of real images .*\(ZeroDivisionError: by zero"
+    ):
+        assert lit_gan("test", run, *QUIET, *looks, "--evaluation.num_samples=100").code == 0
 
 
 def test_no_page_is_written_where_none_is_wanted(finished_run: Path) -> None:

@@ -76,9 +76,12 @@ def test_the_share_of_the_work_pays_for_the_samples_and_once_for_the_real_images
     image = SHARE * 150 / 1.5  # operations
     assert cadence.later == pytest.approx(100 * 20 / image)
     assert cadence.next == pytest.approx((100 * 20 + 50 * 10) / image)
-    cadence.trained = 300
+    cadence.add_trained(249)
+    assert not cadence.is_paid_for_by_all
+    cadence.add_trained(1)
+    assert cadence.is_paid_for_by_all
     cadence.begin()
-    assert (cadence.next, cadence.trained) == (cadence.later, 0)
+    assert (cadence.next, cadence.trained, cadence.in_all) == (cadence.later, 0, 250)
     cadence.add_results(work=1000)
     assert cadence.next == cadence.later == pytest.approx(3000 / image)
 

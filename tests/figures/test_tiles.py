@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lit_gan.errors import UserError
-from lit_gan.figures.tiles import check_channels, nearest_figure, walks_figure
+from lit_gan.figures.tiles import check_channels, nearest_figure, pairs_figure, walks_figure
 from lit_gan.figures.writing import DPI, check_formats, drawn_plainly, write_figure
 
 _SIDE, _GAP, _APART = 136, 10, 40  # eight pixels, each enlarged by seventeen
@@ -65,6 +65,22 @@ def test_walks_touch_along_the_way() -> None:
     middles = canvas[_SIDE // 2 :: _SIDE + _GAP, _SIDE // 2 :: _SIDE, 0]
     np.testing.assert_allclose(middles, np.linspace(0, 0.9, 8).reshape(2, 4), atol=1e-6)
     assert [text for text in _texts(figure) if text] == ["$z_0$", "$z_1$", "between random latents"]
+
+
+def test_pairs_lie_beside_each_other_and_the_example_is_framed() -> None:
+    figure = pairs_figure(
+        _images(3), torch.ones(3, 1, 8, 8), ["0.1 (0.2)", "0.3 (0.4)", "5 (6)"], 2, "3 of 9\nby pixels"
+    )
+    canvas, title, across = _canvas(figure), 60, 2 * _SIDE + _GAP + _APART
+    assert canvas.shape == (2 * _SIDE + title, 2 * across - _APART, 3)
+    middle = _SIDE // 2
+    np.testing.assert_allclose(canvas[middle, [middle, across + middle], 0], [0, 0.45], atol=1e-6)
+    np.testing.assert_allclose(canvas[middle + _SIDE + title, middle, 0], 0.9, atol=1e-6)
+    assert (canvas[:_SIDE, _SIDE + _GAP : across - _APART] == 1).all()
+    frames = [patch.get_xy() for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    left = _SIDE + _GAP - 3.5
+    assert frames == [(left, -3.5), (left + across, -3.5), (left, _SIDE + title - 3.5)]
+    assert _texts(figure) == ["0.1 (0.2)", "0.3 (0.4)", "5 (6)", "3 of 9\nby pixels"]
 
 
 def test_rows_have_the_names_of_their_classes_as_they_stand(tmp_path: Path) -> None:

@@ -90,6 +90,59 @@ def test_a_test_counts_more_than_a_validation(tmp_path: Path) -> None:
     assert "precision 75.0%" in _text(_page(run))
 
 
+_REAL = {"value": 0.95, "images": 898, "beside": 898, "samples": 1200, "reference": 1200}
+
+
+def _with_numbers(run: Path, real: Any, **numbers: float) -> Path:
+    """A run that has logged these numbers, with what is known of real images."""
+    names = ",".join(f"val/{name}" for name in numbers)
+    values = ",".join(map(str, numbers.values()))
+    header, *rows = (run / "metrics.csv").read_text().splitlines()
+    (run / "metrics.csv").write_text("\n".join([f"{header},{names}", *(f"{row},{values}" for row in rows)]) + "\n")
+    (run / "scores.json").write_text(json.dumps({"val": {**SCORES["val"], "real_images": real}}))
+    return run
+
+
+def test_numbers_stand_beside_those_of_real_images_with_how_many_they_are_of(tmp_path: Path) -> None:
+    alone = {**_REAL, "value": 0.97, "images": 597, "beside": 0, "reference": 0}
+    held_out = {**_REAL, "value": 0.45, "images": 597, "beside": 1200}
+    real = {
+        "precision": _REAL, "density": {**_REAL, "value": 1.02}, "frechet_distance": {**_REAL, "value": 1.8},
+        "confident_share": alone, "class_kl": {**alone, "value": 0.0126}, "memorization": held_out, "my_fid": _REAL,
+        "frechet_num_real": _REAL, "class_accuracy_3": alone,
+    }  # fmt: skip
+    numbers = dict.fromkeys(real, 0.5) | {"memorization_real": 0.4}
+    run = _with_numbers(make_run(tmp_path / "a" / "one"), real, **numbers)
+    text = _text(_page(run))
+    for row in (
+        "precision 50.0% (1,200 : 1,200) 95.0% (898 : 898)",
+        "density 0.5 (1,200 : 1,200) 1.02 (898 : 898)",
+        "Fréchet distance 0.5 (1,200 : 1,200) 1.8 (898 : 898)",
+        "confident 50.0% (1,200) 97.0% (597)",
+        "class imbalance 0.5 (1,200) 0.0126 (597)",
+        "memorisation 50.0% (1,200 : 1,200) 45.0% (597 : 1,200)",
+        "my_fid 0.5 (1,200 : 1,200) 0.95 (898 : 898)",
+    ):
+        assert row in text
+    assert "class_accuracy_3 0.5" not in text
+    assert "| precision | 50.0% (1,200 : 1,200) | 95.0% (898 : 898) |" in _page(run, kind="md")
+    assert json.loads(_page(run, kind="json"))["runs"][0]["scores"]["val"]["real_images"]["precision"] == _REAL
+
+
+def test_real_images_of_other_data_stand_beside_each_other(tmp_path: Path) -> None:
+    one = _with_numbers(make_run(tmp_path / "a" / "one"), {"precision": _REAL}, precision=0.5)
+    two = _with_numbers(make_run(tmp_path / "b" / "one"), {"precision": {**_REAL, "value": 0.9}}, precision=0.6)
+    three = _with_numbers(make_run(tmp_path / "b" / "two"), {"precision": _REAL}, precision=0.7)
+    assert "| 95.0% (898 : 898); 90.0% (898 : 898) |" in _page(one, two, three, kind="md")
+
+
+@pytest.mark.parametrize("real", [[1], {"precision": 3}, {"precision": {"value": "x"}}])
+def test_damaged_numbers_of_real_images_cost_only_themselves(tmp_path: Path, real: Any) -> None:
+    text = _text(_page(_with_numbers(make_run(tmp_path / "a" / "one"), real, precision=0.5)))
+    assert "precision 50.0%" in text
+    assert ("what it says of 'val' cannot be read" in text) == isinstance(real, list)
+
+
 def test_curves_mark_what_means_something(tmp_path: Path) -> None:
     page = _page(make_run(tmp_path / "a" / "one"))
     assert set(re.findall(r'class="marked"[^>]*>([^<]+)<', page)) >= {"-log 4", "log 2", "1/2", "0"}

@@ -85,6 +85,8 @@ def test_everything_of_a_run_is_in_its_folder(capsys: pytest.CaptureFixture[str]
         "figures/figure-2.png",
         "figures/figure-3.pdf",
         "figures/figure-3.png",
+        "figures/memorization.pdf",
+        "figures/memorization.png",
         "metrics.csv",
         "report.html",
         "run.json",

@@ -1,0 +1,32 @@
+"""The nearest of points that come in parts, against all distances at once in float64."""
+
+import pytest
+import torch
+
+from lit_gan.functional.nearest import nearest_of_parts
+from lit_gan.randomness import stream
+
+
+@pytest.mark.parametrize("size", [1, 7, 60])
+def test_they_are_those_of_all_parts_together(size: int) -> None:
+    others = torch.rand(60, 3, 4, generator=stream(0, "others"))
+    points = torch.rand(9, 3, 4, generator=stream(0, "points"))
+    apart = (points.double()[:, None] - others.double()[None]).flatten(2).square().sum(-1)
+    least, nearest = nearest_of_parts(points, others.split(size), k=3)
+    assert torch.equal(least, apart.topk(3, largest=False).values)
+    assert torch.equal(nearest, others[apart.argmin(1)])
+
+
+def test_no_rounding_chooses_far_from_zero() -> None:
+    others = torch.tensor([[1000.0] * 64, [1000.001] * 64])
+    least, nearest = nearest_of_parts(others[1:] + 0.0002, [others])
+    assert torch.equal(nearest, others[1:])
+    assert float(least) == float((others[1:] + 0.0002 - others[1:]).double().square().sum())
+
+
+def test_of_equals_it_is_the_first_and_what_is_not_there_is_infinitely_far() -> None:
+    others = torch.tensor([[1.0, 5.0], [1.0, 5.0], [1.0, 5.0]])
+    others[:, 1] = torch.tensor([2.0, 0.0, -2.0])  # the first and the last are as near
+    least, nearest = nearest_of_parts(torch.zeros(1, 2), others[::2].split(1), k=3)
+    assert least.tolist() == [[5.0, 5.0, torch.inf]]
+    assert nearest.tolist() == [[1.0, 2.0]]
