@@ -2,6 +2,7 @@
 
 import argparse
 import io
+from functools import partial
 from pathlib import Path
 
 from lit_gan.callbacks.pictures import CHANNELS, grid_image, save_picture
@@ -60,7 +61,7 @@ def _write(out: Path, exported: Export, run: RunData | None) -> None:
     try:
         out.parent.mkdir(exist_ok=True)
         for name, content in files.items():
-            replace_atomically(Path(name), lambda descriptor, content=content: write_all(descriptor, content, 0))
+            replace_atomically(Path(name), partial(write_all, data=content, offset=0))
     except OSError as error:
         raise UserError(f"{error.filename or out}: cannot be written ({error.strerror}): give --out FILE.") from error
 

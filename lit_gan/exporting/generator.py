@@ -46,7 +46,8 @@ class ExportedGenerator(nn.Module):
     @staticmethod
     def example(gan: GenerativeModule, num: int, seed: int) -> Inputs:
         """The latents of ``lit-gan sample --seed``."""
-        return {"z": gan.latent.sample(num, generator=torch.Generator().manual_seed(seed), dtype=gan.dtype)}
+        dtype = next(gan.generator.parameters()).dtype
+        return {"z": gan.latent.sample(num, generator=torch.Generator().manual_seed(seed), dtype=dtype)}
 
     @staticmethod
     def expected(gan: GenerativeModule, inputs: Inputs) -> Tensor:

@@ -25,7 +25,7 @@ class TorchScriptFile(FileFormat):
         file = io.BytesIO()
         try:
             with _no_advice(), torch.no_grad():
-                script = torch.jit.trace(generator, tuple(inputs.values()), check_trace=False)
+                script = torch.jit.trace(generator, tuple(inputs.values()), check_trace=False)  # type: ignore[no-untyped-call]
                 torch.jit.save(script, file, _extra_files={f"{KEY}.json": description})
         except Exception as error:  # any network at all may be given, and torch may raise anything
             raise self.refusal(f"torch cannot trace it ({reason(error)})") from error
@@ -34,7 +34,7 @@ class TorchScriptFile(FileFormat):
     def images(self, content: bytes, generator: ExportedGenerator, inputs: Inputs) -> Tensor:
         """See :meth:`FileFormat.images`."""
         with _no_advice(), torch.no_grad():
-            loaded: Any = torch.jit.load(io.BytesIO(content), map_location="cpu")
+            loaded: Any = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
             images: Tensor = loaded(*inputs.values())
         return images
 
@@ -46,5 +46,5 @@ def _no_advice() -> Iterator[None]:
         # From torch 2.9 on, of each function: TorchScript as a whole is maintained no more.
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is (deprecated|not supported)")
         # Of each shape that a network looks at: whether the trace is right for other numbers of rows is checked.
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # public
         yield
