@@ -69,7 +69,7 @@ def export_generator(
     Raises:
         UserError: If the format cannot hold the generator, or its images are others.
     """
-    if gan.dtype in _HALVES:
+    if next(gan.generator.parameters()).dtype in _HALVES:
         gan.float()
     generator, inputs = exported_generator(gan, num, _SEED)
     images, one = _expected(gan, generator, inputs), generator.expected(gan, _first_rows(inputs, 1))

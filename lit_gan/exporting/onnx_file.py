@@ -36,7 +36,7 @@ class OnnxFile(FileFormat):
             )
             assert written is not None  # noqa: S101 -- what torch's type allows for its earlier exporter
             written.model.metadata_props[KEY] = description
-            content: bytes = written.model_proto.SerializeToString()
+            content: bytes = _with_named_rows(written.model_proto).SerializeToString()
         except Exception as error:  # any network at all may be given, and torch may raise anything
             raise self.refusal(f"torch cannot export it ({reason(error)})") from error
         return content
@@ -51,3 +51,12 @@ class OnnxFile(FileFormat):
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         [images] = session.run(None, {name: value.numpy() for name, value in inputs.items()})
         return torch.from_numpy(images)
+
+
+def _with_named_rows(model: Any) -> Any:
+    """A model whose number of rows is called N; torch 2.14 calls it by a number of its own."""
+    graph = model.graph
+    for each in (*graph.input, *graph.output):
+        each.type.tensor_type.shape.dim[0].dim_param = "N"
+    graph.ClearField("value_info")  # shapes within, under the earlier name: whoever loads the file works them out
+    return model

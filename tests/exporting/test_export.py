@@ -42,11 +42,11 @@ def _conv() -> ConvGenerator:
 
 
 def _image_networks(condition_size: int = 0) -> dict[str, nn.Module]:
-    sizes: dict[str, Any] = {"latent_size": 4, "widths": 8, "condition_size": condition_size}
+    sizes: dict[str, Any] = {"latent_size": 4, "condition_size": condition_size}
     return {
-        "dcgan": DCGANGenerator(_COLOUR, **sizes, spectral_norm=True),
-        "resnet": ResNetGenerator(_COLOUR, **sizes, spectral_norm=True),
-        "r3gan": R3GANGenerator(_COLOUR, **{**sizes, "widths": 16}, patch_size=2, output_activation="tanh"),
+        "dcgan": DCGANGenerator(_COLOUR, **sizes, widths=[8], spectral_norm=True),
+        "resnet": ResNetGenerator(_COLOUR, **sizes, widths=[8, 8], spectral_norm=True),
+        "r3gan": R3GANGenerator(_COLOUR, **sizes, widths=[16, 16], blocks=1, patch_size=2, output_activation="tanh"),
     }
 
 
@@ -95,7 +95,7 @@ _KINDS: dict[str, Callable[[], Any]] = {
     "inference": _inference,
     "inpainting": lambda: InpaintingGAN(_mlp(condition_size=128), nn.Linear(1, 1)),
     "few labels": lambda: SemiSupervisedGAN(_mlp(), NoisyMLPDiscriminator(_GREY), 10, num_labels=30),
-    "64 bits": lambda: _trained(GAN(_mlp(), nn.Linear(1, 1)).double()),
+    "64 bits": lambda: _trained(GAN(_mlp(), nn.Linear(1, 1))).double(),
 }
 
 
@@ -151,6 +151,7 @@ def test_torchscript_and_safetensors_give_what_is_shown(kind: str) -> None:
     assert torch.equal(gan.sample(12, rng=0), shown)
 
 
+@pytest.mark.slow
 def test_an_onnx_file_of_all_networks_gives_what_is_shown_for_any_number_of_rows() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     gan = _trained(ConditionalGAN(Choir(), nn.Linear(1, 1), num_classes=3, latent=Normal()))
@@ -169,6 +170,7 @@ def test_an_onnx_file_of_all_networks_gives_what_is_shown_for_any_number_of_rows
     assert (stored["rounds"], stored["seed"], stored["averaged"]) == (7, 3, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["inpainting", "vectors, of unknown range"])
 def test_onnx_takes_further_inputs(kind: str) -> None:
     pytest.importorskip("onnxruntime")
@@ -187,7 +189,7 @@ def test_what_an_inpainting_file_is_given_stays() -> None:
 
 
 def test_sixteen_bits_are_computed_with_in_thirty_two() -> None:
-    gan = GAN(_mlp(), nn.Linear(1, 1)).bfloat16()
+    gan = GAN(_mlp(), nn.Linear(1, 1)).to(torch.bfloat16)
     exported = _export(gan, TorchScriptFile())
     assert exported.images.dtype == torch.float32
     assert {each.dtype for each in _script(exported.content).parameters()} == {torch.float32}
@@ -219,7 +221,7 @@ def test_spectral_normalisation_is_in_the_weights() -> None:
 
     gan = _KINDS["resnet"]()
     weights = load(_export(gan, SafetensorsFile()).content)
-    network = ResNetGenerator(_COLOUR, latent_size=4, widths=8)
+    network = ResNetGenerator(_COLOUR, latent_size=4, widths=[8, 8])
     network.load_state_dict(weights)
     z = torch.randn(3, 4)
     torch.testing.assert_close((network.eval()(z) + 1) / 2, gan.decode(z))
@@ -241,7 +243,7 @@ class _Whims(nn.Module):
         images = self.layer(z).sigmoid()
         if self.whim == "random":
             images = (images + torch.rand_like(images)) / 2
-        if self.whim == "branches" and z.sum() > 0:
+        if self.whim == "branches" and z.square().sum() > 30:  # for more than two rows
             images = 1 - images
         return images.view(len(z) if self.whim == "length" else z.shape[0], 1, 8, 8)
 
