@@ -46,10 +46,10 @@ def _torchscript(file: str, description: dict[str, Any]) -> list[str]:
 
 def _safetensors(file: str, _: dict[str, Any]) -> list[str]:
     return [
-        "import json",
+        "import json, pathlib",
         "from safetensors.numpy import load_file",
         f"weights = load_file({json.dumps(file)})  # arrays, by the network's own names",
-        f"config = json.load(open({json.dumps(f'{file}.json')}))  # the network's arguments, p_z",
+        f"config = json.loads(pathlib.Path({json.dumps(f'{file}.json')}).read_text())  # the network's arguments, p_z",
         'print(config["generator"], {name: each.shape for name, each in weights.items()})',
     ]
 
