@@ -10,6 +10,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import get_args_parser, parse_args, run
 
 from lit_gan.errors import DONE, FAILED
+from lit_gan.functional.torch_seam import let_heartbeats_end_anywhere
 
 # SIGUSR1 beside torchrun's own: it is passed on to the ranks, which save themselves, instead of ending torchrun alone.
 _SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
@@ -36,6 +37,7 @@ def run_ranks(arguments: Sequence[str], processes: int, stopped: Callable[[], in
     """
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    let_heartbeats_end_anywhere()
     sys.stdout.flush()
     sys.stderr.flush()
     try:

@@ -1,5 +1,6 @@
 """Every private name of torch that we need, in one place; for torch 2.5 to 2.14."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,21 @@ def metadata_of(state_dict: Any) -> dict[str, Any]:
 def job_store() -> Store:
     """The store of the default process group, which does not tell it. ``tests/strategies/peers/test_job_store.py``."""
     return distributed_c10d._get_default_store()  # noqa: SLF001
+
+
+def let_heartbeats_end_anywhere() -> None:
+    """The heartbeat of torchrun's rendezvous may be what ends it last: torch then has its thread wait for itself.
+
+    That is printed as an error of ours. ``tests/cluster/test_torchrun.py``
+    """
+    from torch.distributed.elastic.rendezvous.utils import _PeriodicTimer  # noqa: PLC0415 -- it takes half a second
+
+    def stop(thread: threading.Thread, stop_event: threading.Event) -> None:
+        stop_event.set()
+        if thread is not threading.current_thread():
+            thread.join()
+
+    _PeriodicTimer._stop_thread = staticmethod(stop)  # type: ignore[method-assign]  # noqa: SLF001
 
 
 class RoutedDDP(DistributedDataParallel):

@@ -4,20 +4,26 @@ import argparse
 import logging
 import os
 import signal
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nursery import nursery
+from torch.distributed.elastic.rendezvous.utils import _PeriodicTimer
 from torch.distributed.run import parse_args
 from trainings import COMMAND, ENVIRON, record, rows
 
 import lit_gan as package
 from lit_gan.cluster import torchrun
 from lit_gan.cluster.torchrun import run_ranks, torchrun_options
+from lit_gan.functional.torch_seam import let_heartbeats_end_anywhere
 
 pytestmark = pytest.mark.slow
 
@@ -122,6 +128,35 @@ def test_a_training_on_two_ranks_saves_itself_when_it_is_told_to(
     assert (record(run)["status"], record(run)["reason"]) == ("stopped", "preempted"), printed
     assert "the same command continues it after round" in printed
     assert "torch.distributed" not in printed
+
+
+def test_a_rendezvous_whose_heartbeat_outlives_it_ends_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_PeriodicTimer, "_stop_thread", vars(_PeriodicTimer)["_stop_thread"])  # given back afterwards
+    errors: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
+    let_heartbeats_end_anywhere()
+    beating, left = threading.Event(), threading.Event()
+
+    class Rendezvous:
+        def __init__(self) -> None:
+            self.timer = _PeriodicTimer(timedelta(milliseconds=1), self.beat, weakref.ref(self))
+            self.timer.start()
+
+        @staticmethod
+        def beat(weak: Any) -> None:
+            held = weak()  # as torch's own has it
+            if held is not None:
+                beating.set()
+                left.wait(60)
+
+    rendezvous = Rendezvous()
+    (thread,) = [one for one in threading.enumerate() if one.name == "PeriodicTimer"]
+    assert beating.wait(60)
+    del rendezvous  # now the heartbeat alone holds it
+    left.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert errors == []
 
 
 @contextmanager
