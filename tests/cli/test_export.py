@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,10 @@ from command_line import SHORT, lit_gan, the_run
 from documents import ROOT, blocks
 from PIL import Image
 
+from lit_gan.exporting.card import numbers
 from lit_gan.generative import GenerativeModule
+from lit_gan.reporting.run_data import RunData
+from lit_gan.runs.metrics_file import Column, Metrics
 
 _PAGE = ROOT / "docs" / "how-to" / "export.md"
 _WITHOUT = "import sys; sys.modules['lit_gan'] = None\n"  # an import of it is an ImportError
@@ -179,3 +183,27 @@ def test_what_cannot_be_written_is_told(finished_run: Path, monkeypatch: pytest.
     monkeypatch.setattr("lit_gan.cli.exporting.replace_atomically", full)
     line = lit_gan("export", finished_run, "--out=g.pt").line
     assert line == "g.pt: cannot be written (No space left on device): give --out FILE."
+
+
+def test_the_numbers_of_a_card_say_what_they_were_measured_on_and_how_sure_they_are(finished_run: Path) -> None:
+    read = RunData.read(finished_run)
+    config = {**read.summary.config, "evaluation": {"num_samples": 400}}
+    own = {"log_likelihood": 21.52, "error": 0.78, "centres": 10_000, "images": 300}
+    real = {"log_likelihood": 29.31, "error": 1.31, "centres": 1_200, "images": 300}
+    measures = {"precision": 0.8, "recall": 0.5, "memorization": 0.1, "memorization_real": 0.45, "near_duplicates": 0.0}
+    columns = {f"val/{name}": Column([8], [value]) for name, value in measures.items()}
+    run = replace(
+        read,
+        summary=replace(read.summary, config=config),
+        scores={"val": {"rows": {"training images": real, "this run": own}}},
+        metrics=Metrics(columns, 8, 1, []),
+    )
+    rows = [(each.name, each.value, each.error, each.n, each.split, each.real) for each in numbers(run)]
+    assert rows == [
+        ("Parzen log-likelihood, nats", "21.5", "0.78", "10,000 centres, 300 images", "val", ""),
+        ("that of training images", "29.3", "1.3", "1,200 centres, 300 images", "val", ""),
+        ("precision", "80.0 %", "2.0 %", "400 samples", "val", ""),
+        ("recall", "50.0 %", "", "400 samples", "val", ""),
+        ("memorisation", "10.0 %", "1.5 %", "400 samples", "val", "45.0 %"),
+        ("near-duplicates", "0.0 %", "", "at most 1,000 samples", "val", ""),
+    ]
