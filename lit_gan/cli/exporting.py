@@ -4,6 +4,7 @@ import argparse
 import io
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 
 from lit_gan.callbacks.pictures import CHANNELS, grid_image, save_picture
 from lit_gan.cli.parsing.run_arguments import run_folder_of
@@ -94,7 +95,7 @@ def _said(out: Path, exported: Export, *, was_there: bool) -> str:
             *_left_out(exported.gan),
             f"lit-gan: its card is {file}.md. It is loaded, without lit-gan, by",
             "",
-            *(f"    {line}" for line in code.splitlines()),
+            indent(code, "    "),
         ]
     )
 

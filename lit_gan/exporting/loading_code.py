@@ -48,6 +48,7 @@ def _safetensors(file: str, _: dict[str, Any]) -> list[str]:
     return [
         "import json, pathlib",
         "from safetensors.numpy import load_file",
+        "",
         f"weights = load_file({json.dumps(file)})  # arrays, by the network's own names",
         f"config = json.loads(pathlib.Path({json.dumps(f'{file}.json')}).read_text())  # the network's arguments, p_z",
         'print(config["generator"], {name: each.shape for name, each in weights.items()})',
@@ -55,7 +56,7 @@ def _safetensors(file: str, _: dict[str, Any]) -> list[str]:
 
 
 def _imports(description: dict[str, Any], line: str) -> list[str]:
-    return [line.replace("import ", "import json, ", 1) if _is_mixture(description) else line]
+    return [line.replace("import ", "import json, ", 1) if _is_mixture(description) else line, ""]
 
 
 def _is_mixture(description: dict[str, Any]) -> bool:
