@@ -31,7 +31,8 @@ def on_page_content(html: str, page: Any, **_: Any) -> None:
 
 
 def _block(source: str, *_: Any, **__: Any) -> str:
-    return f"<p>{convert(source.strip(), display='block')}</p>"
+    # A formula that is wider than a phone moves in its own place, and not the whole page with it.
+    return f'<p style="overflow-x: auto">{convert(source.strip(), display="block")}</p>'
 
 
 def _inline(source: str, *_: Any, **__: Any) -> str:

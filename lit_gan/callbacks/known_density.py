@@ -17,8 +17,8 @@ class KnownDensityEvaluation(Callback):
     weights, so that nothing here is estimated: the same numbers come from the same weights, without noise.
 
     - ``quadrature_value``: :math:`V(D, G)`;
-    - ``generator_criterion``: :math:`C(G) = \max_D V(D, G) = -\log 4 + 2 \, JSD(p_{data} \| p_g)`, which V reaches
-      where D is the best one, and never passes;
+    - ``generator_criterion``: :math:`C(G) = \max_D V(D, G)`, which is :math:`-\log 4 + 2 \, JSD(p_{data} \| p_g)`:
+      V reaches it where D is the best one, and never passes it;
     - ``jsd``: that divergence, in nats, from 0 to :math:`\log 2`;
     - ``d_error``: :math:`E|D(x) - D^*(x)|` under :math:`(p_{data} + p_g) / 2`, from 0 to 1.
 
