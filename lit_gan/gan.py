@@ -18,7 +18,7 @@ from lit_gan.engine.contracts import Contracts
 from lit_gan.engine.example_contract import pixel_means_of, training_images_of
 from lit_gan.engine.held_out import HeldOut
 from lit_gan.engine.jsonargparse_seam import default_instance
-from lit_gan.engine.lightning_seam import round_is_logged
+from lit_gan.engine.lightning_seam import log_number, round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
 from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, lead, quantities
@@ -118,6 +118,7 @@ class GAN(GenerativeModule, RoundModule):
         self.augment = augment
         self._paid: dict[str, Tensor] = {}  # the penalties by name, each as it was when it was due last
         self._auxiliary_takes_turn = True
+        self._images_told = 0  # how many a round has, as those were told last who count them
         self.add_player("generator", generator, optimizer_g, schedule_g, clip_g, short="g")
         self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
         # What makes log-odds of D's logits, slope and offset, by the last validation: for samples that D has a say in.
@@ -304,6 +305,7 @@ class GAN(GenerativeModule, RoundModule):
             UserError: If the data say another range than G.
         """
         super().setup(stage)
+        self._images_told = 0
         data = getattr(self.trainer, "datamodule", None)
         self._contracts.begin(data)
         check_declared_ranges(self.generator, data)
@@ -470,8 +472,11 @@ class GAN(GenerativeModule, RoundModule):
 
     def _begin_round(self, rows: int) -> int:
         """How often D moves in it."""
-        for counting in self._counts_images:
-            counting.images_per_round = rows * self.trainer.world_size
+        images = rows * self.trainer.world_size
+        if images != self._images_told:
+            self._images_told = images
+            for counting in self._counts_images:
+                counting.images_per_round = images
         if self.augment is not None:
             self.augment.begin_round(self.global_step)
         return check_steps(self.coordination.discriminator_steps(self.global_step), self.coordination)
@@ -519,4 +524,4 @@ class GAN(GenerativeModule, RoundModule):
             shown["discriminator_steps"] = torch.tensor(float(k))
         shown |= {name: torch.tensor(value) for name, value in self._moving().items()}
         for name, value in shown.items():
-            self.log(f"train/{name}", value, prog_bar=name.startswith("loss"), batch_size=1)
+            log_number(self, f"train/{name}", value, prog_bar=name.startswith("loss"))

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import cache
 from typing import Any
 
 # Before torch is imported: one thread, so that sums are formed in the same order on every machine.
@@ -90,6 +91,16 @@ def own_process_group() -> Iterator[None]:
         torch.distributed.destroy_process_group()
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _what_is_installed_is_read_once() -> Iterator[None]:
+    """Lightning looks through the metadata of all that is installed, for each Trainer that is built."""
+    with pytest.MonkeyPatch.context() as patch:
+        registry = sys.modules.get("lightning.fabric.utilities.registry")
+        if registry is not None:
+            patch.setattr(registry, "entry_points", cache(registry.entry_points))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

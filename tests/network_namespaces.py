@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import pytest
+from nursery import enter_network, nursery
 from requirements import require
 
 _PORT = 29500  # each pair of hosts has all ports for itself
@@ -93,18 +96,20 @@ class NetworkNamespaces:
     ) -> None:
         self._remove()
 
-    def start(self, host: int, *command: object, environ: Mapping[str, str] = {}) -> Started:
+    def start(self, host: int, *command: object, environ: Mapping[str, str] = {}, forked: bool = False) -> Started:
         """Starts a command on one of the hosts.
 
         Args:
             host: 0 or 1.
             command: The command and its arguments.
             environ: Variables beside those of the tests.
+            forked: Whether it is a fork of the nursery, as are those that it starts, and no fresh interpreter.
         """
-        log = self.folder / f"host-{host}-{len(self._started)}.out"
-        with log.open("wb") as output:
+        log, name = self.folder / f"host-{host}-{len(self._started)}.out", self.names[host]
+        with nursery() if forked else nullcontext(), log.open("wb") as output:
             process = subprocess.Popen(
-                ["ip", "netns", "exec", self.names[host], *map(str, command)],
+                [*(() if forked else ("ip", "netns", "exec", name)), *map(str, command)],
+                preexec_fn=partial(enter_network, f"/run/netns/{name}") if forked else None,  # noqa: PLW1509
                 env={**os.environ, "GLOO_SOCKET_IFNAME": self.interface, **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -113,13 +118,14 @@ class NetworkNamespaces:
         self._started.append(Started(process, log))
         return self._started[-1]
 
-    def torchrun(self, host: int, *program: object, environ: Mapping[str, str] = {}) -> Started:
+    def torchrun(self, host: int, *program: object, environ: Mapping[str, str] = {}, forked: bool = False) -> Started:
         """Starts one of the two ranks of a program on its host; host 0 is the master.
 
         Args:
             host: 0 or 1, and so the rank.
             program: What follows torchrun's own options: a script and its arguments, or `-m` and a module.
             environ: Variables beside those of the tests.
+            forked: As of `start`.
         """
         return self.start(
             host,
@@ -127,6 +133,7 @@ class NetworkNamespaces:
             *(f"--node-rank={host}", f"--master-addr={self.addresses[0]}", f"--master-port={_PORT}"),
             *program,
             environ=environ,
+            forked=forked,
         )
 
     def _remove(self) -> None:

@@ -4,13 +4,14 @@ A fresh interpreter that imports Lightning costs a core seconds, for each rank, 
 `subprocess.Popen` of this very interpreter (`python -m lit_gan ...`, `python script.py ...`, `python -c ...`, a script
 that begins with it) becomes a fork, wherever it is made: in a test, in a rank that starts the others, in a worker that
 starts trials. To everybody it is the process that was asked for: a child of whoever called Popen, with its id, session
-and group, its descriptors, directory, variables and command line (in /proc, too), its signals and its exit code.
+and group, its descriptors, directory, network, variables and command line (in /proc, too), its signals and exit code.
 
 Every process that is forked here has a nursery of its own as a child: a fork from the moment at which it had done
 nothing yet. That one forks its children, and the kernel hands them on to the process (`PR_SET_CHILD_SUBREAPER`).
 
 What differs from a fresh interpreter: all children hash strings with the seed of the nursery, everything is imported
-already, and at the end libraries are not taken down. So each kind of start keeps a test without the nursery. What it
+already (but W&B counts as imported only where somebody does so), one command has been parsed, and at the end libraries
+are not taken down. So each kind of start keeps a test without the nursery. What it
 cannot do exactly (other options of the interpreter, variables that an import reads, another system than Linux) is
 started afresh.
 """
@@ -20,6 +21,7 @@ import ctypes
 import fcntl
 import gc
 import importlib
+import importlib.machinery
 import inspect
 import io
 import os
@@ -30,6 +32,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import types
@@ -39,6 +42,7 @@ from pathlib import Path
 from typing import Any
 
 _SUBREAPER, _PARENT_DEATH = 36, 1  # of prctl
+_NETWORK = 0x40000000  # of setns
 _HIGH = 200  # descriptors of ours stand above those that a child is given
 _LARGEST = 1 << 20
 #: Room in the nursery's own command line and variables for those of the children, which ps and /proc show.
@@ -47,6 +51,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 # What the command imports, at once or later. Its own modules come second: where the processes of pytest-xdist are forks
 # of a nursery themselves, coverage has to see their import.
 _LIBRARIES = (
+    # First: pydantic looks for the source of each of its classes among all modules that there are.
+    "wandb.sdk.launch",
     "jsonargparse",
     "lightning.pytorch.cli",
     "lightning.pytorch.demos.boring_classes",
@@ -56,7 +62,9 @@ _LIBRARIES = (
     "optuna.storages.journal",
     "rich.table",
     "scipy.stats",
+    "sklearn.cluster",
     "sklearn.datasets",
+    "sklearn.decomposition",
     "tensorboard.compat.proto.event_pb2",
     "torch.distributed.elastic.multiprocessing.api",
     "torch.distributed.launcher.api",
@@ -245,7 +253,7 @@ def _serve(way: socket.socket) -> tuple[dict[str, Any], list[int]]:
             os._exit(0)
         order = pickle.loads(content)
         if order == _PREPARE:
-            _import(sorted({module for module, _ in importlib.import_module(_COMMAND)._VERBS.values()}))
+            _import(sorted({module for module, _ in importlib.import_module(_COMMAND)._VERBS.values()}), _parse)
             way.send(b"0")
             continue
         reading, writing = os.pipe()
@@ -275,6 +283,7 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> socket.socket | No
     if os.getppid() != order["parent"]:  # it was killed meanwhile
         os._exit(1)
     _join(order)
+    enter_network(f"/proc/{order['parent']}/ns/net")
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     myself = os.getpid()
     if os.fork() == 0:
@@ -299,6 +308,18 @@ def _join(order: Mapping[str, Any]) -> None:
         os.setsid()
     else:
         os.setpgid(0, order["group"])
+
+
+def enter_network(path: str) -> None:
+    """Takes this process into a network namespace, where it is not there already.
+
+    Args:
+        path: Of a file of the kernel's that stands for it.
+    """
+    with open(path, "rb") as there:
+        is_here = os.path.samestat(os.fstat(there.fileno()), os.stat("/proc/self/ns/net"))
+        if not is_here and _libc.setns(there.fileno(), _NETWORK) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
 
 
 def _put_in_place(ours: socket.socket, descriptors: list[int], passed: list[int]) -> int:
@@ -387,9 +408,57 @@ def _leave_libraries_standing() -> None:
     )
 
 
-def _import(names: Sequence[str]) -> None:
+class _Later(tempfile.TemporaryDirectory[str]):
+    """One that is made when somebody asks for its name."""
+
+    @property
+    def name(self) -> str:
+        self.__class__ = tempfile.TemporaryDirectory  # type: ignore[assignment]  # as it was before
+        self.__init__()  # type: ignore[misc]  # anew, with a finalizer of this process
+        return self.name
+
+
+class _Aside:
+    """Finds W&B's modules for whoever imports it first: until then nobody has, which the package asks for.
+
+    Each process that has imported it removes, at its end, two folders that it makes then: each fork has its own.
+    """
+
+    def __init__(self) -> None:
+        media = sys.modules["wandb.sdk.data_types._private"].MEDIA_TMP
+        for folder in (sys.modules["wandb.sdk.artifacts.artifact"].Artifact._TMP_DIR, media):
+            folder.cleanup()
+            folder.__class__ = _Later
+        names = [name for name in sys.modules if name.partition(".")[0] == "wandb"]
+        self._modules = {name: sys.modules.pop(name) for name in names}
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._modules))  # left standing at the end
+        self._spec = self._modules["wandb"].__spec__
+
+    def find_spec(self, name: str, *rest: Any) -> importlib.machinery.ModuleSpec | None:
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if name == "wandb" else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        sys.meta_path.remove(self)
+        sys.modules.update(self._modules)
+        return self._modules["wandb"]
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        module.__spec__ = self._spec
+
+
+def _put_wandb_aside() -> None:
+    sys.meta_path.insert(0, _Aside())
+
+
+def _parse() -> None:
+    """One command, so that each fork finds the parser made that is kept for all commands of a process."""
+    importlib.import_module("lit_gan.cli.trainer.command").Command("fit", ["--config", "quickstart"])
+
+
+def _import(names: Sequence[str], then: Callable[[], None]) -> None:
     for name in names:
         importlib.import_module(name)
+    then()
     assert len(os.listdir("/proc/self/task")) == 1, "a thread would not be there in a fork"
     _libraries[:] = [name for name in sys.modules if not name.startswith(_TAKEN_DOWN)]
     _ready[:] = [True] if _COMMAND in sys.modules else []
@@ -406,7 +475,7 @@ def _live() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.modules["nursery"] = sys.modules["__main__"]  # for those forks that import it
     atexit.register(_leave_libraries_standing)  # before the imports, and so after all that they register
-    _import(_LIBRARIES)
+    _import(_LIBRARIES, _put_wandb_aside)
     # After the interpreter's own end, in the place of the destructors of C++'s static objects: they copy pages, too.
     _libc.on_exit(_libc._exit, None)
     subprocess.Popen._execute_child = _execute_child  # type: ignore[attr-defined]

@@ -140,6 +140,13 @@ class StopOnce(Callback):
             raise RuntimeError("a failure of the test's own") if self.failure else KeyboardInterrupt
 
 
+class Paced(Callback):
+    """Waits before each round as many seconds as the variable `PACE` says, none without it."""
+
+    def on_train_batch_start(self, *arguments: Any) -> None:
+        time.sleep(float(os.environ.get("PACE", "0")))
+
+
 class StopsTraining(Callback):
     """What a user's callback does to end training, after some rounds."""
 

@@ -34,6 +34,12 @@ _TFD = ("tfd_pretrain", "tfd")
 _CIFAR10 = ("cifar10_fc", "cifar10_conv")
 _PAPER = ("mnist", *_TFD, *_CIFAR10)
 _MAX_NORM = 1.9365
+# Of each kind one that ends with its figures and its report: to draw them takes longer than two rounds.
+_REPORTED = (
+    "quickstart", "quickstart_conditional", "toy", "images", "digits_inference", "digits_inpainting",
+    "digits_semi_supervised",
+)  # fmt: skip
+_WITHOUT = ("--wandb=off", "--report=false")
 
 # PAPER.md section 3: parameters of G and of D.
 _PARAMETERS = {
@@ -247,7 +253,7 @@ def _train_finished(name: str) -> None:
     """A GAN whose training is over, with small networks."""
     small = [f"--model.init_args.{player}.init_args.hidden=[3]" for player in ("generator", "discriminator")]
     small += ["--model.init_args.generator.init_args.weight_init=0.05"]
-    options = ("--trainer.max_steps=1", "--trainer.limit_val_batches=0", "--wandb=off", "--sample_grid.num_samples=0")
+    options = ("--trainer.max_steps=1", "--trainer.limit_val_batches=0", *_WITHOUT, "--sample_grid.num_samples=0")
     ending = command_line.lit_gan(
         "fit", f"--config={name}", *command_line.QUIET, *options, "--interpolation.rows=0", *small, *_options(name)
     )
@@ -259,11 +265,12 @@ def _train(name: str) -> Any:
     ending = command_line.lit_gan(
         "fit", f"--config={name}", *command_line.QUIET, "--trainer.max_steps=2", "--trainer.limit_val_batches=1",
         "--trainer.enable_checkpointing=false", "--wandb=off", "--sample_grid.num_samples=4",
-        "--trainer.callbacks+=own_modules.Witness", *_options(name),
+        f"--report={str(name in _REPORTED).lower()}", "--trainer.callbacks+=own_modules.Witness", *_options(name),
     )  # fmt: skip
     assert (ending.code, ending.err) == (0, "")
     assert own_modules.Witness.rounds == 2
     assert len(list(Path(f"runs/{name}").glob("*/samples/round-000002.png"))) == 1
+    assert len(list(Path(f"runs/{name}").glob("*/report.html"))) == (name in _REPORTED)
     return own_modules.Witness.module
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from evaluation_ranks import CASES
 from ranks import free_port, spawn
+from shared_runs import trained_once
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +28,11 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def alone(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PL_GLOBAL_SEED", "0")
-        grids = evaluation_ranks.sample_grid(1, tmp_path_factory.mktemp("alone"))
+    def evaluate() -> dict[Any, Any]:
+        grids = evaluation_ranks.sample_grid(1, Path.cwd())
         return {**evaluation_ranks.all_cases(1), "grids": grids}
+
+    return trained_once(tmp_path_factory, "evaluated-alone", evaluate, {"PL_GLOBAL_SEED": "0"})[1]
 
 
 @pytest.fixture(scope="module", params=WORLDS)

@@ -20,7 +20,8 @@ def test_two_hosts_train_one_run_with_the_bits_of_one_host(
         folder.mkdir()
     monkeypatch.chdir(work)
     command = [*COMMAND[1:], "--run_dir=run", "--trainer.num_nodes=2", "--trainer.devices=1", hashing]
-    started = [two_hosts.torchrun(host, *command, environ=ENVIRON) for host in (0, 1)]
+    # Fresh interpreters under torchrun on two hosts: test_network_namespaces.py.
+    started = [two_hosts.torchrun(host, *command, environ=ENVIRON, forked=True) for host in (0, 1)]
     assert [one.wait() for one in started] == [0, 0], "\n".join(one.output for one in started)
 
     assert [path.parent.name for path in work.rglob("run.json")] == ["run"]

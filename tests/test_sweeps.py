@@ -40,6 +40,7 @@ _QUICK = [
     "--trainer.check_val_every_n_epoch=1",
     "--data.init_args.batch_size=4",
     "--sample_grid.num_samples=4",
+    "--report=false",
 ]
 
 

@@ -98,9 +98,14 @@ def test_a_run_is_stopped_by_its_agent_and_from_its_page_on_one_device_and_on_tw
             ranks[devices] = _commands_of(run.name)
             run.stop = "agent" if devices == 2 else "filestream"
 
-    server.when(lambda: len(server.runs) == 2 and all(run.history for run in server.runs.values()), stop)
+    def both_train() -> bool:
+        return len(server.runs) == 2 and all(run.rounds("train/loss_d") for run in server.runs.values())
+
+    server.when(both_train, stop)
     options = (*_TINY, "--trainer.max_epochs=100000", "--trainer.log_every_n_steps=20", "--checkpoint.every_n_epochs=1")
-    said = _swept(client, _shortened(sweep, *options, "--sample_grid.every_n_rounds=0"))
+    # They wait for the server, not in a hurry.
+    slowly = ("--trainer.callbacks+=own_modules.Slow", "--trainer.callbacks.seconds=0.02")
+    said = _swept(client, _shortened(sweep, *options, "--sample_grid.every_n_rounds=0", *slowly))
 
     assert len(server.runs) == 2
     for run in server.runs.values():

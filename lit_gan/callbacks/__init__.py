@@ -1,5 +1,6 @@
 """Callbacks that watch a GAN and act on it."""
 
+from lit_gan.callbacks.auto_precision import AutoPrecision as AutoPrecision
 from lit_gan.callbacks.compiled_players import CompiledPlayers as CompiledPlayers
 from lit_gan.callbacks.completion_evaluation import CompletionEvaluation as CompletionEvaluation
 from lit_gan.callbacks.diagnosis import Diagnosis as Diagnosis

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import cache
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from lit_gan.data.base import InMemoryDataModule, Split
@@ -80,5 +79,7 @@ class DigitsDataModule(InMemoryDataModule):
 @cache
 def _digits() -> tuple[Tensor, Tensor]:
     """Images ``(N, 1, 8, 8)`` and labels in scikit-learn's order; read once, for they are a text of 1,797 lines."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415 -- scikit-learn, for those whose data these are
+
     digits = load_digits()
     return torch.from_numpy(digits.images).to(torch.uint8).unsqueeze(1), torch.from_numpy(digits.target).to(torch.int64)

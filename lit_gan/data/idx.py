@@ -12,6 +12,7 @@ from torch import Tensor
 from lit_gan.errors import UserError
 
 _UNSIGNED_BYTE = 0x08  # the type code in the third byte of the magic number
+_PIECE = 2**20  # bytes
 
 
 def read_idx(path: Path, num_dims: int) -> Tensor:
@@ -31,31 +32,34 @@ def read_idx(path: Path, num_dims: int) -> Tensor:
 
     Source: the description of the format that Y. LeCun published with MNIST.
     """
-    content = _read(path)
-    header_size = 4 + 4 * num_dims
+    header, content = _read(path, 4 + 4 * num_dims)
     magic = bytes([0, 0, _UNSIGNED_BYTE, num_dims])
-    if content[:4] != magic:
+    if header[:4] != magic:
         raise UserError(
-            f"{path}: begins with the bytes {content[:4].hex()!r}, expected {magic.hex()!r} (IDX, unsigned "
+            f"{path}: begins with the bytes {header[:4].hex()!r}, expected {magic.hex()!r} (IDX, unsigned "
             f"bytes, {num_dims} dimensions): it is another file under this name."
         )
-    if len(content) < header_size:
+    if len(header) < 4 + 4 * num_dims:
         raise UserError(f"{path}: truncated in its header; delete it and fetch it again.")
-    shape = struct.unpack(f">{num_dims}I", content[4:header_size])
-    declared, found = math.prod(shape), len(content) - header_size
+    shape = struct.unpack(f">{num_dims}I", header[4:])
+    declared, found = math.prod(shape), len(content)
     if found != declared:
         fault = "truncated" if found < declared else "too long"
         raise UserError(
             f"{path}: {fault}: {found} bytes after the header, expected {declared} for shape {shape}; delete "
             "it and fetch it again."
         )
-    # A bytearray, since torch wants memory that it may write to.
-    return torch.frombuffer(bytearray(content[header_size:] or b"\0"), dtype=torch.uint8)[:found].reshape(shape)
+    return torch.frombuffer(content or bytearray(1), dtype=torch.uint8)[:found].reshape(shape)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, header_size: int) -> tuple[bytes, bytearray]:
+    """The header; and what follows it, in memory that torch may write to: read by pieces, it is never there twice."""
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            header, content = file.read(header_size), bytearray()
+            while piece := file.read(_PIECE):
+                content += piece
+            return header, content
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"{path}: damaged gzip file ({error}); delete it and fetch it again.") from error
     except OSError as error:

@@ -10,9 +10,14 @@ from typing import Any
 
 from lightning.fabric.plugins.precision.amp import _optimizer_handles_unscaling
 from lightning.fabric.utilities.types import Optimizable
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters, _given_hyperparameters_context
+from lightning.pytorch.plugins.precision import MixedPrecision, Precision
+from lightning.pytorch.profilers import PassThroughProfiler
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from torch import Tensor
 
 # -- What a type checker does not see, for the Trainer's connectors set it --------------------------------------------
 
@@ -64,6 +69,41 @@ def log_round(trainer: Trainer) -> None:
     ``tests/callbacks/test_graceful_stop.py::test_stopped_after_any_round``
     """
     trainer._logger_connector.update_train_step_metrics()  # noqa: SLF001
+
+
+def log_number(module: LightningModule, name: str, value: Tensor, **how: Any) -> None:
+    """As ``module.log(name, value, batch_size=1)``; a number that is held already is only given its new value.
+
+    Lightning copies all that it holds of a number each time one is logged: in a run of short epochs, whose last rounds
+    are all logged, a twentieth of its time.
+    ``tests/engine/test_lightning_seam.py::test_numbers_are_logged_as_lightning_does``
+    """
+    trainer, hook = module.trainer, module._current_fx_name  # noqa: SLF001
+    connector, held = trainer._logger_connector, trainer._results  # noqa: SLF001
+    key = f"{hook}.{name}"
+    if hook is None or held is None or key not in held or connector.should_reset_tensors(hook):
+        module.log(name, value, batch_size=1, **how)
+        return
+    held.update_metrics(key, value.detach(), 1)
+    connector._current_fx = hook  # noqa: SLF001
+
+
+# -- Backward passes --------------------------------------------------------------------------------------------------
+
+
+def backward_is_plain(trainer: Trainer) -> bool:
+    """Whether ``manual_backward`` comes to no more than ``loss.backward()``: no scaler, no reducer, nobody who listens.
+
+    ``tests/engine/test_lightning_seam.py::test_who_listens_to_a_backward_pass_hears_it``
+    """
+    module, plugin = trainer.lightning_module, trainer.precision_plugin
+    plain = type(trainer.strategy) is SingleDeviceStrategy and type(plugin) in (Precision, MixedPrecision)
+    seen = not isinstance(getattr(trainer, "profiler", None), PassThroughProfiler)
+    if not plain or seen or getattr(plugin, "scaler", None) is not None:
+        return False
+    hooks = ("on_before_backward", "on_after_backward")
+    heard = any(is_overridden(hook, each, Callback) for each in callbacks_of(trainer) for hook in hooks)
+    return not heard and not any(is_overridden(hook, module, LightningModule) for hook in ("backward", *hooks))
 
 
 # -- Counting ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from lit_gan.data.base import InMemoryDataModule
@@ -99,6 +98,8 @@ class _Linear:
     """Logistic regression on standardised columns."""
 
     def __init__(self, features: Tensor, labels: Tensor) -> None:
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 -- scikit-learn, for those that measure by it
+
         deviation, self.mean = torch.std_mean(features.double().cpu(), dim=0, correction=0)
         self.deviation = torch.where(deviation > 0, deviation, 1.0)  # one that says nothing gets no weight
         self._fitted = LogisticRegression(max_iter=10_000).fit(self._standard(features), labels.cpu().numpy())

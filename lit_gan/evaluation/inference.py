@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from lit_gan.extensions.encoding import EncodingModule
@@ -68,6 +67,8 @@ def pca_error(train: Tensor, x: Tensor, size: int) -> float:
         >>> round(pca_error(line, torch.tensor([[1.0, -1.0]]), size=1), 6)  # at a distance of sqrt(2) from the line
         1.0
     """
+    from sklearn.decomposition import PCA  # noqa: PLC0415 -- scikit-learn, for those that measure by it
+
     components = PCA(min(size, *train.shape), svd_solver="full" if len(train) < 1000 else "covariance_eigh")
     components.fit(train.double().numpy())
     again = components.inverse_transform(components.transform(x.double().numpy()))

@@ -1,5 +1,7 @@
 """Near-duplicates among the samples, as one thing that is measured on them."""
 
+from collections.abc import Sequence
+
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
@@ -22,8 +24,12 @@ class NearDuplicateMeasurement:
     def __init__(self, images: EvaluationImages, num: int, trainer: Trainer) -> None:
         self.num = num
         self._images, self._trainer = images, trainer
-        self._real = images.in_units(torch.cat([images.for_sigma, images.reported])).flatten(1).cpu()
-        wanted = rows_looked_at(num, len(self._real), self._real.shape[1])
+        parts = images.for_sigma, images.reported
+        num_real, num_values = sum(map(len, parts)), images.reported.shape[1:].numel()
+        wanted = rows_looked_at(num, num_real, num_values)
+        # Those alone that are looked at: all of them would be the whole split once more, for as long as a run lasts.
+        looked_at = spread_places(num_real, wanted).to(images.reported.device)
+        self._real = images.in_units(rows_of(parts, looked_at)).flatten(1).cpu()
         self._places, self._own = spread_places(num, wanted), share_of_rows(num, trainer)
         self._seen, self._kept = self._own.start, list[Tensor]()
 
@@ -47,3 +53,18 @@ class NearDuplicateMeasurement:
         found = near_duplicates(kept, self._real)
         self.begin()
         return {"near_duplicates": torch.tensor(found.share), "near_duplicates_real": torch.tensor(found.real)}
+
+
+def rows_of(parts: Sequence[Tensor], places: Tensor) -> Tensor:
+    """Some rows of tensors that are taken for one.
+
+    Example:
+        >>> rows_of([torch.arange(3), torch.arange(10, 13)], torch.tensor([2, 3, 5]))
+        tensor([ 2, 10, 12])
+    """
+    starts = [sum(map(len, parts[:index])) for index in range(len(parts))]
+    here = [
+        places[(places >= start) & (places < start + len(part))] - start
+        for start, part in zip(starts, parts, strict=True)
+    ]
+    return torch.cat([part[own] for part, own in zip(parts, here, strict=True)])

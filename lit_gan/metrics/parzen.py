@@ -202,7 +202,10 @@ class ParzenNLL(Metric):
         state = getattr(self, name)
         if len(state) == 0:
             return torch.empty(0, depth)
-        rows = dim_zero_cat(state).reshape(-1, depth).float()
+        joined = dim_zero_cat(state)
+        if isinstance(state, list):  # in place of the batches, not beside them
+            setattr(self, name, [joined])
+        rows = joined.reshape(-1, depth).float()
         if rows.device.type == "mps":  # it has no float64
             rows = rows.cpu()
         return rows

@@ -20,7 +20,9 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop elements of ``x``, of any shape."""
-        if not self.training or self.p == 0 or x.device.type != "cpu":
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu":
             return super().forward(x)
         # On the CPU torch's dropout draws Bernoulli variables by a slower path: a seventh of a whole step of the
         # paper's MNIST discriminator. The mask is made in float32, so that the share is right in any dtype.

@@ -32,8 +32,9 @@ class _Activation(nn.Module):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x + self.bias.to(x.dtype)[:, None, None], _SLOPE)
+    def forward(self, convolution: Convolution, x: Tensor) -> Tensor:
+        """Of what the convolution makes, in place: maps are large, and nobody else sees these."""
+        return F.leaky_relu_(convolution(x, self.bias), _SLOPE)
 
 
 class _Block(nn.Module):
@@ -49,7 +50,7 @@ class _Block(nn.Module):
         self.expand = Convolution(inner, width, 1, NormalWeights(0.0) if zero else _PLAIN)
 
     def forward(self, x: Tensor) -> Tensor:
-        branch: Tensor = self.expand(self.second(self.mix(self.first(self.reduce(x)))))
+        branch: Tensor = self.expand(self.second(self.mix, self.first(self.reduce, x)))
         return x + branch
 
 

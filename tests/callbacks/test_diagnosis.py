@@ -176,7 +176,7 @@ def test_real_trainings(course: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(diagnosis, "_ROUNDS", 300)
     config, options = COURSES[course]
     quiet = ("--parzen.num_samples=300", "--sample_grid.num_samples=0", "--evaluation.metrics=[]", "--wandb=off")
-    bare = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
+    bare = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--report=false")
     length = ("--trainer.max_epochs=36", "--trainer.check_val_every_n_epoch=6", "--trainer.accelerator=cpu")
     ending = lit_gan("fit", "--config", config, *options, *quiet, *bare, *length)
     assert ending.code == 0, ending.err

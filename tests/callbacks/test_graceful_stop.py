@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nursery import nursery
 from stop_cases import WAYS, differences, left, run
 
 from lit_gan.callbacks.stop_signals import StopSignals, stop_of
@@ -96,7 +97,8 @@ def test_the_second_ctrl_c_ends_the_process_where_somebody_has_put_our_handler_b
         "signals = StopSignals(); signals.listen(); os.kill(os.getpid(), signal.SIGINT)\n"
         "signal.signal(signal.SIGINT, signals._heed); os.kill(os.getpid(), signal.SIGINT); print('alive')"
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    with nursery():
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (-signal.SIGINT, "")
     assert ended.stderr.count("Ctrl-C again quits at once") == 1
 

@@ -29,3 +29,11 @@ def finished_run(_finished: tuple[Path, command_line.Ending], tmp_path: Path) ->
     """The folder of a finished run of two epochs, eight rounds, relative to the working directory."""
     shutil.copytree(_finished[0] / "runs", tmp_path / "runs")
     return command_line.the_run()
+
+
+@pytest.fixture
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of three epochs that nothing disturbed, to compare with; it is everybody's."""
+    folder, ending = trained_once(tmp_path_factory, "whole", lambda: command_line.fit("--run_dir=whole", epochs=3))
+    assert ending.code == 0, ending.err
+    return folder / "whole"

@@ -19,8 +19,9 @@ _PARTS = {
 
 def _fit(options: dict[str, str], *flags: str) -> Ending:
     chosen = [f"--{name}={value}" for name, value in {**_PARTS, **options}.items()]
-    short = ("--wandb=off", "--sample_grid.num_samples=4", "--trainer.max_steps=2", "--trainer.log_every_n_steps=1")
-    return lit_gan("fit", *chosen, *QUIET, *short, *flags)
+    short = ("--wandb=off", "--report=false", "--sample_grid.num_samples=4")
+    rounds = ("--trainer.max_steps=2", "--trainer.log_every_n_steps=1")
+    return lit_gan("fit", *chosen, *QUIET, *short, *rounds, *flags)
 
 
 def test_parts_that_fit_train_without_a_word() -> None:

@@ -103,7 +103,7 @@ def _check(ending: Any) -> None:
 @given(content=_configurations())
 def test_a_mutated_configuration_trains_or_is_one_line(content: dict[str, Any]) -> None:
     Path("mutated.yaml").write_text(yaml.safe_dump(content, allow_unicode=True))
-    _check(lit_gan("fit", "--config", "mutated.yaml", *QUIET, "--resume=never"))
+    _check(lit_gan("fit", "--config", "mutated.yaml", *QUIET, "--resume=never", "--report=false"))
 
 
 class _Pair(NamedTuple):
@@ -166,6 +166,6 @@ def test_a_mutated_batch_trains_or_is_one_line(batch: Any, conditional: bool, de
     ending = lit_gan(
         "fit", "--config", "quickstart_conditional" if conditional else "quickstart", *QUIET, "--wandb=off",
         "--resume=never", "--data=own_modules.AnyBatches", "--trainer.max_epochs=1", "--sample_grid.num_samples=4",
-        "--model.generator.pixel_mean_bias=false", "--parzen.num_samples=100",
+        "--model.generator.pixel_mean_bias=false", "--parzen.num_samples=100", f"--report={str(conditional).lower()}",
     )  # fmt: skip
     _check(ending)

@@ -18,8 +18,8 @@ from command_line import SHORT, fit, metrics, repeatable, the_run, weights
 from nursery import nursery
 from shared_runs import trained_once
 from stop_cases import differences
+from trainings import ENVIRON
 
-import lit_gan as package
 from lit_gan.runs.folder import RunFolder
 
 _STOPS = ("--trainer.callbacks+=own_modules.StopOnce", "--trainer.callbacks.init_args.rounds=6")
@@ -32,7 +32,6 @@ _SEAMS = (
     *("--model.init_args.coordination=AccuracyBand", "--model.init_args.coordination.init_args.high=0.95"),
     *("--model.init_args.coordination.init_args.max_steps=2", "--model.init_args.coordination.init_args.window=3"),
 )
-_ROOT = Path(package.__file__).parents[1]
 
 
 def _status(run: Path) -> str:
@@ -58,15 +57,14 @@ def stopped(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def test_the_same_command_goes_on_to_the_very_end_of_an_uninterrupted_run(stopped: Path) -> None:
+def test_the_same_command_goes_on_to_the_very_end_of_an_uninterrupted_run(stopped: Path, whole: Path) -> None:
     ending = fit(*_STOPS, epochs=3)
     assert ending.code == 0, ending.err
     assert f"continuing {stopped} after round 4" in ending.out
     assert the_run() == stopped
     assert _status(stopped) == "finished"
     assert [int(row["step"]) for row in metrics(stopped)] == list(range(12))
-    assert fit(*_STOPS, "--run_dir=whole", epochs=3).code == 0
-    _check_same(stopped, Path("whole"))
+    _check_same(stopped, whole)
 
 
 def test_the_run_folder_itself_can_be_named(stopped: Path) -> None:
@@ -119,13 +117,12 @@ def test_a_run_dir_is_begun_and_then_gone_on_with() -> None:
     assert not Path("runs").exists()
 
 
-def test_stopped_before_its_first_checkpoint_a_run_starts_from_its_beginning() -> None:
+def test_stopped_before_its_first_checkpoint_a_run_starts_from_its_beginning(whole: Path) -> None:
     rare = ("--checkpoint.every_n_epochs=3", *_STOPS)
     assert "the same command continues it from the start" in fit(*rare, epochs=3).out
     ending = fit(*rare, epochs=3)
     assert "after round 0" in ending.out
-    assert fit(*rare, "--run_dir=whole", epochs=3).code == 0
-    _check_same(the_run(), Path("whole"))
+    _check_same(the_run(), whole)
 
 
 def test_a_failed_run_goes_on_too() -> None:
@@ -180,19 +177,21 @@ def test_the_networks_of_a_checkpoint_are_those_that_its_weights_need(finished_r
     assert (built["generator"]["init_args"]["hidden"], built["clip_g"]) == ([256, 256], 3.0)
 
 
-def test_the_same_settings_go_on_bit_for_bit(finished_run: Path) -> None:
+def test_the_same_settings_go_on_bit_for_bit(finished_run: Path, whole: Path) -> None:
     assert fit(f"--ckpt_path={finished_run}", "--run_dir=further", epochs=3).code == 0
-    assert fit("--run_dir=whole", epochs=3).code == 0
-    here, there = weights(Path("further")), weights(Path("whole"))
+    here, there = weights(Path("further")), weights(whole)
     assert all(torch.equal(here[name], there[name]) for name in there)
 
 
-_EPOCHS = 24  # on faster machines, too, the third kill comes before the end: a fifth of a second after a checkpoint
+_EPOCHS = 8
+# The one that is killed waits before each round: the third kill, a fifth of a second after a checkpoint, comes before
+# the end.
+_PACED = "--trainer.callbacks+=own_modules.Paced"
 
 
 def _start(*arguments: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lit_gan", "fit", "--config", "quickstart", *SHORT, *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    environment = {**os.environ, **ENVIRON, "PACE": "0.15"}
     with nursery():
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -221,14 +220,14 @@ def _kill_after_a_checkpoint(delay: float, *arguments: Any) -> None:
 def test_killed_three_times_it_goes_on_to_the_same_end() -> None:
     """`python -m benchmarks.resume` does so at thirty random moments, and by other signals."""
     for delay in (0.0, 0.05, 0.2):
-        _kill_after_a_checkpoint(delay, f"--trainer.max_epochs={_EPOCHS}")
+        _kill_after_a_checkpoint(delay, f"--trainer.max_epochs={_EPOCHS}", _PACED)
         assert _status(the_run()) == "running"
     run = the_run()
-    ending = fit(epochs=_EPOCHS)
+    ending = fit(_PACED, epochs=_EPOCHS)
     assert ending.code == 0, ending.err
     assert f"continuing {run} after round" in ending.out
     assert _status(run) == "finished"
-    assert fit("--run_dir=whole", epochs=_EPOCHS).code == 0
+    assert fit(_PACED, "--run_dir=whole", epochs=_EPOCHS).code == 0
     _check_same(run, Path("whole"))
 
 
@@ -252,12 +251,12 @@ def test_what_adapts_is_paid_paired_and_augmented_goes_on_from_mid_epoch_to_the_
 
 @pytest.mark.slow
 def test_what_adapts_survives_a_kill() -> None:
-    _kill_after_a_checkpoint(0.05, f"--trainer.max_epochs={_EPOCHS}", *_SEAMS)
+    _kill_after_a_checkpoint(0.05, f"--trainer.max_epochs={_EPOCHS}", _PACED, *_SEAMS)
     run = the_run()
-    ending = fit(*_SEAMS, epochs=_EPOCHS)
+    ending = fit(_PACED, *_SEAMS, epochs=_EPOCHS)
     assert ending.code == 0, ending.err
     assert f"continuing {run} after round" in ending.out
-    assert fit(*_SEAMS, "--run_dir=whole", epochs=_EPOCHS).code == 0
+    assert fit(_PACED, *_SEAMS, "--run_dir=whole", epochs=_EPOCHS).code == 0
     _check_same(run, Path("whole"))
     _check_adapted(run)
 

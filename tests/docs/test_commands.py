@@ -29,6 +29,10 @@ _OF_THE_READER = (
     "paired.yaml",
     "optimistic.yaml",
     "pairs.yaml",
+    "sngan.yaml",
+    "wgan.yaml",
+    "r3gan.yaml",
+    "metrics.yaml",
     "--model.init_args.penalties+=my_penalty.Offset",
 )
 

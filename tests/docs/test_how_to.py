@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from pathlib import Path
+from shutil import make_archive
 from typing import Any
 
 import pytest
@@ -31,6 +32,8 @@ _SHORT = [
     "--report",
     "false",
 ]
+#: And what is measured of them is little.
+_QUICK = [*_SHORT, "--parzen.num_samples", "100", "--evaluation.metrics", "[]"]
 
 
 @pytest.fixture
@@ -91,7 +94,7 @@ def test_objective_penalties_and_augmentation_train(index: int, parts: tuple[Any
     runs = _runs_of(page)
     assert len(runs) == 5
 
-    assert main([*runs[index], *_SHORT]) == 0
+    assert main([*runs[index], *_QUICK]) == 0
     gan = GAN.load_from_checkpoint(_trained(reader))
 
     names = [type(each).__name__ for each in gan.penalties]
@@ -123,7 +126,7 @@ def test_ways_of_coordination_train(
     runs = _runs_of(page)
     assert len(runs) == 7
 
-    assert main([*runs[index], *_SHORT, "--wandb", "off"]) == 0
+    assert main([*runs[index], *_QUICK, "--wandb", "off"]) == 0
     run = _trained(reader).parents[1]
     gan = GAN.load_from_checkpoint(run)
     config = yaml.safe_load((run / "config.yaml").read_text())
@@ -137,7 +140,7 @@ def test_ways_of_coordination_train(
 
 def test_the_ways_of_sampling_draw(reader: Path) -> None:
     page = _HOW_TO / "sampling.md"
-    assert main(["fit", "--config", "quickstart", *_SHORT, "--wandb", "off"]) == 0
+    assert main(["fit", "--config", "quickstart", *_QUICK, "--wandb", "off"]) == 0
     run = str(_trained(reader).parents[1].relative_to(reader))
     drawn = [arguments for arguments in commands(page) if arguments[0] == "sample"]
     assert [main([run if word == "runs/quickstart/ID" else word for word in arguments]) for arguments in drawn] == [
@@ -210,14 +213,66 @@ def test_a_folder_of_pictures_trains(reader: Path) -> None:
     for number in range(60):
         save_image(torch.rand(3, 40, 36), reader / "pictures" / f"{number:03d}.png")
 
-    assert main([*_own_data_run("pictures.yaml"), *_SHORT]) == 0
+    assert main([*_own_data_run("pictures.yaml"), *_QUICK]) == 0
     assert GAN.load_from_checkpoint(_trained(reader)).sample(2).shape == (2, 1, 32, 32)
+
+
+def _pictures_of_two_classes(folder: Path) -> None:
+    for number in range(60):
+        file = folder / "pictures" / ("day", "night")[number % 2] / f"{number:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_image(torch.rand(3, 20, 18) * (1 - 0.7 * (number % 2)), file)
+    make_archive(str(folder / "pictures"), "zip", folder, "pictures")
+
+
+_INGREDIENTS = {
+    "sngan.yaml": {
+        "train/augment_probability",
+        "train/penalty_le_cam",
+        "Hinge",
+        "ResNetGenerator",
+        "ResNetDiscriminator",
+        "AdaptiveAugment",
+    },
+    "wgan.yaml": {
+        "train/penalty_gradient_penalty",
+        "Wasserstein",
+        "DCGANGenerator",
+        "DCGANDiscriminator",
+        "AffineColorAugment",
+    },
+    "r3gan.yaml": {
+        *(f"train/{name}" for name in ("penalty_r1", "penalty_r2", "weight_r1", "beta2_g", "augment_probability")),
+        *(f"val/{name}" for name in ("precision", "recall", "frechet_distance", "memorization")),
+        "RelativisticPairing",
+        "R3GANGenerator",
+        "R3GANDiscriminator",
+        "DiffAugment",
+    },
+}
+
+
+@pytest.mark.parametrize("file", _INGREDIENTS)
+def test_a_game_of_under_twenty_lines_has_each_ingredient(file: str, reader: Path) -> None:
+    page = _HOW_TO / "ingredients.md"
+    assert _write_files(page, reader) == [*_INGREDIENTS, "metrics.yaml"]
+    assert len((reader / file).read_text().splitlines()) < 20
+    _pictures_of_two_classes(reader)
+    [run] = [run for run in _runs_of(page) if file in run]
+
+    assert main([*run, *_SHORT, "--data.init_args.batch_size", "12", "--wandb", "off"]) == 0
+    folder = _trained(reader).parents[1]
+    gan = GAN.load_from_checkpoint(folder)
+    parts = (gan.objective, gan.generator, gan.discriminator, gan.augment)
+    logged = set((folder / "metrics.csv").read_text().partition("\n")[0].split(","))
+
+    assert _INGREDIENTS[file] <= logged | {type(part).__name__ for part in parts}
 
 
 def test_rows_with_names_of_their_own_train(reader: Path) -> None:
     _write_files(_HOW_TO / "own-data.md", reader)
 
-    assert main([*_own_data_run("my_photos.Photos"), *_SHORT]) == 0
+    assert main([*_own_data_run("my_photos.Photos"), *_QUICK]) == 0
     assert GAN.load_from_checkpoint(_trained(reader)).sample(2).shape == (2, 1, 8, 8)
 
 
@@ -225,14 +280,14 @@ def test_a_data_set_in_memory_trains(reader: Path) -> None:
     _write_files(_HOW_TO / "own-data.md", reader)
     [run] = [run for run in _runs_of(_HOW_TO / "own-data.md") if run == ["fit", "--config", "my_data.yaml"]]
 
-    assert main([*run, *_SHORT]) == 0
+    assert main([*run, *_QUICK]) == 0
     assert GAN.load_from_checkpoint(_trained(reader)).sample(2).shape == (2, 1, 4, 8)
 
 
 def test_any_data_module_trains_with_two_discriminator_steps_per_round(reader: Path) -> None:
     _write_files(_HOW_TO / "own-data.md", reader)
 
-    assert main([*_own_data_run("my_loader.LowerHalves"), *_SHORT]) == 0
+    assert main([*_own_data_run("my_loader.LowerHalves"), *_QUICK]) == 0
     gan = GAN.load_from_checkpoint(_trained(reader))
 
     assert gan.minibatches_per_round == 2
@@ -245,7 +300,7 @@ def test_values_are_taken_from_elsewhere(reader: Path, monkeypatch: pytest.Monke
     trained, _, printed = _runs_of(page)
     monkeypatch.setenv("RATE", "0.25")
 
-    assert main([*trained, *_SHORT]) == 0
+    assert main([*trained, *_QUICK]) == 0
     kept = yaml.safe_load((_trained(reader).parents[1] / "config.yaml").read_text())
     capsys.readouterr()
     assert main(printed) == 0
@@ -279,9 +334,9 @@ def test_fine_tuning_begins_with_the_weights_of_the_first_run(reader: Path) -> N
     page = _HOW_TO / "fine-tuning.md"
     assert _write_files(page, reader) == ["one_digit.py", "sevens.yaml"]
     first, second, *of_one_player = _runs_of(page)
-    assert main([*first, *_SHORT, "--wandb", "off"]) == 0
-    assert main([*second, *_SHORT, "--wandb", "off"]) == 0
-    assert [main([*run, *_SHORT, "--wandb", "off"]) for run in of_one_player] == [0, 0]
+    assert main([*first, *_QUICK, "--wandb", "off"]) == 0
+    assert main([*second, *_QUICK, "--wandb", "off"]) == 0
+    assert [main([*run, *_QUICK, "--wandb", "off"]) for run in of_one_player] == [0, 0]
     [code] = [block.text for block in blocks(page) if block.language == "python" and not block.title]
     names: dict[str, Any] = {}
 
@@ -300,7 +355,7 @@ def test_an_inference_network_without_data_and_an_inpainting_gan_of_halves_train
     of_pairs, of_halves = ["digits_inference", "pairs.yaml"], ["digits_inpainting", "halves.yaml"]
     for configs in (["quickstart"], ["from_g_alone.yaml"], of_pairs, of_halves):
         given = [word for config in configs for word in ("--config", config)]
-        assert main(["fit", *given, *_SHORT, *off]) == 0, configs
+        assert main(["fit", *given, *_QUICK, *off]) == 0, configs
     inpainting = GAN.load_from_checkpoint(next((reader / "runs" / "digits_inpainting").iterdir()))
     assert inpainting.masks.weights == {"pixels": 0, "boxes": 1, "halves": 3, "stripes": 0, "nothing": 1}
 

@@ -1,11 +1,18 @@
 """What we need of the inside of Lightning is there: a release that changes it fails here first."""
 
 from datetime import timedelta
+from typing import Any
 
-from lightning.pytorch import Trainer
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.profilers import SimpleProfiler
+from lightning.pytorch.strategies import Strategy
 from tiny_gan import examples, linear_gan, loader, trainer
 
+import lit_gan.gan
 from lit_gan.callbacks.last_round import LastRound
 from lit_gan.engine.lightning_seam import broadcast_sigterm, saves_by_time, validates_by_time
 
@@ -35,3 +42,78 @@ def test_times_are_seen() -> None:
     assert not validates_by_time(Trainer(val_check_interval=2, logger=False))
     assert saves_by_time(ModelCheckpoint(train_time_interval=timedelta(minutes=1)))
     assert not saves_by_time(ModelCheckpoint())
+
+
+class Listener(Callback):
+    """Hears backward passes."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+
+    def on_after_backward(self, trainer: Trainer, pl_module: Any) -> None:
+        self.heard += 1
+
+
+class Own(lit_gan.gan.GAN):
+    """Goes backward in its own way."""
+
+    heard = 0
+
+    def backward(self, loss: torch.Tensor, *args: Any, **kwargs: Any) -> None:
+        self.heard += 1
+        super().backward(loss, *args, **kwargs)
+
+
+def test_who_listens_to_a_backward_pass_hears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_lightning: list[int] = []
+    backward = Strategy.backward
+
+    def watched(self: Strategy, *args: Any, **kwargs: Any) -> Any:
+        by_lightning.append(1)
+        return backward(self, *args, **kwargs)
+
+    monkeypatch.setattr(Strategy, "backward", watched)
+    weights = []
+    for how, cls in (({}, lit_gan.gan.GAN), ({"callbacks": [Listener()]}, lit_gan.gan.GAN), ({}, Own)):
+        gan = linear_gan(cls)
+        trainer(max_steps=2, precision="32-true", **how).fit(gan, loader(examples().float(), 4))
+        weights.append(torch.stack([parameter.detach() for parameter in gan.parameters()]))
+        heard = max(getattr(each, "heard", 0) for each in (*how.get("callbacks", []), gan))
+        assert heard == len(by_lightning) == (4 if len(weights) > 1 else 0)
+        by_lightning.clear()
+    assert all(torch.equal(each, weights[0]) for each in weights[1:])
+    run = trainer(max_steps=1, precision="32-true", profiler=SimpleProfiler())
+    run.fit(linear_gan(), loader(examples().float(), 4))
+    assert len(by_lightning) == 2  # a profiler sees them, too
+
+
+class Rows(Logger):
+    """Keeps what it is given."""
+
+    name, version = "rows", 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.rows.append({**metrics, "step": float(step or 0)})
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Not of interest."""
+
+
+def test_numbers_are_logged_as_lightning_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over two epochs, with a validation after each, whose numbers have another hook."""
+    found = []
+    for lightnings in (False, True):
+        if lightnings:
+            monkeypatch.setattr(
+                lit_gan.gan, "log_number", lambda module, *what, **how: module.log(*what, batch_size=1, **how)
+            )
+        rows = Rows()
+        run = trainer(max_epochs=2, log_every_n_steps=2, logger=rows)
+        run.fit(linear_gan(), loader(examples(), 4), loader(examples(4), 4))
+        found.append((rows.rows, {name: float(value) for name, value in run.callback_metrics.items()}))
+    assert found[0] == found[1]
+    assert sum("train/loss_d" in row for row in found[0][0]) == 6

@@ -57,6 +57,26 @@ def test_values_are_torchs(name: str) -> None:
         assert torch.equal(convolve(x, weight, geometry), expected)
 
 
+@pytest.mark.parametrize("name", ["pointwise", "depthwise"])
+def test_a_bias_is_added_by_the_same_kernel(name: str) -> None:
+    """Channels innermost, where a kernel of 1 x 1 is a matrix product; what follows may act in place."""
+    x, weight, geometry = _operands(name)
+    x = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    bias = torch.linspace(-1, 1, len(weight), dtype=torch.float64, requires_grad=True)
+
+    def activated(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.leaky_relu_(convolve(x, weight, geometry, bias), 0.2)
+
+    expected = F.leaky_relu(F.conv2d(x, weight, bias, geometry.stride, geometry.padding, 1, geometry.groups), 0.2)
+    torch.testing.assert_close(activated(x, weight, bias), expected, rtol=1e-12, atol=1e-12)
+    assert activated(x, weight, bias).is_contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        torch.testing.assert_close(activated(x, weight, bias), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(activated(x.detach(), weight, bias), expected, rtol=1e-12, atol=1e-12)
+    assert gradcheck(activated, (x, weight, bias))
+    assert gradgradcheck(activated, (x, weight, bias))
+
+
 def test_a_slope_asks_for_no_derivative_in_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     x, weight, geometry = _operands("grouped")
     asked: list[tuple[bool, bool]] = []

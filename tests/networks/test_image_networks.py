@@ -201,8 +201,8 @@ def test_the_slope_of_a_discriminator_is_torchs(family: str, monkeypatch: pytest
         assert (rough - one).norm() <= 1e-4 * one.norm()
 
 
-def _torchs(x: Tensor, weight: Tensor, geometry: Any) -> Tensor:
-    return F.conv2d(x, weight, None, geometry.stride, geometry.padding, 1, geometry.groups)
+def _torchs(x: Tensor, weight: Tensor, geometry: Any, bias: Tensor | None = None) -> Tensor:
+    return F.conv2d(x, weight, bias, geometry.stride, geometry.padding, 1, geometry.groups)
 
 
 def test_keys_are_stable() -> None:

@@ -3,13 +3,17 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from nursery import nursery
 from small_disk import fill, small_disk
 from torch.testing import assert_close
+from trainings import ENVIRON
 
 from lit_gan.errors import RunError, UserError
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
@@ -117,12 +121,13 @@ _MOMENTS = (
     "between the renames",
     "between the renames without links",
 )
-# One process imports torch, and one child of it dies at each moment.
+# One child dies at each moment.
 _KILLED = """
 import os, pathlib, signal, sys, warnings
 import torch
 from lit_gan.runs.checkpoint_io import AtomicCheckpointIO
 
+warnings.simplefilter("error")
 warnings.simplefilter("ignore", DeprecationWarning)  # of forking: no other thread does anything here
 pwrite, replace = os.pwrite, pathlib.Path.replace
 
@@ -170,8 +175,11 @@ for moment in sys.argv[2:]:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_the_old_one_is_whole_and_used(tmp_path, start_python):
-    codes = start_python(_KILLED, tmp_path, *_MOMENTS).communicate()[0].split()
+def test_killed_at_any_moment_the_old_one_is_whole_and_used(tmp_path):
+    with nursery():
+        command = [sys.executable, "-c", _KILLED, str(tmp_path), *_MOMENTS]
+        done = subprocess.run(command, env={**os.environ, **ENVIRON}, stdout=subprocess.PIPE, text=True, check=True)
+    codes = done.stdout.split()
     assert codes == [str(-signal.SIGKILL)] * len(_MOMENTS)
     for folder in (tmp_path / moment for moment in _MOMENTS):
         assert any(name.endswith(".tmp") for name in _names(folder)), folder

@@ -65,7 +65,7 @@ def test_one_player_alone(part: str, other: str, finished_run: Path) -> None:
 
 
 def test_a_model_that_is_no_gan_takes_weights_too() -> None:
-    own = ("--model=own_modules.OwnModule", "--data=own_modules.OwnData", *QUIET, "--wandb=off")
+    own = ("--model=own_modules.OwnModule", "--data=own_modules.OwnData", *QUIET, "--wandb=off", "--report=false")
     assert lit_gan("fit", *own, "--trainer.max_epochs=1", "--run_dir=old").code == 0
     ending = lit_gan("fit", *own, "--trainer.max_epochs=1", "--run_dir=new", "--init_from=old")
     assert ending.code == 0, ending.err

@@ -131,7 +131,7 @@ def test_loggers_and_callbacks_of_ones_own_are_added() -> None:
 
 @pytest.mark.parametrize("data", ["lit_gan.data.DigitsDataModule", "own_modules.OwnData"])
 def test_any_module_can_be_trained_and_evaluated(data: str) -> None:
-    options = (*QUIET, "--wandb=off", "--trainer.max_steps=3", "--trainer.log_every_n_steps=1")
+    options = (*QUIET, "--wandb=off", "--report=false", "--trainer.max_steps=3", "--trainer.log_every_n_steps=1")
     ending = lit_gan("fit", "--model=own_modules.OwnModule", "--model.width=5", f"--data={data}", *options)
     assert ending.code == 0, ending.err
     run = the_run()
@@ -142,7 +142,7 @@ def test_any_module_can_be_trained_and_evaluated(data: str) -> None:
 
 
 def test_predicting_with_another_module_uses_its_own_data() -> None:
-    options = (*QUIET, "--wandb=off", "--trainer.max_steps=1")
+    options = (*QUIET, "--wandb=off", "--report=false", "--trainer.max_steps=1")
     assert lit_gan("fit", "--model=own_modules.OwnModule", "--data=own_modules.OwnData", *options).code == 0
     assert lit_gan("predict", the_run(), *QUIET).code == 0
 
