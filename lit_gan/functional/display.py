@@ -1,5 +1,6 @@
 """From data space to pictures."""
 
+import torch
 from torch import Tensor
 
 
@@ -16,13 +17,13 @@ def to_display_range(images: Tensor, value_range: tuple[float, float] | None) ->
         A tensor of the same shape, in [0, 1].
 
     Example:
-        >>> import torch
         >>> to_display_range(torch.tensor([-1.0, 0.0, 1.0]), (-1.0, 1.0))
         tensor([0.0000, 0.5000, 1.0000])
     """
     if value_range is None:
-        largest = float(images.abs().amax()) or 1.0  # all zeros are shown as grey
-        value_range = (-largest, largest)
+        largest = images.abs().max()
+        largest = torch.where(largest == 0, 1.0, largest)  # all zeros are shown as grey
+        return images.add(largest).div_(2 * largest).clamp_(0.0, 1.0)
     low, high = value_range
     if (low, high) == (0.0, 1.0):
         return images.clamp(0.0, 1.0)

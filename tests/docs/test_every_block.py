@@ -17,6 +17,7 @@ _BY = {
     "README.md": "test_how_to.py",
     "docs/errors/index.md": "test_errors.py",
     "docs/how-to/diagnosis.md": "test_how_to.py",
+    "docs/how-to/export.md": "../cli/test_export.py",
     "docs/how-to/fine-tuning.md": "test_how_to.py",
     "docs/how-to/g-takes-a-batch.md": "test_how_to.py",
     "docs/how-to/objective-penalties-augmentation.md": "test_how_to.py",
@@ -40,6 +41,10 @@ _NOT_RUN_HERE = {
     ("docs/how-to/checkpoints.md", "gan.to_torchscript("): "every export is checked by tests/test_exports.py",
     ("docs/how-to/checkpoints.md", "gan = GAN(torch.compile(generator)"): "by tests/test_compiled_networks.py",
     ("docs/how-to/conditional-gan.md", "class ConditionalGAN(GAN):"): "test_how_to.py compares it with what is shipped",
+    (
+        "docs/how-to/pictures.md",
+        "import numpy as np, onnxruntime",
+    ): "tests/cli/test_export.py runs such lines on digits",
     ("docs/how-to/semi-supervised.md", "from lit_gan import GAN"): "by tests/evaluation/test_few_labels.py",
     ("docs/how-to/wandb.md", "for logger in self.loggers:"): "lines of a reader's own callback, to W&B's own interface",
 }
@@ -125,7 +130,7 @@ def test_what_is_not_run_is_there() -> None:
 
 def _parsed() -> list[tuple[str, ...]]:
     """Commands of the verbs whose options are few, and not the trainer's."""
-    verbs = ("baselines", "complete", "figures", "report", "runs", "sweep")
+    verbs = ("baselines", "complete", "export", "figures", "report", "runs", "sweep")
     return sorted({tuple(each) for page in PAGES for each in commands(page) if each[0] in verbs and "NAME" not in each})
 
 
