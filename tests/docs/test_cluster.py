@@ -98,4 +98,3 @@ def test_the_job_on_spot_machines_goes_on_when_its_command_is_run_again() -> Non
     assert again.code == 0
     assert "continuing mounted after round 4" in again.out
     assert [int(row["step"]) for row in metrics(Path("mounted"))] == list(range(8))
-
