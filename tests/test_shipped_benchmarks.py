@@ -1,6 +1,7 @@
 """The benchmarks of shipped configurations: nothing is measured twice, and the tables say what was."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,8 +68,19 @@ def test_a_score_curve_is_over_the_images_that_both_players_have_seen(tmp_path: 
     assert score_curve.curve(run).real == 243.0
 
 
+def test_any_score_that_was_logged_has_its_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = _run_folder(tmp_path / "emoji", k=1)
+    (run / "metrics.csv").write_text("step,val/parzen_nll,val/frechet_distance\n9,,\n19,,500.5\n39,,250\n")
+    assert score_curve.curve(run, "frechet_distance") == score_curve.Curve("emoji", [2000, 4000], [500.5, 250.0], None)
+    assert score_curve.curve(run).values == []
+    named = [str(run), "--scores", "frechet_distance", "parzen_nll", "--out", str(tmp_path / "curve.png")]
+    monkeypatch.setattr(sys, "argv", ["score_curve", *named])
+    score_curve.main()
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_score_curves_are_drawn_without_samples_too(tmp_path: Path) -> None:
     curves = [score_curve.curve(_run_folder(tmp_path / name, k=1)) for name in ("one", "other")]
     assert [each.name for each in curves] == ["one", "other"]
-    score_curve.plot(curves, None, 225.0, tmp_path / "curves.png")
+    score_curve.plot({"parzen_nll": curves}, None, 225.0, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
