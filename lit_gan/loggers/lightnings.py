@@ -49,8 +49,7 @@ def folder_of_training(trainer: Trainer) -> str | None:
     if not isinstance(first, MLFlowLogger) or first.save_dir is None:
         return trainer.log_dir
     place = str(Path(first.save_dir, str(first.name), str(first.version))) if trainer.is_global_zero else None
-    found: str = trainer.strategy.broadcast(place)
-    return found
+    return trainer.strategy.broadcast(place)
 
 
 def tell_configuration(loggers: Iterable[Logger], config: Mapping[str, Any]) -> None:

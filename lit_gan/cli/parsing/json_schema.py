@@ -31,7 +31,7 @@ _HANDED: dict[type, str] = {Optimizer: "params", LRScheduler: "optimizer"}
 _REFERENCE = {"type": "string", "pattern": r"\$\{.+\}", "description": "a value from elsewhere: ${...}"}
 _TO_REFERENCE = {"$ref": "#/definitions/reference"}
 # Keys that the parser takes beside: `trainer.max_epochs` for a key in a key, `callbacks+` to add to a list.
-_SHORTHAND = {r"[.]|[+]$": {}}
+_SHORTHAND: dict[str, Any] = {r"[.]|[+]$": {}}
 
 
 def configuration_schema(modules: Iterable[str] = ()) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def _known_classes(modules: Iterable[str]) -> Iterator[tuple[type, list[str]]]:
         paths += [f"{module}.{name}" for name in dir(import_module(module)) if not name.startswith("_")]
     for module in modules:
         try:
-            names = vars(import_module(module))
+            names = dir(import_module(module))
         except ImportError as error:
             raise UserError(f"schema {module}: {error}: expected a module that is installed, or lies here.") from error
         paths += [f"{module}.{name}" for name in names if not name.startswith("_")]
