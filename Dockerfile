@@ -37,7 +37,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="lit-gan" \
       org.opencontainers.image.description="Generative adversarial networks on PyTorch Lightning" \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 # The kernel keeps signals from a process 1 that has no handler for them, and lit-gan has handlers only while it trains:
 # `docker stop` would be ignored before. Under tini it is not process 1; tini also reaps what workers leave behind.

@@ -8,8 +8,9 @@ UPGRADE ?=
 BENCH ?= runs/benchmarks
 BENCH_OPTIONS ?=
 MNIST ?=
+SBOM ?= sbom.cdx.json
 
-.PHONY: help install check lint types contracts test suite bench docs wheel format pins image
+.PHONY: help install check lint types contracts test suite bench docs wheel audit sbom format pins image
 
 help:  ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -47,8 +48,17 @@ bench:  ## every benchmark of speed, into the folder BENCH (BENCH_OPTIONS=--quic
 docs:  ## the documentation, strict
 	$(PYTHON) -m mkdocs build --strict --site-dir $(SITE)
 
-wheel:  ## build the wheel and the source distribution
+wheel:  ## build the wheel and the source distribution, and look at both
 	$(PYTHON) -m build --outdir $(DIST) .
+	$(PYTHON) -m twine check --strict $(DIST)/lit_gan-*
+	$(PYTHON) -m check_wheel_contents $(DIST)/lit_gan-*.whl
+
+audit:  ## known weaknesses of the pinned packages; fails where the index of advisories cannot be reached
+	$(PYTHON) -m pip_audit --strict --requirement constraints.txt --no-deps --disable-pip || { \
+	  echo 'audit: a weakness is known, or the index of advisories has no answer: the line above says which' >&2; exit 1; }
+
+sbom:  ## what the image is made of, as a CycloneDX bill of materials, in SBOM
+	$(PYTHON) -m cyclonedx_py requirements constraints.txt --pyproject pyproject.toml --output-reproducible --output-file $(SBOM)
 
 format:  ## let ruff rewrite
 	$(PYTHON) -m ruff check --fix .

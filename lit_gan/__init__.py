@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lit_gan.gan import GAN as GAN
     from lit_gan.session.run import Run as Run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _DEFINED_IN = {
     "GAN": "lit_gan.gan",

@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -17,6 +16,8 @@ from torchvision.utils import make_grid
 from lit_gan.errors import UserError
 from lit_gan.figures.row_labels import with_row_labels
 from lit_gan.generative import GenerativeModule
+from lit_gan.loggers.lightnings import folder_of_training, give_picture
+from lit_gan.runs.relative_path import relative_to_cwd
 
 CHANNELS = (1, 3)  # grey, or red, green and blue
 # Pixels; smaller images and grids are enlarged, or nobody can read them.
@@ -38,6 +39,7 @@ class PictureCallback(Callback, ABC):
         self.every_n_rounds = every_n_rounds
         self.folder = folder
         self._place: Path | None = None  # of the present training's pictures
+        self._said = False  # which loggers are given none
 
     @abstractmethod
     def draw(self, trainer: Trainer, module: GenerativeModule) -> None:
@@ -45,7 +47,7 @@ class PictureCallback(Callback, ABC):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Chooses the folder, before this training has pictures there; on all ranks, which agree on it."""
-        log_dir = trainer.log_dir if self.folder is None else None
+        log_dir = folder_of_training(trainer) if self.folder is None else None
         self._place = folder_for(self.folder, trainer, log_dir)
 
     def on_train_batch_end(
@@ -74,8 +76,14 @@ class PictureCallback(Callback, ABC):
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"{file}-{trainer.global_step:06d}.png"
         save_picture(grid, target, target.suffix, description)
-        for logger in trainer.loggers:
-            _log(logger, name, grid, trainer.global_step)
+        without = [each for each in trainer.loggers if not give_picture(each, name, grid, trainer.global_step)]
+        if without and not self._said:
+            self._said = True
+            names, place = " and ".join(type(logger).__name__ for logger in without), relative_to_cwd(folder)
+            trainer.lightning_module.print(
+                f"lit-gan: {names} cannot be given pictures: those of {type(self).__name__} are in {place} alone (a "
+                "logger with a method log_image(key, images, step) gets them, too)."
+            )
 
 
 def folder_for(
@@ -136,10 +144,3 @@ def _enlargement(num: int, height: int, width: int, columns: int) -> int:
         for images, side in ((across, width), (down, height))
     )
     return max(to_side, -(-_SMALLEST_SIDE // height), 1)
-
-
-def _log(logger: Logger, name: str, grid: torch.Tensor, step: int) -> None:
-    if hasattr(logger, "log_image"):  # W&B's, and any that has the same
-        logger.log_image(name, [grid], step=step)
-    elif isinstance(logger, TensorBoardLogger):
-        logger.experiment.add_image(name, grid, max(step - 1, 0))  # where the numbers of that round are

@@ -15,6 +15,7 @@ from lit_gan.figures.row_labels import class_labels
 from lit_gan.figures.writing import write_file
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
+from lit_gan.loggers.lightnings import folder_of_training
 from lit_gan.randomness import stream
 
 
@@ -83,7 +84,7 @@ class TrainingFilm(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Chooses the folder, on all ranks, and takes the first picture of a training that begins."""
-        log_dir = trainer.log_dir if self.folder is None else None
+        log_dir = folder_of_training(trainer) if self.folder is None else None
         folder = folder_for(self.folder, trainer, log_dir, "film", "frame-*")
         game = isinstance(pl_module, GAN) and _mixture(trainer) is not None
         self._frames = Frames(folder, SUFFIX if game else ".png")

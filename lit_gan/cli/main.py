@@ -36,6 +36,10 @@ _VERBS = {
     "runs": ("lit_gan.cli.runs", "list the runs of a folder, compare some, delete weights that are not needed"),
     "report": ("lit_gan.cli.report", "write all of a run, or of several, on one page that opens anywhere"),
     "figures": ("lit_gan.cli.figures", "draw the paper's figures of a run, and a film of its training"),
+    "schema": (
+        "lit_gan.cli.schema",
+        "print the JSON Schema of configurations, by which editors complete and check them",
+    ),
     "submit": ("lit_gan.cli.submit.verb", "queue a command on a Slurm cluster, or run the same job here"),
 }
 

@@ -12,6 +12,7 @@ from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
 from lit_gan.engine.lightning_seam import evaluate_as_after
 from lit_gan.engine.rounds import RoundModule, planned_rounds
 from lit_gan.errors import RunError
+from lit_gan.loggers.lightnings import tell_configuration
 from lit_gan.loggers.wandb.choice import finished_wandb
 from lit_gan.reporting.report import Shipped
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
@@ -60,6 +61,7 @@ def train(
                 check_moves_players_apart(strategy, trainer.world_size, module.players)
             recording.begin(start)
             recording.say_that_it_goes_on()
+            tell_configuration(trainer.loggers, recording.config)
             fit(None if start is None else str(start))
             end = Ending.of(trainer, recording.first_round)
             score = keep_scores(trainer, run, "val", folder=kept) if trainer.is_global_zero else None

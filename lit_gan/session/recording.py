@@ -56,7 +56,7 @@ class Recording:
         self._unused = UnusedRun(Path(run_dir or Path(RUNS, name)))
         with user_errors():  # of a full disk
             self.run, self.resumed = choose_run_folder(RUNS, name, config, resume=resume, run_dir=run_dir)
-        self._config, self._seed = config, seed
+        self.config, self._seed = config, seed
         self._starter = starter
         self._anew = resume == "never"
         self.first_round = 0
@@ -67,7 +67,7 @@ class Recording:
         self.first_round = 0 if checkpoint is None else int(load_checkpoint(checkpoint).get("global_step", 0))
         if not self._speaks:
             return
-        self.run.write_config(yaml.safe_dump(escaped(self._config), sort_keys=False))
+        self.run.write_config(yaml.safe_dump(escaped(self.config), sort_keys=False))
         self.run.write_environment(seed=self._seed)
 
     def finish(self, reason: str = "") -> None:
