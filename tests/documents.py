@@ -43,9 +43,15 @@ def anchors(page: Path) -> set[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """What follows ``lit-gan`` on each line of a ``console`` block, comments and shell syntax left out."""
-    lines = [line for block in blocks(page) if block.language == "console" for line in block.text.splitlines()]
+    lines = [line for block in blocks(page) if block.language == "console" for line in _typed(block.text)]
     found = [arguments_of(piece) for line in lines for piece in line.removeprefix("$ ").split(" && ")]
     return [arguments for arguments in found if arguments is not None]
+
+
+def _typed(console: str) -> list[str]:
+    """What a user types: where some lines begin with ``$``, the others are what is printed."""
+    lines = console.splitlines()
+    return [line for line in lines if line.startswith("$ ")] or lines
 
 
 def inline_commands(page: Path) -> list[list[str]]:
