@@ -17,7 +17,7 @@ from lit_gan.exporting.export import Export
 from lit_gan.exporting.loading_code import loading_code
 from lit_gan.exporting.prior import draw_in_numpy
 from lit_gan.reporting.run_data import RunData
-from lit_gan.reporting.tables import Measure, ScoreRow, measured, score_tables
+from lit_gan.reporting.tables import Measure, Measured, ScoreRow, measured, score_tables
 
 # Of those the error by the draw of the samples is that of a share.
 _SHARES_OF_SAMPLES = ("precision", "memorization", "confident_share", "class_accuracy")
@@ -96,7 +96,7 @@ def numbers(run: RunData) -> list[Number]:
     """The metrics of a run as it had them last, with what they were measured on, and their errors."""
     rows = [row for rows in score_tables([run]).values() for row in rows if row.kind != "paper"]
     scores = [_score(run, row) for row in sorted(rows, key=lambda row: row.kind != "run")]
-    return scores + [_measure(run, measure, value) for measure, [value] in measured([run]) if value is not None]
+    return scores + [_measure(run, measure, number) for measure, [number] in measured([run]) if number is not None]
 
 
 def _score(run: RunData, row: ScoreRow) -> Number:
@@ -108,22 +108,15 @@ def _score(run: RunData, row: ScoreRow) -> Number:
     return Number(name, f"{row.nats:.1f}", error, ", ".join(on), row.split)
 
 
-def _measure(run: RunData, measure: Measure, value: tuple[float, float | None, str]) -> Number:
-    share, real, split = value
-    num = _num_samples(run, "evaluation")
+def _measure(run: RunData, measure: Measure, number: Measured) -> Number:
+    _, split = run.last(measure.name) or (None, "")
+    num = number.num[0] if number.num else _num_samples(run, "evaluation")
     error = ""
     if measure.name in _SHARES_OF_SAMPLES and num:
-        error = f"{100 * math.sqrt(max(share * (1 - share), 0) / num):.1f} %"
+        error = f"{100 * math.sqrt(max(number.value * (1 - number.value), 0) / num):.1f} %"
     on = _MEASURED_ON.get(measure.name, f"{num:,} samples" if num else "")
-    return Number(
-        measure.title,
-        _shown(share, measure),
-        error,
-        on,
-        split,
-        "" if real is None else _shown(real, measure),
-        measure.reads,
-    )
+    real = "" if number.real is None else _shown(number.real, measure)
+    return Number(measure.title, _shown(number.value, measure), error, on, split, real, measure.reads)
 
 
 def _shown(value: float, measure: Measure) -> str:
