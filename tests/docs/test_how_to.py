@@ -296,10 +296,11 @@ def test_any_data_module_trains_with_two_discriminator_steps_per_round(reader: P
 
 def test_values_are_taken_from_elsewhere(reader: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     page = _HOW_TO / "configuration.md"
-    assert _write_files(page, reader) == ["mine.yaml", "rates.yaml"]
+    assert _write_files(page, reader) == ["mine.yaml", "completed.yaml", "rates.yaml"]
     trained, _, printed = _runs_of(page)
     monkeypatch.setenv("RATE", "0.25")
 
+    assert main(["fit", "--config", "quickstart", "--config", "completed.yaml", *_QUICK, "--run_dir", "completed"]) == 0
     assert main([*trained, *_QUICK]) == 0
     kept = yaml.safe_load((_trained(reader).parents[1] / "config.yaml").read_text())
     capsys.readouterr()
