@@ -67,6 +67,7 @@ class _Writer:
         return {**found, "definitions": self._definitions}
 
     def _argument(self, action: Any) -> dict[str, Any]:
+        # jsonargparse has no public name for an argument's type. ``tests/cli/test_schema.py``
         schema = self._of(getattr(action, "_typehint", None) or action.type)
         told = action.help if isinstance(action.help, str) and "==" not in action.help else ""
         return {**schema, **({"description": " ".join(told.split())} if told else {})}
