@@ -80,8 +80,8 @@ class Gaussians(Problem):
 
     title = "25 Gaussians"
     num_modes, num_samples, least = 25, 2500, 1
-    latent_size, hidden, batch = 2, (128, 128), 100
-    gamma, rate, betas, rounds = 0.1, 2e-3, (0.5, 0.99), 600
+    latent_size, hidden, batch = 2, (128, 128, 128), 256
+    gamma, rate, betas, rounds = 0.01, 1e-3, (0.0, 0.9), 5000
 
     def __init__(self) -> None:
         self.grid = Grid(side=5, spacing=0.5, std=0.025)  # coordinates of order 1, as pixels are
