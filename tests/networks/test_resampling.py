@@ -1,7 +1,8 @@
 """[1, 3, 3, 1] along each side, zeros outside."""
 
+import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lit_gan.networks.resampling import Downsampling, Upsampling
 
@@ -29,6 +30,14 @@ def test_kernels_sum_right_and_are_no_state() -> None:
     assert down(torch.ones(1, 2, 8, 8))[:, :, 1:-1, 1:-1].unique().tolist() == [1]
 
 
-def test_halves_of_maps_in_16_bits_stay_so() -> None:
-    assert Downsampling()(torch.ones(1, 2, 8, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
-    assert Upsampling()(torch.ones(1, 2, 8, 8, dtype=torch.bfloat16)).dtype == torch.bfloat16
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("resampling", [Upsampling(), Downsampling()])
+def test_maps_in_16_bits_are_resampled_in_32_and_stay_16(resampling: nn.Module, dtype: torch.dtype) -> None:
+    x = torch.randn(2, 3, 8, 8).to(dtype).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = resampling(x)
+    assert y.dtype == dtype
+    torch.testing.assert_close(y, resampling(x.float()).to(dtype), rtol=0, atol=0)
+    (slope,) = torch.autograd.grad(y.float().square().sum(), x)
+    (exact,) = torch.autograd.grad(y.float().detach().mul(2).mul(resampling(x.float())).sum(), x)
+    torch.testing.assert_close(slope, exact)
