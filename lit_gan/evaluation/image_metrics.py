@@ -7,7 +7,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
@@ -16,6 +16,7 @@ from lit_gan.evaluation.cost import work_of
 from lit_gan.evaluation.real_states import RealStates, State, identity_of, restore, state_of
 from lit_gan.features.reference_classifier import ReferenceClassifier
 from lit_gan.functional.display import to_display_range
+from lit_gan.metrics.feature_sets import FeatureSets
 from lit_gan.randomness import stream_seed
 
 # Before a capital that follows a small letter, and before the last one of an acronym that a word follows.
@@ -39,6 +40,7 @@ class ImageMetrics:
         self._reference: str | None = None
         self._real: dict[int, State] = {}  # by the metric's place
         self._identities: dict[int, str | None] = {}
+        self._networks: dict[int, str | int] = {}  # of features, by the metric's place; equal ones have one name
         self.num = 0
         self._seed = 0
         self._value_range: tuple[float, float] | None = None
@@ -75,6 +77,7 @@ class ImageMetrics:
         if reference != self._reference:
             self._reference, self._real = reference, {}
         missing: list[int] = []
+        self._name_networks()
         for place, (_, metric) in enumerate(self._metrics):
             metric.to(device)
             _empty(metric)
@@ -109,11 +112,13 @@ class ImageMetrics:
         """What a metric is, as :func:`~lit_gan.evaluation.real_states.identity_of` has it, and who reads for it."""
         if place not in self._identities:  # an update leaves its traces in some metrics
             self._identities[place] = identity_of(self._metrics[place][1])
-        identity = self._identities[place]
-        # A classifier in it may have been trained since.
-        modules = self._metrics[place][1].modules()
-        read_by = [module.fingerprint() for module in modules if isinstance(module, ReferenceClassifier)]
-        return None if identity is None else "-".join([identity, *read_by])
+        return _with_readers(self._identities[place], self._metrics[place][1])
+
+    def _name_networks(self) -> None:
+        """Equal networks of features look at a batch once: what they see is most of what an evaluation costs."""
+        found = ((place, metric) for place, metric in enumerate(self.metrics) if isinstance(metric, FeatureSets))
+        names = {place: _with_readers(identity_of(metric.features), metric.features) for place, metric in found}
+        self._networks = {place: place if name is None else name for place, name in names.items()}
 
     def num_features(self, image: Tensor) -> int:
         """How many numbers the first metric, which keeps features, has of an image ``(1, C, H, W)``."""
@@ -128,6 +133,7 @@ class ImageMetrics:
         self._value_range = value_range
         places = range(len(self._metrics))
         self.identify()
+        self._name_networks()
         for _, metric in self._metrics:
             metric.to(images.device)
             _empty(metric)
@@ -160,12 +166,17 @@ class ImageMetrics:
 
     def _update(self, places: Iterable[int], images: Tensor, *, real: bool, condition: Tensor | None = None) -> None:
         shown = to_display_range(images, self._value_range)
+        seen: dict[str | int, Tensor] = {}  # the features of this batch by their network
         for place in places:
             metric = self._metrics[place][1]
             further: dict[str, Any] = {"real": real} if self.takes_real(metric) else {}
             if condition is not None and "condition" in signature(metric.update).parameters:
                 further["condition"] = condition
             with self._blamed(metric):
+                if isinstance(metric, FeatureSets) and len(shown):
+                    network = self._networks.get(place, place)
+                    seen[network] = seen[network] if network in seen else metric.features_of(shown)
+                    further["features"] = seen[network]
                 metric.update(_metric_input(metric, shown), **further)
 
     @staticmethod
@@ -195,6 +206,12 @@ class ImageMetrics:
                 "update(images, real=...), that these images and their number suit; give it other arguments or leave "
                 "it out."
             ) from error
+
+
+def _with_readers(identity: str | None, module: nn.Module) -> str | None:
+    """With the fingerprints of the classifiers in it, which may have been trained since."""
+    readers = (each for each in module.modules() if isinstance(each, ReferenceClassifier))
+    return None if identity is None else "-".join([identity, *(each.fingerprint() for each in readers)])
 
 
 def _empty(metric: Metric) -> None:

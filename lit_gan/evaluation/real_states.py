@@ -73,15 +73,15 @@ class RealStates:
         return self._folder / f"{name}-{self._rank}.pt"
 
 
-def identity_of(metric: Metric) -> str | None:
-    """What a metric is, before it has seen an image: ``None`` where another of the same name may be another one."""
+def identity_of(module: nn.Module) -> str | None:
+    """What a metric is, before it has seen an image, or a network; ``None`` where an equal name may be of another."""
     digest = hashlib.blake2b(digest_size=8)
     try:
-        for piece in _pieces(metric):
+        for piece in _pieces(module):
             digest.update(piece)
     except (UnknownError, OSError, TypeError):
         return None
-    return f"{type(metric).__name__}-{digest.hexdigest()}"
+    return f"{type(module).__name__}-{digest.hexdigest()}"
 
 
 def _bytes(value: Any) -> int:
@@ -107,15 +107,16 @@ def _raw(tensor: Tensor) -> Any:
     return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
-def _pieces(metric: Metric) -> Iterator[Any]:
+def _pieces(whole: nn.Module) -> Iterator[Any]:
     """All that the state of a metric follows from, but the images: its networks, their weights, settings and code."""
-    states = set(metric.metric_state)
-    for name, module in metric.named_modules():
-        of_every_module = _names_of_every_metric() if module is metric else set(vars(nn.Module()))
+    states = set(whole.metric_state) if isinstance(whole, Metric) else set()
+    for name, module in whole.named_modules():
+        of_metrics = module is whole and isinstance(whole, Metric)
+        of_every_module = _names_of_every_metric() if of_metrics else set(vars(nn.Module()))
         own = {key: value for key, value in vars(module).items() if key not in of_every_module | states}
         yield repr((name, type(module).__qualname__, {key: _plain(own[key]) for key in sorted(own)})).encode()
         yield from map(_source, type(module).__mro__[:-1])
-    for name, tensor in [*metric.named_parameters(), *metric.named_buffers()]:
+    for name, tensor in [*whole.named_parameters(), *whole.named_buffers()]:
         yield repr((name, tensor.dtype, tuple(tensor.shape))).encode()
         yield _raw(tensor)
 

@@ -7,6 +7,7 @@ from typing import Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lit_gan.errors import UserError
 from lit_gan.installation import install_command
@@ -74,6 +75,9 @@ class EfficientNetLite0(nn.Module):
         self.layers = nn.Sequential(*layers)
         self._take(weights)
         self.eval().requires_grad_(False)
+        # A third of the time on a CPU: these, and the channels of a place side by side.
+        _fold_normalisation(self.layers)
+        self.to(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
@@ -104,7 +108,8 @@ class EfficientNetLite0(nn.Module):
         sides = (self.size, self.size)
         shrinks = max(images.shape[-2:]) > self.size
         images = F.interpolate(images, sides, mode="bicubic", antialias=shrinks).clamp(0, 1)
-        found: Tensor = self.layers((2 * images - 1).expand(-1, 3, -1, -1))
+        seen = (2 * images - 1).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        found: Tensor = self.layers(seen)
         return found.mean((2, 3))
 
     def _take(self, weights: dict[str, Tensor]) -> None:
@@ -133,15 +138,24 @@ class _Block(nn.Module):
         return x + found if self.skips else found
 
 
+def _fold_normalisation(module: nn.Module) -> None:
+    """Into the convolution before it: both are linear, and their statistics stay."""
+    for name, child in module.named_children():
+        _fold_normalisation(child)
+        if isinstance(child, nn.BatchNorm2d):
+            convolution = getattr(module, str(int(name) - 1))
+            setattr(module, str(int(name) - 1), fuse_conv_bn_eval(convolution, child))
+            setattr(module, name, nn.Identity())
+
+
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int, side: int, groups: int = 1) -> nn.Sequential:
     """Padded as TensorFlow does: what is odd of it comes after, not before."""
     padding = max((_halved(side, stride) - 1) * stride + kernel - side, 0)
-    before, after = padding // 2, padding - padding // 2
     return nn.Sequential(
-        nn.ZeroPad2d((before, after, before, after)),
-        nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False),
+        nn.ZeroPad2d((0, padding % 2, 0, padding % 2)) if padding % 2 else nn.Identity(),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs, eps=1e-3),
-        nn.ReLU6(),
+        nn.ReLU6(inplace=True),
     )
 
 

@@ -40,19 +40,36 @@ class FeatureSets(Metric):
             self.add_state(name, [], dist_reduce_fx="cat")
         self.add_state("num_features", torch.tensor(0), dist_reduce_fx="max")
 
-    @torch.no_grad()
-    def update(self, images: Tensor, real: bool) -> None:
+    def update(self, images: Tensor, real: bool, features: Tensor | None = None) -> None:
         """Takes in a batch.
 
         Args:
             images: ``(N, C, H, W)``, floats in [0, 1], or uint8; N may be 0.
             real: Whether they are data, or the generator's.
+            features: What :meth:`features_of` says of them, where that is known already.
 
         Raises:
             UserError: If the features are no rows, one for each image, or not finite.
         """
         if len(images) == 0:
             return
+        rows = self.features_of(images) if features is None else features
+        self.num_features = torch.tensor(rows.shape[1], device=self.device)
+        self._keep("real" if real else "generated", rows)
+
+    @torch.no_grad()
+    def features_of(self, images: Tensor) -> Tensor:
+        """The features of images, in float32.
+
+        Args:
+            images: As for :meth:`update`, at least one.
+
+        Returns:
+            A tensor ``(N, F)``.
+
+        Raises:
+            UserError: If the features are no rows, one for each image, or not finite.
+        """
         images, whose = images.to(self.device), f"{type(self).__name__}: {type(self.features).__name__}"
         found = self.features.eval()(images.float() / 255 if images.dtype == torch.uint8 else images)
         if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(images):
@@ -60,8 +77,7 @@ class FeatureSets(Metric):
             raise UserError(f"{whose} makes {shape} of {len(images)} images: expected features ({len(images)}, F).")
         if not bool(found.isfinite().all()):
             raise UserError(f"{whose} gives features that are not finite.")
-        self.num_features = torch.tensor(found.shape[1], device=self.device)
-        self._keep("real" if real else "generated", found.detach().float())
+        return found.detach().float()
 
     def _keep(self, kind: Literal["real", "generated"], rows: Tensor) -> None:
         """Takes in the features ``(N, F)`` of a batch."""

@@ -1,6 +1,7 @@
 """Any torchmetrics metric beside the Parzen score: its name, its real images, its faults."""
 
 import warnings
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -16,6 +17,10 @@ from lit_gan.data import DigitsDataModule
 from lit_gan.errors import UserError
 from lit_gan.evaluation.image_metrics import ImageMetrics, _names
 from lit_gan.gan import GAN
+from lit_gan.metrics.feature_sets import FeatureSets
+from lit_gan.metrics.frechet_distance import FrechetDistance
+from lit_gan.metrics.memorization import Memorization
+from lit_gan.metrics.precision_recall import PrecisionRecall
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.randomness import stream
 
@@ -248,3 +253,36 @@ def test_one_that_fails_is_named_in_one_line(where: str, error: Exception) -> No
 def test_one_that_gives_no_number_is_told() -> None:
     with pytest.raises(UserError, match=r"parzen\.metrics: refuses has the shape \(3,\): expected one number"):
         evaluated(DigitsDataModule(), num_samples=0, metrics=[Refuses("never", ValueError())], metrics_num_samples=5)
+
+
+class Looks(torch.nn.Module):
+    """Pixels, and how many images came by."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(scale))
+
+    def forward(self, images: Tensor) -> Tensor:
+        seen[id(self)] += len(images)
+        return self.scale * images.flatten(1)
+
+
+seen: Counter[int] = Counter()
+
+
+def test_equal_networks_look_at_an_image_once_and_others_for_themselves() -> None:
+    def measured(*metrics: FeatureSets) -> tuple[dict[str, Tensor], list[int]]:
+        seen.clear()
+        all_of_them = ImageMetrics(metrics, "evaluation")
+        real, generated = torch.rand(2, 40, 1, 3, 3, generator=torch.Generator().manual_seed(3))
+        begun = all_of_them.begin(40, 0, (0.0, 1.0), torch.device("cpu"), "train", lambda: real.split(16))
+        for batch in generated.split(25):
+            begun.take(batch)
+        return begun.results(), [seen[id(each.features)] for each in metrics]
+
+    found, images = measured(PrecisionRecall(Looks()), FrechetDistance(Looks()), Memorization(Looks(2.0)))
+    assert images == [80, 0, 80]
+    alone = [
+        measured(each)[0] for each in (PrecisionRecall(Looks()), FrechetDistance(Looks()), Memorization(Looks(2.0)))
+    ]
+    assert found == alone[0] | alone[1] | alone[2]
