@@ -47,13 +47,10 @@ _OTHER_KEYS = (
 def main(verb: str, arguments: list[str]) -> int:
     """Scores the baselines, and real images by every metric; shows and keeps it; trains the reference classifier."""
     parser = _parser(verb)
-    try:
-        with errors_as_typed(verb, arguments), interpolated(parser, arguments) as values:
-            options = parser.parse_args(values)
-        with construction_errors():
-            built = parser.instantiate_classes(options)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
+    with errors_as_typed(verb, arguments), interpolated(parser, arguments) as values:
+        options = parser.parse_args(values)
+    with construction_errors():
+        built = parser.instantiate_classes(options)
     data, parzen = built.data, built.parzen
     if not isinstance(data, InMemoryDataModule):
         raise UserError(f"--data {type(data).__name__}: expected a data module of lit_gan.data.")

@@ -13,12 +13,7 @@ _MASKS = "left-half, right-half, top-half, bottom-half, border, stripes, pixels,
 
 def main(verb: str, arguments: list[str]) -> int:
     """Completes a picture and writes what comes of it."""
-    try:
-        options = _parser(verb).parse_args(arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
-    if not options.checkpoint:
-        raise UserError("expected a run folder or a checkpoint, got an empty name.")
+    options = _parser(verb).parse_args(arguments)
     resolve_checkpoint(options.checkpoint)
     if not Path(options.image).is_file():
         raise UserError(f"--image {options.image}: there is no such file: expected a picture.")

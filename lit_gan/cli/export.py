@@ -13,12 +13,7 @@ _FORMATS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".safet
 
 def main(verb: str, arguments: list[str]) -> int:
     """Writes the file and its card, and says how it is loaded."""
-    try:
-        options = _parser(verb).parse_args(arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
-    if not options.checkpoint:
-        raise UserError("expected a run folder or a checkpoint, got an empty name.")
+    options = _parser(verb).parse_args(arguments)
     resolve_checkpoint(options.checkpoint)
     if options.format is None:
         options.format = _FORMATS.get(Path(options.out or "").suffix.lower())

@@ -14,10 +14,7 @@ _FORMATS = "png,pdf"
 
 def main(verb: str, arguments: list[str]) -> int:
     """Draws what applies to a run, and says what does not."""
-    try:
-        options = _parser(verb).parse_args(arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
+    options = _parser(verb).parse_args(arguments)
     if not options.run:
         raise UserError("expected a run folder, got an empty name.")
     for name, least in (("rows", 1), ("columns", 1), ("steps", 2)):

@@ -180,8 +180,15 @@ def _dispatch(arguments: list[str]) -> int:
     # A rank may ask a store that has just gone with its host: torch would print a page of C++ frames beside our line.
     if "torch" not in sys.modules:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    return _run(verb, arguments[1:])
+
+
+def _run(verb: str, arguments: list[str]) -> int:
     run: Callable[[str, list[str]], int] = import_module(_VERBS[verb][0]).main
-    return run(verb, arguments[1:])
+    try:
+        return run(verb, arguments)
+    except SystemExit as ending:  # argparse, after `--help` has been shown
+        return int(ending.code or DONE)
 
 
 def _show(text: str) -> None:

@@ -15,10 +15,7 @@ _FORMATS = ("html", "md", "json")
 
 def main(verb: str, arguments: list[str]) -> int:
     """Writes the report, and says where."""
-    try:
-        options = _parser(verb).parse_args(arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
+    options = _parser(verb).parse_args(arguments)
     folders = [Path(folder) for folder in options.runs]
     for folder in folders:
         if not folder.exists():

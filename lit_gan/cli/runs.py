@@ -46,10 +46,7 @@ _FROM_THE_TOP = ("started", "rounds", "time", "size")  # the largest first
 
 def main(verb: str, arguments: list[str]) -> int:
     """Shows the runs, compares them, or deletes weights that are not needed."""
-    try:
-        options = _parser(verb).parse_args(arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
+    options = _parser(verb).parse_args(arguments)
     if options.yes and not options.prune:
         raise UserError("--yes: expected --prune with it, which it is the answer to.")
     folders = [Path(folder) for folder in options.folders]

@@ -14,12 +14,7 @@ _METHODS = ("latent", "rejection", "langevin")  # of `lit_gan.sampling`, which i
 
 def main(verb: str, arguments: list[str]) -> int:
     """Draws samples and writes them."""
-    try:
-        options = _parser(verb).parse_args(arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
-    if not options.checkpoint:
-        raise UserError("expected a run folder or a checkpoint, got an empty name.")
+    options = _parser(verb).parse_args(arguments)
     resolve_checkpoint(options.checkpoint)
     if options.columns < 1:
         raise UserError(f"--columns {options.columns}: expected at least 1.")

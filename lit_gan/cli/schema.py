@@ -14,10 +14,7 @@ def main(verb: str, arguments: list[str]) -> int:
     parser = PlainParser(prog=f"lit-gan {verb}", description=__doc__, allow_abbrev=False)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="Of your own, whose classes are to be known, too.")
     parser.add_argument("--out", type=Path, help="The file; printed where none is given.")
-    try:
-        options = parser.parse_args(arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
+    options = parser.parse_args(arguments)
     if options.out is not None and not options.out.absolute().parent.is_dir():
         raise UserError(f"--out {options.out}: there is no folder {options.out.parent}.")
     schema = import_module("lit_gan.cli.parsing.json_schema").configuration_schema(options.modules)

@@ -65,7 +65,7 @@ def resolve_checkpoint(path: Path | str) -> Path:
         The file itself, or the folder's newest whole checkpoint (``last.ckpt`` if there is one).
 
     Raises:
-        UserError: When there is no such path, or no checkpoint that can be read in the folder.
+        UserError: When the path is empty, there is no such path, or no checkpoint that can be read in the folder.
 
     Example:
         >>> import tempfile, torch
@@ -75,6 +75,8 @@ def resolve_checkpoint(path: Path | str) -> Path:
         ...     resolve_checkpoint(run).relative_to(run).as_posix()
         'checkpoints/last.ckpt'
     """
+    if not str(path):
+        raise UserError("expected a run folder or a checkpoint, got an empty name.")
     given = Path(path)
     if not given.exists():
         raise UserError(f"{given} does not exist: give the path of a checkpoint (.ckpt) or of a run folder.")

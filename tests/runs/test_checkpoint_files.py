@@ -293,3 +293,8 @@ def test_a_file_that_may_not_be_opened_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile, "ZipFile", denied)
     with pytest.raises(UserError, match=r"cannot be read as a checkpoint: it cannot be opened \(Permission denied\)"):
         load_checkpoint(path)
+
+
+def test_an_empty_name_is_no_folder():
+    with pytest.raises(UserError, match="^expected a run folder or a checkpoint, got an empty name\\.$"):
+        resolve_checkpoint("")

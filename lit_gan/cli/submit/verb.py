@@ -23,10 +23,7 @@ from lit_gan.runs.record import read_record
 
 def main(verb: str, arguments: list[str]) -> int:
     """Checks a job, and queues, shows or runs it."""
-    try:
-        options, command = parsed(verb, arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
+    options, command = parsed(verb, arguments)
     work = work_of_command(options, command) if options.sweep is None else work_of_sweep(options, command)
     if options.local:
         return _run_here(options, work)

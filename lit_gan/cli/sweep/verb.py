@@ -14,10 +14,7 @@ _MOST_WORKERS = 1024
 
 def main(verb: str, arguments: list[str]) -> int:
     """Runs a sweep to its end (0), or until it is preempted (75) or interrupted (130): the same command goes on."""
-    try:
-        options = _parser(verb).parse_args(arguments)
-    except SystemExit as ending:  # --help
-        return int(ending.code or 0)
+    options = _parser(verb).parse_args(arguments)
     for name in ("workers", "count"):
         number = getattr(options, name)
         if number is not None and number < 1:
