@@ -37,6 +37,8 @@ _NOT_OF_THE_TRAINING = ("logger", "default_root_dir", "enable_progress_bar", "en
 #: The key of a configuration that only tells what was built in Python, and builds nothing.
 FROM_PYTHON = "from_python"
 # Of arguments that hold arguments: deep enough for a loader's sampler and a data set's transforms.
+#: What a run starts from.
+START_OPTIONS = ("ckpt_path", "init_from", "init_part")
 _DEEPEST = 6
 _PLAIN = (type(None), bool, int, float, str)
 _LONGEST = 100
@@ -50,7 +52,7 @@ def result_of(config: Mapping[str, Any]) -> dict[str, Any]:
         {'seed_everything': 0}
     """
     # What a run starts from is of the result.
-    absent = [name for name in ("ckpt_path", "init_from", "init_part") if config.get(name) is None]
+    absent = [name for name in START_OPTIONS if config.get(name) is None]
     if not (config.get("evaluation") or {}).get("metrics"):
         absent.append("evaluation")  # it evaluates nothing
     return {key: value for key, value in config.items() if key not in (*_NOT_OF_THE_RESULT, *absent)}

@@ -32,6 +32,19 @@ def test_evaluation_leaves_record_and_checkpoint_alone(finished_run: Path) -> No
     assert [(finished_run / name).read_bytes() for name in names] == before
 
 
+@pytest.mark.parametrize("start", ["--ckpt_path", "--init_from"])
+def test_what_a_run_started_from_is_no_matter_of_what_starts_from_the_run(start: str, finished_run: Path) -> None:
+    """Its configuration names a file that is there."""
+    from_it = f"{start}={finished_run / 'checkpoints' / 'last.ckpt'}"
+    assert fit(from_it, "--run_dir=second", epochs=3).code == 0
+    ending = lit_gan("test", "second", *QUIET)
+    assert (ending.code, ending.err) == (0, "")
+    assert "test/loss_d" in metrics(Path("second"))[-1]
+    third = lit_gan("fit", "--ckpt_path=second", "--run_dir=third", "--trainer.max_epochs=4", *QUIET)
+    assert (third.code, third.err) == (0, "")
+    assert "init_from" not in resolved(Path("third"))
+
+
 def test_flags_beat_the_checkpoint(finished_run: Path) -> None:
     assert lit_gan("validate", finished_run, *QUIET).code == 0
     logistic = metrics(finished_run)[-1]["val/loss_d"]

@@ -14,7 +14,7 @@ from lit_gan.engine.stored_configuration import StoredConfiguration, escaped, im
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import load_checkpoint
 from lit_gan.runs.relative_path import relative_to_cwd
-from lit_gan.session.identity import FROM_PYTHON
+from lit_gan.session.identity import FROM_PYTHON, START_OPTIONS
 
 _OF_THE_WEIGHTS = ("generator", "discriminator", "encoder", "latent")
 
@@ -30,9 +30,7 @@ def configurations(
 ) -> list[str]:
     """The configurations of a command that starts from a checkpoint, the first one first."""
     policy = ImportPolicy.allowing(allowed, typed=[*_typed_in_files(configs), *_typed_in_flags(flags)])
-    of_the_run = [] if configs or run is None else [str(run / "config.yaml")]
-    for name in of_the_run:
-        _check_config_of_run(Path(name), policy)
+    of_the_run = [] if configs or run is None else [_config_of_run(run / "config.yaml", policy, folder)]
     stored = _stored_model(checkpoint, folder, policy)
     if verb == "fit" and stored and not of_the_run:
         return list(_written([stored, *configs, _networks_of(stored)], folder))
@@ -69,22 +67,27 @@ def _typed_in_flags(flags: list[str]) -> Iterator[str]:
             yield from import_paths_in(yaml.safe_load(value))
 
 
-def _check_config_of_run(path: Path, policy: ImportPolicy) -> None:
-    """Whoever made the checkpoint made the configuration beside it."""
+def _config_of_run(path: Path, policy: ImportPolicy, folder: Path) -> str:
+    """The configuration of a run, made by whoever made the checkpoint; without what the run itself had started from."""
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, ValueError, yaml.YAMLError):
-        return  # the parser says what is wrong with it
-    if isinstance(content, dict) and content.get(FROM_PYTHON):
+        return str(path)  # the parser says what is wrong with it
+    if not isinstance(content, dict):
+        return str(path)
+    if content.get(FROM_PYTHON):
         raise UserError(
             f"{relative_to_cwd(path.parent)} was trained from Python, and its config.yaml only tells what was asked "
             "for there: give --config FILE with its model and its data, or evaluate it from Python "
             "(Run(PATH).trainer().test(module, data))."
         )
-    if isinstance(content, dict):
-        StoredConfiguration(f"configuration {relative_to_cwd(path)}", policy, path.parent).check_sections(
-            content, SECTIONS
-        )
+    kept = {key: value for key, value in content.items() if key not in START_OPTIONS}
+    StoredConfiguration(f"configuration {relative_to_cwd(path)}", policy, path.parent).check_sections(kept, SECTIONS)
+    if len(kept) == len(content):
+        return str(path)
+    copy = folder / path.name
+    copy.write_text(yaml.safe_dump(kept))
+    return str(copy)
 
 
 def _stored_model(checkpoint: Path, folder: Path, policy: ImportPolicy) -> dict[str, Any]:
