@@ -88,8 +88,9 @@ class AutoPrecision(Callback):
 
 
 def _least(seconds: Callable[[GAN, int, bool], float], gan: GAN, rows: int) -> tuple[float, float]:
-    """Of a few passes of each kind; where the first ones leave no doubt, of these."""
-    single, mixed = (seconds(gan, rows, lowered) for lowered in (False, True))
+    """Of a few passes of each kind; where the second ones leave no doubt, of these: in the first, kernels are made."""
+    for _ in range(2):
+        single, mixed = (seconds(gan, rows, lowered) for lowered in (False, True))
     if mixed > 3 * single:
         return single, mixed
     single = mixed = math.inf

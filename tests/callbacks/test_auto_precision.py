@@ -58,6 +58,14 @@ def test_the_faster_one_is_chosen(seconds: dict[str, float], chosen: str, capsys
     assert f"lit-gan: trains in {chosen}: {took}" in capsys.readouterr().out
 
 
+def test_kernels_that_are_made_in_the_first_pass_do_not_count() -> None:
+    auto = AutoPrecision()
+    took = iter([1.0, 9.0, 1.0, 0.5, *[1.0, 0.5] * 20])  # float32 and bf16 by turns
+    auto._seconds = lambda gan, rows, lowered: next(took)
+    _fit(auto)
+    assert auto.chosen == "bf16-mixed"
+
+
 def test_what_was_chosen_stays() -> None:
     first, second = _auto(single=2.0, bf16=1.0), _auto(single=1.0, bf16=2.0)
     _fit(first)
