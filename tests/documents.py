@@ -32,7 +32,11 @@ def blocks(page: Path) -> list[Block]:
 
 
 def links(page: Path) -> list[str]:
-    return _LINK.findall(_BLOCK.sub("", page.read_text()))
+    return links_of(page.read_text())
+
+
+def links_of(markdown: str) -> list[str]:
+    return _LINK.findall(_BLOCK.sub("", markdown))
 
 
 def anchors(page: Path) -> set[str]:
