@@ -29,13 +29,17 @@ def test_a_page_of_the_site_links_to_pages_of_the_site_alone(page: Path) -> None
             assert (page.parent / link.partition("#")[0]).resolve().is_relative_to(ROOT / "docs"), link
 
 
-def test_every_page_of_the_api_is_found_from_its_first() -> None:
-    folder = ROOT / "docs" / "api"
-    found = {(folder / link.partition("#")[0]).resolve() for link in links(folder / "index.md") if "://" not in link}
-    assert {page for page in folder.glob("*.md") if page.name != "index.md"} <= found
+@pytest.mark.parametrize(
+    ("first", "folder"), [("api/index.md", "api"), ("index.md", "how-to"), ("errors/index.md", "errors")]
+)
+def test_every_page_of_a_folder_is_found_from_the_first(first: str, folder: str) -> None:
+    page = ROOT / "docs" / first
+    found = {(page.parent / link.partition("#")[0]).resolve() for link in links(page) if "://" not in link}
+    assert set((ROOT / "docs" / folder).glob("*.md")) - {page} <= found
 
 
 def test_every_picture_is_on_a_page() -> None:
-    shown = {(page.parent / link).resolve() for page, link in _relative_links() if link.endswith((".png", ".webp"))}
+    pictures = (".png", ".svg", ".webp")
+    shown = {(page.parent / link).resolve() for page, link in _relative_links() if link.endswith(pictures)}
 
     assert shown == set((ROOT / "docs" / "images").iterdir())
