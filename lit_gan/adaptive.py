@@ -11,6 +11,24 @@ class Adaptive:
 
     What it does next must follow from :meth:`state_dict` and the number of the round alone. So all ranks do the same,
     and a resumed run goes on exactly where it stopped.
+
+    Example:
+        >>> import torch
+        >>> class Best(Adaptive):
+        ...     accuracy = 0.0
+        ...
+        ...     def observe(self, quantities):
+        ...         self.accuracy = max(self.accuracy, float(quantities["accuracy"]))
+        ...
+        ...     def state_dict(self):
+        ...         return {"accuracy": self.accuracy}
+        ...
+        ...     def load_state_dict(self, state):
+        ...         self.accuracy = state["accuracy"]
+        >>> best = Best()
+        >>> best.observe({"accuracy": torch.tensor(0.75)})
+        >>> best.state_dict()
+        {'accuracy': 0.75}
     """
 
     def observe(self, quantities: Mapping[str, Tensor]) -> None:

@@ -26,6 +26,15 @@ class Coordination(Adaptive, ABC):
 
     Raises:
         UserError: If ``micro_batches`` is below 1.
+
+    Example:
+        >>> class EverySecond(Coordination):
+        ...     max_discriminator_steps = 1
+        ...
+        ...     def discriminator_steps(self, round_index):
+        ...         return round_index % 2
+        >>> [EverySecond().discriminator_steps(round_index) for round_index in range(4)]
+        [0, 1, 0, 1]
     """
 
     def __init__(self, micro_batches: int = 1) -> None:

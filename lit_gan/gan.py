@@ -192,7 +192,7 @@ class GAN(GenerativeModule, RoundModule):
 
         Args:
             x: ``(N, C, H, W)`` in data space.
-            condition: What the examples were observed under, or ``None``.
+            condition: What the examples were observed under, ``(N, ...)``, or ``None``.
 
         Returns:
             A tensor of N rows: ``(N, 1)``, ``(N,)`` or a map ``(N, 1, h, w)``.

@@ -42,6 +42,12 @@ class GenerativeModule(LoadableModule):
 
     Raises:
         UserError: If the latent's size is not the generator's.
+
+    Example:
+        >>> from lit_gan.networks import MLPGenerator
+        >>> module = GenerativeModule(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)))
+        >>> module.sample(3, rng=0).shape
+        torch.Size([3, 1, 8, 8])
     """
 
     # What TorchScript would compile although it is not called.
@@ -71,7 +77,7 @@ class GenerativeModule(LoadableModule):
 
         Args:
             z: Latents, ``(N, latent_size)``.
-            condition: What the samples are generated under, or ``None``.
+            condition: What the samples are generated under, ``(N, ...)``, or ``None``.
 
         Returns:
             A tensor ``(N, C, H, W)``.
@@ -136,7 +142,7 @@ class GenerativeModule(LoadableModule):
         Args:
             num: How many.
             rng: A seed or a generator; torch's global one if ``None``. Equal seeds give equal samples.
-            condition: One condition per sample, for a conditional GAN; :meth:`sample_condition` where ``None``.
+            condition: One per sample, ``(num, ...)``, for a conditional GAN; :meth:`sample_condition` where ``None``.
 
         Returns:
             A tensor ``(num, C, H, W)`` on the GAN's device.
@@ -155,7 +161,7 @@ class GenerativeModule(LoadableModule):
         Args:
             num: How many, at least 1.
             rng: As :meth:`sample`'s.
-            condition: As :meth:`sample`'s.
+            condition: As :meth:`sample`'s, ``(num, ...)``.
 
         Returns:
             A tensor ``(num, C, H, W)``.
@@ -178,7 +184,7 @@ class GenerativeModule(LoadableModule):
 
         Args:
             z: Latents, ``(N, latent_size)``, on any device.
-            condition: One condition for each, for a conditional GAN; :meth:`sample_condition` where ``None``.
+            condition: One for each, ``(N, ...)``, for a conditional GAN; :meth:`sample_condition` where ``None``.
 
         Returns:
             A tensor ``(N, C, H, W)`` in [0, 1] on the GAN's device.

@@ -64,7 +64,13 @@ class Latent(ABC):
 
     @abstractmethod
     def draw(self, shape: tuple[int, int], generator: torch.Generator | None, dtype: torch.dtype | None) -> Tensor:
-        """Draws ``shape = (num, size)`` numbers on the generator's device."""
+        """Draws ``shape = (num, size)`` numbers on the generator's device.
+
+        Args:
+            shape: How many latents, and of how many numbers.
+            generator: Whose draws they are made of; torch's global one if ``None``.
+            dtype: Of the result; torch's default if ``None``.
+        """
 
     def sample(
         self,

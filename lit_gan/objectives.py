@@ -71,7 +71,8 @@ class Objective(ABC):
 
         Args:
             fake_logits: D's logits on generated samples, ``(M, 1)``.
-            real_logits: D's logits on as many fresh examples, where :attr:`pairs_examples` is true; else ``None``.
+            real_logits: D's logits on as many fresh examples, ``(M, 1)``, where :attr:`pairs_examples` is true; else
+                ``None``.
 
         Returns:
             A scalar, the mean over the samples.

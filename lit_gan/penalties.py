@@ -89,7 +89,11 @@ class Penalty(Adaptive, ABC):
         """
 
     def factor(self, round_index: int) -> float:
-        """What it counts in a round in which it is due, beside half the sum of D's two parts."""
+        """What it counts in a round in which it is due, beside half the sum of D's two parts.
+
+        Args:
+            round_index: Rounds completed so far.
+        """
         return 0.5 * self.every * scalar_at(self.weight, round_index)
 
     @property
@@ -143,6 +147,13 @@ class R2(Penalty):
         weight: :math:`\gamma`.
         every: See :class:`Penalty`.
 
+    Example:
+        >>> from lit_gan.engine.turn import Turn
+        >>> x, generated = torch.zeros(4, 1, 2, 2), torch.ones(4, 1, 2, 2, requires_grad=True)
+        >>> turn = Turn("discriminator", x, generated, torch.zeros(4), fake_logits=3 * generated.sum((1, 2, 3)))
+        >>> R2(weight=1.0)(turn).item()  # half of 4 pixels with a slope of 3 each
+        18.0
+
     Reference:
         Mescheder et al. 2018, *Which Training Methods for GANs do actually Converge?*, eq. 10.
     """
@@ -170,6 +181,14 @@ class GradientPenalty(Penalty):
     Args:
         weight: :math:`\lambda`.
         every: See :class:`Penalty`.
+
+    Example:
+        >>> from lit_gan.engine.turn import Turn
+        >>> x, generated = torch.ones(4, 1, 2, 2), torch.zeros(4, 1, 2, 2)
+        >>> of_slope_two = {"discriminate": lambda images, condition: images.sum((1, 2, 3))}  # 1 at each of 4 pixels
+        >>> turn = Turn("discriminator", x, generated, torch.ones(4), torch.zeros(4), **of_slope_two)
+        >>> GradientPenalty()(turn).item()
+        1.0
 
     Reference:
         Gulrajani et al. 2017, *Improved Training of Wasserstein GANs*, eq. 3.
@@ -210,6 +229,15 @@ class LeCam(Penalty):
 
     Raises:
         UserError: If the decay is outside its range, or ``start`` below 1.
+
+    Example:
+        >>> from lit_gan.engine.turn import Turn
+        >>> penalty = LeCam(start=1)
+        >>> penalty.observe({"logit_real": torch.tensor(1.0), "logit_fake": torch.tensor(-1.0)})
+        >>> x, generated = torch.ones(4, 1, 2, 2), torch.zeros(4, 1, 2, 2)
+        >>> turn = Turn("discriminator", x, generated, real_logits=torch.ones(4), fake_logits=-torch.ones(4))
+        >>> penalty(turn).item()  # both 2 beyond what was said of the other side
+        8.0
 
     Reference:
         Tseng et al. 2021, *Regularizing Generative Adversarial Networks under Limited Data*, eq. 5; one-sided, and with

@@ -61,6 +61,13 @@ def seed_global_generators(seed: int, *position: int | str, device: torch.device
         seed: The seed of the run.
         *position: What the draws are for and where they stand.
         device: Where the networks are; its generator is set beside the CPU's.
+
+    Example:
+        >>> seed_global_generators(7, "round", 3, device=torch.device("cpu"))
+        >>> drawn = torch.rand(2)
+        >>> seed_global_generators(7, "round", 3, device=torch.device("cpu"))
+        >>> torch.equal(torch.rand(2), drawn)
+        True
     """
     value = stream_seed(seed, *position)
     # Not torch.manual_seed: that one formats a stack trace for every device that is not in use, each time.
@@ -79,6 +86,13 @@ def aside(seed: int, purpose: str, device: torch.device) -> Iterator[None]:
         seed: The seed of the run.
         purpose: What the draws are for.
         device: Where the networks are.
+
+    Example:
+        >>> state = torch.get_rng_state()
+        >>> with aside(7, "a picture", torch.device("cpu")):
+        ...     drawn = torch.rand(2)
+        >>> torch.equal(torch.get_rng_state(), state)
+        True
     """
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         seed_global_generators(seed, purpose, device=device)

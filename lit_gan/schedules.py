@@ -92,6 +92,17 @@ class ExponentialDecay(LRScheduler):
     Raises:
         UserError: If ``divisor`` is below 1 or ``min_lr`` negative.
 
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+        >>> decay = ExponentialDecay(optimizer, divisor=2.0, min_lr=0.04)
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     decay.step()
+        ...     print(decay.get_last_lr())
+        [0.05]
+        [0.04]
+
     Reference:
         The authors' configuration files: ``ExponentialDecay(decay_factor=1.000004, min_lr=.000001)`` after every
         update.
@@ -173,6 +184,17 @@ class MomentumRamp(LRScheduler):
         UserError: If the optimiser has no momentum, ``final`` is outside [0, 1), or ``saturate`` is not after
             ``start``.
 
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.5)
+        >>> ramp = MomentumRamp(optimizer, final=0.7, start=1, saturate=3)
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     ramp.step()
+        ...     print(round(optimizer.param_groups[0]["momentum"], 2))
+        0.6
+        0.7
+
     Reference:
         The authors' configuration files: ``MomentumAdjustor(start=1, saturate=250, final_momentum=.7)``, each epoch.
     """
@@ -220,6 +242,13 @@ class ScalarSchedule(ABC):
 
     Raises:
         UserError: If a number is not finite, or not exactly one of ``rounds`` and ``images`` is given, above 0.
+
+    Example:
+        >>> class Steps(ScalarSchedule):
+        ...     def shape(self, progress):
+        ...         return round(2 * progress) / 2
+        >>> [Steps(0.0, 1.0, rounds=100).at(round_index) for round_index in (0, 50, 100)]
+        [0.0, 0.5, 1.0]
     """
 
     images_per_round: int | None = None
@@ -243,10 +272,17 @@ class ScalarSchedule(ABC):
 
     @abstractmethod
     def shape(self, progress: float) -> float:
-        """The part of the way that is behind, from 0 to 1, where ``progress`` of T has passed, in [0, 1]."""
+        """The part of the way that is behind, from 0 to 1, where ``progress`` of T has passed, in [0, 1].
+
+        Args:
+            progress: How much of T has passed, in [0, 1].
+        """
 
     def at(self, round_index: int) -> float:
         """The number in a round, of which ``round_index`` have ended before.
+
+        Args:
+            round_index: Rounds completed so far.
 
         Raises:
             UserError: If T is given in images, and nothing has said how many a round has.
@@ -402,7 +438,11 @@ class OptimizerSetting(LRScheduler):
         return [group["lr"] for group in self.optimizer.param_groups]
 
     def in_group(self, group: Mapping[str, Any]) -> Any:
-        """The setting as a group of the optimiser's has it."""
+        """The setting as a group of the optimiser's has it.
+
+        Args:
+            group: Of ``optimizer.param_groups``.
+        """
         return group["betas"][_BETAS.index(self.name)] if self.name in _BETAS else group[self.name]
 
     def state_dict(self) -> dict[str, Any]:

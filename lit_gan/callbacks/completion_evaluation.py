@@ -51,6 +51,9 @@ class CompletionEvaluation(PictureCallback):
 
     Raises:
         UserError: If a number is out of its range.
+
+    Example:
+        >>> callbacks = [CompletionEvaluation(num_completions=4, every_n_rounds=1000)]
     """
 
     def __init__(

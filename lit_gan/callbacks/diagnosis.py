@@ -42,7 +42,8 @@ class Diagnosis(Callback):
         folder: Where ``diagnosis.json`` goes; if ``None``, the run folder, and without a run nowhere.
 
     Example:
-        ``Trainer(callbacks=[ParzenEvaluation(), Diagnosis()])`` warns of a :class:`GAN` that collapses.
+        >>> from lit_gan.callbacks import ParzenEvaluation
+        >>> callbacks = [ParzenEvaluation(), Diagnosis()]  # of a Trainer: warns of a GAN that collapses
     """
 
     def __init__(self, folder: str | None = None) -> None:

@@ -26,6 +26,9 @@ class DiscriminatorEMA(MovingAverage):
         UserError: If more than one of them is given, or one is outside its range; when training starts, if what is
             trained is no ``SemiSupervisedGAN``.
 
+    Example:
+        >>> callbacks = [DiscriminatorEMA(horizon=0.1)]
+
     Reference:
         Salimans et al. 2016, *Improved Techniques for Training GANs*: their classifier is an average, too.
     """

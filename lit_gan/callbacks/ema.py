@@ -54,6 +54,9 @@ class GeneratorEMA(MovingAverage):
         UserError: If more than one of them is given, or one is outside its range; when training starts, if there is
             another ``GeneratorEMA``, or what is trained is no GAN.
 
+    Example:
+        >>> callbacks = [GeneratorEMA(horizon=0.3)]  # over the last third of the rounds so far
+
     Reference:
         Yazici et al. 2019, *The Unusual Effectiveness of Averaging in GAN Training*; ``half_life`` as in StyleGAN2 and
         R3GAN; ``horizon`` is the power function of Karras et al. 2024, *Analyzing and Improving the Training Dynamics

@@ -51,6 +51,9 @@ class GenerativeEvaluation(SampleEvaluation):
         UserError: If a number is out of its range.
 
     Example:
+        >>> from lit_gan.metrics import Memorization, PrecisionRecall
+        >>> callbacks = [GenerativeEvaluation([PrecisionRecall(), Memorization()], num_samples=1200)]
+
         ``GenerativeEvaluation([FrechetInceptionDistance(normalize=True)], num_samples=50_000)`` logs FID as published.
 
     Reference:

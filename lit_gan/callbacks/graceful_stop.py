@@ -27,6 +27,9 @@ class StopBetweenRounds(Callback):
 
     Raises:
         RunStopped: Out of ``Trainer.fit``, on every rank.
+
+    Example:
+        >>> callbacks = [StopBetweenRounds(max_time=timedelta(hours=4))]
     """
 
     def __init__(self, signals: StopSignals | None = None, max_time: timedelta | None = None) -> None:
@@ -92,4 +95,8 @@ class GracefulStop(StopBetweenRounds, Checkpoint):
     """Stops as :class:`StopBetweenRounds` does, with ``last.ckpt`` written by the ``RunCheckpoint`` beside it.
 
     A ``Checkpoint`` to Lightning, which calls these after all others: what they do in the round is done.
+
+    Example:
+        >>> from lit_gan.callbacks import RunCheckpoint
+        >>> callbacks = [RunCheckpoint(every_n_train_steps=1000), GracefulStop(max_time=timedelta(hours=4))]
     """

@@ -40,6 +40,9 @@ class InferenceEvaluation(PictureCallback):
 
     Raises:
         UserError: If a number is out of its range.
+
+    Example:
+        >>> callbacks = [InferenceEvaluation(num_images=5, every_n_rounds=1000)]
     """
 
     def __init__(

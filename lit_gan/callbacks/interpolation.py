@@ -28,6 +28,9 @@ class Interpolation(PictureCallback):
     Raises:
         UserError: If a number is out of its range.
 
+    Example:
+        >>> callbacks = [Interpolation(rows=6, steps=12, every_n_rounds=2000)]
+
     Reference:
         Goodfellow et al. 2014, figure 3: digits on straight lines in the full latent space.
     """

@@ -40,6 +40,10 @@ class Lookahead(Callback):
         UserError: If a number is outside its range; when training starts, if there is another ``Lookahead``, or what is
             trained has no players.
 
+    Example:
+        >>> from lit_gan.callbacks import GeneratorEMA
+        >>> callbacks = [Lookahead(k=100), GeneratorEMA(horizon=0.1)]
+
     Reference:
         Chavdarova, Pagliardini, Stich, Fleuret and Jaggi 2021, *Taming GANs with Lookahead-Minmax*.
     """

@@ -59,6 +59,9 @@ class ParzenEvaluation(SampleEvaluation):
     Raises:
         UserError: If a number is negative or ``sigma`` cannot be used.
 
+    Example:
+        >>> callbacks = [ParzenEvaluation(num_samples=1000)]  # a tenth of the paper's, and of its time
+
     Reference:
         Goodfellow et al. 2014, section 5; Breuleux et al. 2011.
     """
@@ -99,7 +102,11 @@ class ParzenEvaluation(SampleEvaluation):
         self._each = PER_TRAINED_IMAGE
 
     def images(self, split: Split) -> list[EvaluationImages]:
-        """What the last validation or test was made on, per fold."""
+        """What the last validation or test was made on, per fold.
+
+        Args:
+            split: ``val`` or ``test``.
+        """
         return self._folds.get(split, [])
 
     @property

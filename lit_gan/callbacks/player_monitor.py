@@ -21,6 +21,9 @@ class PlayerMonitor(Callback):
     one, and any other setting that an :class:`~lit_gan.schedules.OptimizerSetting` moves) are those of that update.
     Only rounds that are logged cost anything, and the norms wait for nothing.
     Players of another module bear their own names, as in ``train/lr_encoder``; one without ``players`` is left alone.
+
+    Example:
+        >>> callbacks = [PlayerMonitor()]  # of a plain Trainer: ``lit-gan fit`` and :class:`lit_gan.Run` have one
     """
 
     def __init__(self) -> None:

@@ -72,6 +72,10 @@ class RunCheckpoint(Checkpoint):
 
     Raises:
         UserError: If the arguments contradict each other, or the monitor is not logged.
+
+    Example:
+        >>> every_thousand = RunCheckpoint(every_n_train_steps=1000, save_top_k=-1)  # and all of them stay
+        >>> best = RunCheckpoint(monitor="val/parzen_nll", save_last=True)
     """
 
     CHECKPOINT_NAME_LAST = "last"

@@ -28,6 +28,9 @@ class SampleGrid(PictureCallback):
 
     Raises:
         UserError: If a number is out of its range.
+
+    Example:
+        >>> callbacks = [SampleGrid(num_samples=64, columns=8, every_n_rounds=2000)]
     """
 
     def __init__(

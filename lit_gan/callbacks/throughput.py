@@ -19,6 +19,9 @@ class Throughput(Callback):
 
     Args:
         clock: Seconds, from any start on.
+
+    Example:
+        >>> callbacks = [Throughput()]  # of a plain Trainer: ``lit-gan fit`` and :class:`lit_gan.Run` have one
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

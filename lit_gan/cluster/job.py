@@ -25,6 +25,13 @@ class Job:
         options: Further options of ``sbatch``, by their long names, in order; the value None: an option without one.
         sweep: ``wandb`` or ``file`` where the command starts the trials of a sweep, else None.
         container: The image that the command runs in, quoted for the shell; None: it runs on the machine itself.
+
+    Example:
+        >>> what = {"command": "lit-gan fit --config mnist", "submitted_by": "lit-gan submit -- fit --config mnist"}
+        >>> where = {"nodes": 2, "devices": 4, "gpus": 4, "asks_for_gpus": True, "environment": "/opt/gan/bin"}
+        >>> job = Job("mnist", log="mnist-%j.log", **where, **what)
+        >>> job.nodes * job.devices  # processes
+        8
     """
 
     name: str

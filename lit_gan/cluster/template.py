@@ -61,6 +61,13 @@ def rendered(job: Job, template: Path) -> str:
 
     Raises:
         UserError: If the template is none, ends in an error, or makes no script.
+
+    Example:
+        >>> what = {"command": "lit-gan fit --config mnist", "submitted_by": "lit-gan submit -- fit --config mnist"}
+        >>> where = {"nodes": 2, "devices": 4, "gpus": 4, "asks_for_gpus": True, "environment": "/opt/gan/bin"}
+        >>> script = rendered(Job("mnist", log="mnist-%j.log", **where, **what), SHIPPED)
+        >>> [line for line in script.splitlines() if "--nodes" in line and line.startswith("#SBATCH")]
+        ['#SBATCH --nodes=2']
     """
     environment = _environment(template)
     try:

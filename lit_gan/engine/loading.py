@@ -26,6 +26,15 @@ class LoadableModule(LightningModule):
 
     The names in its checkpoint are those of its parts where nothing is compiled, and a checkpoint with or without
     ``_orig_mod.`` in its names fits whether or not parts of this module are wrapped by ``torch.compile``.
+
+    Example:
+        >>> class Encoder(LoadableModule):
+        ...     def __init__(self, size: int = 3) -> None:
+        ...         super().__init__()
+        ...         self.save_construction()
+        ...         self.layer = torch.nn.Linear(size, 2)
+        >>> Encoder(size=4).layer.in_features
+        4
     """
 
     # What TorchScript would compile although it is not called.

@@ -25,6 +25,11 @@ class PlayerMixedPrecision(MixedPrecision):
         scaler: What each player's scaler is a copy of; torch's defaults if ``None``.
         players: Their names.
 
+    Example:
+        >>> precision = PlayerMixedPrecision("16-mixed", device="cpu", players=("painter", "critic"))
+        >>> sorted(precision.scalers)
+        ['critic', 'painter']
+
     Reference:
         Micikevicius et al. 2018, *Mixed Precision Training*, section 3.2.
     """

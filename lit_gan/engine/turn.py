@@ -32,10 +32,10 @@ class Turn:
         x: The examples, ``(N, C, H, W)``, no part of any graph; in G's turn those of D's last one, or its own where the
             objective pairs examples.
         generated: G's samples, ``(N, C, H, W)``; in G's turn with the graph back to its weights.
-        real_logits: D's logits on the examples; ``None`` in G's turn, but where the objective pairs examples with
-            samples; where it matches features, these.
-        fake_logits: D's logits on the samples; likewise.
-        condition: What both are conditioned on, or ``None``.
+        real_logits: D's logits on the examples, ``(N, 1)`` or a map of them; ``None`` in G's turn, but where the
+            objective pairs examples with samples; where it matches features, these.
+        fake_logits: D's logits on the samples, ``(N, 1)``; likewise.
+        condition: What both are conditioned on, ``(N, ...)``, or ``None``.
         discriminate: ``discriminate(images, condition)``: D's logits on any images, augmented as in this turn, in at
             least 32 bits.
         draws: Gives :attr:`rng`; torch's global generator where there is none.

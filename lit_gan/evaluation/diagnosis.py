@@ -59,6 +59,10 @@ class Game:
         k: Updates of D in a round; ``None`` where these adapt.
         saturates: Whether G minimises log(1 - D), whose gradient vanishes where D wins.
         augments: Whether D sees augmented images.
+
+    Example:
+        >>> Game(k=5, saturates=True)
+        Game(k=5, saturates=True, augments=False)
     """
 
     k: int | None = 1

@@ -80,6 +80,17 @@ def known_game(gan: GAN, mixture: GaussianMixture) -> KnownGame:
 
     Raises:
         UserError: If the mixture has more dimensions, or D's logits are no log-odds.
+
+    Example:
+        >>> from lit_gan.data import ToyDataModule
+        >>> from lit_gan.data.mixtures import Line
+        >>> from lit_gan.networks import MLPDiscriminator, MLPGenerator
+        >>> data = ToyDataModule(Line(num_modes=2, spacing=2.0, std=0.5))
+        >>> sizes = {"image_shape": data.image_shape, "hidden": (8,)}
+        >>> gan = GAN(MLPGenerator(latent_size=1, output_activation="linear", **sizes), MLPDiscriminator(**sizes))
+        >>> game = known_game(gan, data.mixture)
+        >>> game.value <= game.criterion  # V(D, G) never passes C(G)
+        True
     """
     check_known(gan, mixture)
     z, masses = latent_line(gan.latent)

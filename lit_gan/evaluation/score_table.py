@@ -26,6 +26,14 @@ class ScoreTable:
         scores: They themselves.
 
     Example:
+        >>> import tempfile, torch
+        >>> rows = torch.tensor([20.0, 24.0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = ScoreTable(Path(folder, "scores.pt"), {})
+        ...     table.keep({"samples": ParzenScore(22.0, 2.0, sigma=0.1, num_centres=1000, rows=(rows,))})
+        ...     table.scores["samples"].log_likelihood
+        22.0
+
         ``ScoreTable.of(folds_of(data), sigma=None).scores["training images"].log_likelihood`` is what real data score.
     """
 
@@ -49,7 +57,11 @@ class ScoreTable:
         return cls(file, load_scores(file))
 
     def keep(self, scores: Mapping[str, ParzenScore]) -> None:
-        """Adds scores, or replaces those of the same name, for later tables, too."""
+        """Adds scores, or replaces those of the same name, for later tables, too.
+
+        Args:
+            scores: By name, of this table's protocol.
+        """
         self.scores |= scores
         save_scores(self.file, self.scores)
 

@@ -20,6 +20,13 @@ class ParzenScore:
         sigma: The width of the windows (the mean over the folds).
         num_centres: How many centres.
         rows: The log-likelihood of each test image, per fold.
+
+    Example:
+        >>> rows = torch.tensor([20.0, 24.0])
+        >>> worse = ParzenScore(22.0, 2.0, sigma=0.1, num_centres=1000, rows=(rows,))
+        >>> better = ParzenScore(23.0, 2.0, sigma=0.1, num_centres=1000, rows=(rows + 1,))
+        >>> better.difference(worse)  # each image by as much: the paired error is 0
+        (1.0, 0.0)
     """
 
     log_likelihood: float
@@ -65,7 +72,11 @@ class ParzenScore:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "ParzenScore":
-        """What :meth:`as_dict` gave."""
+        """What :meth:`as_dict` gave.
+
+        Args:
+            stored: As a file has it.
+        """
         return cls(**{**stored, "rows": tuple(stored["rows"])})
 
 

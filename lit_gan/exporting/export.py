@@ -66,8 +66,20 @@ def export_generator(
         num: How many latents it is tried with.
         licence: Under which it may be used.
 
+    Returns:
+        The file, and what is known of it.
+
     Raises:
         UserError: If the format cannot hold the generator, or its images are others.
+
+    Example:
+        >>> from lit_gan import GAN
+        >>> from lit_gan.exporting import SafetensorsFile
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> export = export_generator(gan, SafetensorsFile(), {"global_step": 7, "lit_gan": {"seed": 3}}, num=4)
+        >>> export.images.shape, export.difference
+        (torch.Size([4, 1, 8, 8]), 0.0)
     """
     if next(gan.generator.parameters()).dtype in _HALVES:
         gan.float()

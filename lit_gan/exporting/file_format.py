@@ -19,7 +19,13 @@ _LONGEST = 200
 
 
 class FileFormat(ABC):
-    """A file format; one that is not there says which package brings it."""
+    """A file format; one that is not there says which package brings it.
+
+    Example:
+        >>> from lit_gan.exporting import SafetensorsFile
+        >>> isinstance(SafetensorsFile(), FileFormat)
+        True
+    """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]  # the first one is that of a file without a name
@@ -41,7 +47,13 @@ class FileFormat(ABC):
 
     @abstractmethod
     def images(self, content: bytes, generator: ExportedGenerator, inputs: Inputs) -> Tensor:
-        """What comes out of a file for inputs, without the generator but where the format holds no computation."""
+        """What comes out of a file for inputs, without the generator but where the format holds no computation.
+
+        Args:
+            content: The file.
+            generator: What it is of.
+            inputs: What it is called with, by name, a row for each image.
+        """
 
     def difference(
         self, content: bytes, generator: ExportedGenerator, inputs: Inputs, expected: Sequence[Tensor]
@@ -74,7 +86,11 @@ class FileFormat(ABC):
         return largest
 
     def refusal(self, fault: str) -> UserError:
-        """Why nothing was written."""
+        """Why nothing was written.
+
+        Args:
+            fault: What is wrong with the generator or the file, in words.
+        """
         other = "" if self.name == "safetensors" else "; --format safetensors holds the weights of any network"
         return UserError(
             f"--format {self.name}: {fault}: nothing was written. Expected a generator that does the same operations "

@@ -13,7 +13,12 @@ _MOST_BYTES = 2_000_000_000  # protobuf's limit is 2 GiB; the graph itself needs
 
 
 class OnnxFile(FileFormat):
-    """By ``torch.export``, whose graph torch's own exporter translates; checked by ONNX Runtime."""
+    """By ``torch.export``, whose graph torch's own exporter translates; checked by ONNX Runtime.
+
+    Example:
+        >>> OnnxFile().name  # after ``--format``
+        'onnx'
+    """
 
     name = "onnx"
     suffixes = (".onnx",)

@@ -12,7 +12,12 @@ _OF_THE_GENERATOR = "generator."
 
 
 class SafetensorsFile(FileFormat):
-    """By the names that the network has for them; checked by a copy of the network with these weights."""
+    """By the names that the network has for them; checked by a copy of the network with these weights.
+
+    Example:
+        >>> SafetensorsFile().name  # after ``--format``
+        'safetensors'
+    """
 
     name = "safetensors"
     suffixes = (".safetensors",)

@@ -14,7 +14,12 @@ from lit_gan.exporting.generator import ExportedGenerator, Inputs
 
 
 class TorchScriptFile(FileFormat):
-    """By a trace; checked by torch, from the file alone."""
+    """By a trace; checked by torch, from the file alone.
+
+    Example:
+        >>> TorchScriptFile().name  # after ``--format``
+        'torchscript'
+    """
 
     name = "torchscript"
     suffixes = (".pt", ".ts")

@@ -25,6 +25,13 @@ class EncodingModule(GenerativeModule):
 
     Raises:
         UserError: If the latent has no inverse, or the sizes differ.
+
+    Example:
+        >>> from lit_gan.networks import MLPEncoder, MLPGenerator
+        >>> generator = MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,))
+        >>> module = EncodingModule(generator, MLPEncoder((1, 8, 8), latent_size=4, hidden=(16,)), None, frozen=True)
+        >>> module.encode(torch.rand(3, 1, 8, 8)).shape
+        torch.Size([3, 4])
     """
 
     def __init__(
@@ -86,7 +93,11 @@ class EncodingModule(GenerativeModule):
         return self.latent.onto_support(values.to(self._float_dtype))
 
     def split_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
-        """The images of a batch; its labels, where it has any, are not used."""
+        """The images of a batch; its labels, where it has any, are not used.
+
+        Args:
+            batch: What the loader gives.
+        """
         return examples_of(batch), None
 
 

@@ -165,7 +165,7 @@ class InpaintingGAN(GAN):
 
         Args:
             x: ``(N, C, H, W)`` in data space; what is hidden of it is not looked at.
-            mask: As of :meth:`visible`.
+            mask: As of :meth:`visible`: ``(H, W)``, or one for each image.
             num: Completions of each image.
             rng: A seed or a generator; torch's global one if ``None``.
 

@@ -81,7 +81,11 @@ class ReferenceClassifier(nn.Module):
         return self
 
     def build_for(self, data: InMemoryDataModule) -> Self:
-        """Becomes a network for these data, with its first weights: it is not trained."""
+        """Becomes a network for these data, with its first weights: it is not trained.
+
+        Args:
+            data: With labels of at least two classes.
+        """
         num_classes = check_labelled(data)
         self.image_shape, self.class_names = tuple(data.image_shape), tuple(data.class_names)
         counts = labels_of_split(data, "train").bincount(minlength=num_classes).double()
@@ -117,13 +121,21 @@ class ReferenceClassifier(nn.Module):
         return features
 
     def logits(self, images: Tensor) -> Tensor:
-        """A number for each class, ``(N, num_classes)``: what :meth:`probabilities` is the softmax of."""
+        """A number for each class, ``(N, num_classes)``: what :meth:`probabilities` is the softmax of.
+
+        Args:
+            images: ``(N, C, H, W)`` in [0, 1].
+        """
         features = self(images)
         logits: Tensor = self.head(features)
         return logits
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """The probability of each class, ``(N, num_classes)``."""
+        """The probability of each class, ``(N, num_classes)``.
+
+        Args:
+            images: ``(N, C, H, W)`` in [0, 1].
+        """
         return self.logits(images).softmax(1)
 
     def train(self, mode: bool = True) -> Self:
@@ -143,7 +155,11 @@ class ReferenceClassifier(nn.Module):
         return {name: getattr(self, name) for name in _PLAIN} | {"recipe": RECIPE, "weights": weights}
 
     def take(self, stored: Mapping[str, Any]) -> Self:
-        """Becomes what :meth:`as_dict` gave."""
+        """Becomes what :meth:`as_dict` gave.
+
+        Args:
+            stored: As a file has it.
+        """
         with torch.inference_mode(False):
             for name in _PLAIN:
                 setattr(self, name, stored[name])

@@ -36,6 +36,15 @@ def memorization_figure(module: GenerativeModule, data: LightningDataModule, row
 
     Raises:
         UserError: If the samples are no pictures.
+
+    Example:
+        >>> from lit_gan import GAN
+        >>> from lit_gan.data import DigitsDataModule
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> figure = memorization_figure(gan, DigitsDataModule(), rows=1, pairs=2)
+        >>> figure.get_axes() != []
+        True
     """
     found = suspicious_pairs(module, data, rows * pairs)
     shown = torch.cat([found.samples, found.nearest])

@@ -34,6 +34,19 @@ def game_figure(panels: Sequence[tuple[str, KnownGame]]) -> Figure:
 
     Returns:
         The figure, 1.9 inches for each panel.
+
+    Example:
+        >>> from lit_gan import GAN
+        >>> from lit_gan.data import ToyDataModule
+        >>> from lit_gan.data.mixtures import Line
+        >>> from lit_gan.evaluation.known_game import known_game
+        >>> from lit_gan.networks import MLPDiscriminator, MLPGenerator
+        >>> data = ToyDataModule(Line(num_modes=2, spacing=2.0, std=0.5))
+        >>> sizes = {"image_shape": data.image_shape, "hidden": (8,)}
+        >>> gan = GAN(MLPGenerator(latent_size=1, output_activation="linear", **sizes), MLPDiscriminator(**sizes))
+        >>> figure = game_figure([("before", known_game(gan, data.mixture))])
+        >>> [each.get_title() for each in figure.get_axes()][:1]
+        ['before']
     """
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0.0, wspace=0.03)
     figure = Figure(figsize=(1.9 * len(panels) + 0.55, 2.75), layout=layout)

@@ -46,6 +46,10 @@ class FigureOptions:
         formats: Of ``lit_gan.figures.writing.FORMATS``.
         film: The film's format.
         seconds: How long the film takes.
+
+    Example:
+        >>> FigureOptions(formats=("svg",), film="webp").rows
+        6
     """
 
     rows: int = 6
@@ -106,6 +110,18 @@ def draw_figures(
 
     Raises:
         UserError: If the module's samples are neither pictures nor points.
+
+    Example:
+        >>> import tempfile
+        >>> from lit_gan import GAN
+        >>> from lit_gan.data import DigitsDataModule
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> few = FigureOptions(rows=1, columns=2, steps=3, formats=("png",))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     drawn = draw_figures(gan, "they were not loaded", Path(folder), Path(folder), few)
+        ...     [path.name for path in drawn.paths]
+        ['figure-3.png']
     """
     options = FigureOptions() if options is None else options
     drawn = Drawn()
@@ -197,6 +213,15 @@ def samples_and_nearest(
     Returns:
         The samples ``(rows * columns, C, H, W)``, the nearest example of the last one of each row, and the conditions
         that the samples were drawn under, where there are any.
+
+    Example:
+        >>> from lit_gan import GAN
+        >>> from lit_gan.data import DigitsDataModule
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> samples, nearest, _ = samples_and_nearest(gan, DigitsDataModule(), rows=2, columns=3)
+        >>> samples.shape, nearest.shape
+        (torch.Size([6, 1, 8, 8]), torch.Size([2, 1, 8, 8]))
     """
     num = rows * columns
     condition = module.sample_condition(num)

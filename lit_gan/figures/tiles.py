@@ -37,6 +37,12 @@ def nearest_figure(
 
     Returns:
         The figure, 300 dots to an inch; an image's side is 0.44 inch or more.
+
+    Example:
+        >>> import torch
+        >>> figure = nearest_figure(torch.rand(6, 1, 8, 8), torch.rand(2, 1, 8, 8), columns=3, said="noise")
+        >>> figure.dpi
+        300
     """
     rows = len(samples) // columns
     shown = np.stack([_pixels(each) for each in samples]).reshape(rows, columns, *_shape(samples))
@@ -99,6 +105,11 @@ def walks_figure(images: Tensor, steps: int, said: str, labels: Sequence[str] | 
 
     Returns:
         The figure.
+
+    Example:
+        >>> import torch
+        >>> walks_figure(torch.rand(8, 1, 8, 8), steps=4, said="noise, in two rows").dpi
+        300
     """
     rows = len(images) // steps
     shown = np.stack([_pixels(each) for each in images]).reshape(rows, steps, *_shape(images))

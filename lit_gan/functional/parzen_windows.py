@@ -46,6 +46,12 @@ class ParzenWindows:
         depth: D.
         exchange: Joins tensors over the processes; by default there is one. All processes evaluate the same
             rows.
+
+    Example:
+        >>> centres = torch.zeros(1, 2, dtype=torch.float64)
+        >>> windows = ParzenWindows.around(centres, low=0.0, high=1.0)
+        >>> windows.log_likelihood(centres, sigmas=[1.0])  # -log 2 pi, in two dimensions
+        tensor([[-1.8379]], dtype=torch.float64)
     """
 
     def __init__(

@@ -114,7 +114,11 @@ class CSVMetrics(Logger):
         self.save()
 
     def has(self, name: str) -> bool:
-        """Whether the table has a column of that name."""
+        """Whether the table has a column of that name.
+
+        Args:
+            name: As it is logged, ``val/parzen_nll``, say.
+        """
         return self._table.has(name)
 
     @rank_zero_only

@@ -24,6 +24,17 @@ class Discriminator(nn.Module, ABC):
 
     Raises:
         UserError: If an argument is out of its range.
+
+    Example:
+        >>> class Linear(Discriminator):
+        ...     def __init__(self, image_shape):
+        ...         super().__init__(image_shape, condition_size=0)
+        ...         self.output = nn.Linear(image_shape[1] * image_shape[2], 1)
+        ...
+        ...     def features(self, x, condition=None):
+        ...         return x.flatten(1)
+        >>> Linear((1, 4, 4))(torch.zeros(2, 1, 4, 4)).shape
+        torch.Size([2, 1])
     """
 
     output: DenseLayer

@@ -32,6 +32,17 @@ class Generator(nn.Module, ABC):
 
     Raises:
         UserError: If an argument is out of its range.
+
+    Example:
+        >>> class Linear(Generator):
+        ...     def __init__(self, image_shape, latent_size):
+        ...         super().__init__(image_shape, latent_size, condition_size=0, output_range=None)
+        ...         self.layer = nn.Linear(latent_size, image_shape[1] * image_shape[2])
+        ...
+        ...     def forward(self, z, condition=None):
+        ...         return self.layer(z).unflatten(1, self.image_shape)
+        >>> Linear((1, 4, 4), latent_size=3)(torch.zeros(2, 3)).shape
+        torch.Size([2, 1, 4, 4])
     """
 
     def __init__(

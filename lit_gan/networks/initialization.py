@@ -16,6 +16,13 @@ class WeightInit(ABC):
     A subclass fills the tensor in place with torch's global generator (``lightning.seed_everything`` sets it), and
     makes what else it needs on ``weight.device``, so that networks can be built under ``torch.device("meta")``. A
     float ``r`` in place of an initialiser means ``UniformWeights(r)``.
+
+    Example:
+        >>> from lit_gan.networks import MLPGenerator
+        >>> class Orthogonal(WeightInit):
+        ...     def __call__(self, weight):
+        ...         torch.nn.init.orthogonal_(weight)
+        >>> generator = MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,), weight_init=Orthogonal())
     """
 
     @abstractmethod

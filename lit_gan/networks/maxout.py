@@ -151,6 +151,9 @@ class MaxoutConv2d(ConvLayer):
     def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the output for an input of height and width ``size``.
 
+        Args:
+            size: ``(H, W)`` of the input, in pixels.
+
         Raises:
             UserError: If the kernel or the pooling window does not fit.
 

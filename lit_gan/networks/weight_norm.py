@@ -81,7 +81,11 @@ class WeightNormLayer(nn.Linear):
 
     @torch.no_grad()
     def begin_from(self, x: Tensor) -> Tensor:
-        """Sets g and the biases so that over the rows of ``x`` each output has mean 0 and variance 1; gives these."""
+        """Sets g and the biases so that over the rows of ``x`` each output has mean 0 and variance 1; gives these.
+
+        Args:
+            x: ``(N, in_features)``, of at least two rows.
+        """
         direction = x @ self.weight.T / row_norms(self.weight)
         deviation, mean = torch.std_mean(direction, dim=0, correction=0)
         self.scale.copy_(1 / deviation.clamp(min=_SMALLEST_DEVIATION))

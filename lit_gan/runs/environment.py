@@ -24,6 +24,9 @@ def describe_environment(seed: int | None = None) -> dict[str, Any]:
 
     Nothing is imported for it; GPUs are listed only if torch has been imported already.
 
+    Args:
+        seed: Of the run.
+
     Example:
         >>> described = describe_environment(seed=7)
         >>> described["seed"], described["versions"]["torch"] is not None

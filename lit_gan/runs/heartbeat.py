@@ -15,6 +15,10 @@ class Heartbeat:
     A heartbeat that cannot be written (full disk, file server away) never ends a run: it warns once and tries
     on. Ranks other than 0 write nothing.
 
+    Args:
+        folder: Whose heart it is.
+        every: Seconds between beats.
+
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as root:

@@ -48,6 +48,11 @@ class RunRecord:
         launch: The ``srun`` that started the ranks, by which the others find rank 0's choice.
         config: The resolved configuration itself, to say where another one differs.
         owner: Who the run belongs to (:func:`lit_gan.runs.ownership.owner_of`); None: nobody in particular.
+
+    Example:
+        >>> record = RunRecord.first({"seed_everything": 0})
+        >>> record.status, record.resumable, record.marked("failed", "nan: the loss of the generator").resumable
+        ('running', True, False)
     """
 
     status: Status
@@ -65,7 +70,13 @@ class RunRecord:
 
     @classmethod
     def first(cls, config: Mapping[str, Any], launch: str | None = None, owner: str | None = None) -> "RunRecord":
-        """The record of a run that starts now, in this process."""
+        """The record of a run that starts now, in this process.
+
+        Args:
+            config: The resolved configuration.
+            launch: See :class:`RunRecord`.
+            owner: See :class:`RunRecord`.
+        """
         return cls(
             status="running",
             reason="",
@@ -82,12 +93,22 @@ class RunRecord:
         )
 
     def again(self, launch: str | None = None, owner: str | None = None) -> "RunRecord":
-        """The record of the same run that goes on now, in this process."""
+        """The record of the same run that goes on now, in this process.
+
+        Args:
+            launch: See :class:`RunRecord`.
+            owner: See :class:`RunRecord`.
+        """
         now = RunRecord.first(self.config, launch, owner)
         return dataclasses.replace(now, started=self.started, resumed=self.resumed + 1)
 
     def marked(self, status: Status, reason: str) -> "RunRecord":
-        """The record with another status."""
+        """The record with another status.
+
+        Args:
+            status: The new one.
+            reason: Why it stopped or failed; empty where it did neither.
+        """
         return dataclasses.replace(self, status=status, reason=reason, heartbeat=_now())
 
     def beaten(self) -> "RunRecord":

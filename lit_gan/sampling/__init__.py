@@ -36,7 +36,7 @@ def sample(
             as a part of the range of a uniform one. Less is more typical and less varied.
         rng: A seed or a generator; torch's global one if ``None``. Equal seeds give equal samples, but for rounding
             whatever their number.
-        condition: One condition per sample, for a conditional GAN; ``gan.sample_condition(num)`` where ``None``.
+        condition: One per sample, ``(num, ...)``, for a conditional GAN; ``gan.sample_condition(num)`` where ``None``.
         calibration: What makes log-odds of D's logits, of :func:`calibrate`; the checkpoint's if ``None``, which the
             last validation before it has taken; D as it is, where there is none.
 

@@ -89,10 +89,15 @@ def calibrate(gan: GAN, images: Tensor, rng: int = 0, condition: Tensor | None =
         gan: A GAN.
         images: Held-out examples in data space, ``(N, C, H, W)``.
         rng: Seed of the samples.
-        condition: One condition for each, for a conditional GAN.
+        condition: One for each, ``(N, ...)``, for a conditional GAN.
 
     Returns:
         Slope and offset, for :func:`sample`.
+
+    Example:
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> slope, offset = calibrate(gan, torch.rand(50, 1, 8, 8))
     """
     with torch.no_grad(), gan.averaged(), evaluating(gan.device, gan.generator, gan.discriminator):
         found = []

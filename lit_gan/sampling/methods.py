@@ -15,7 +15,19 @@ _EPSILON = 1e-12
 
 
 class SamplingMethod(ABC):
-    """Finds latents by asking D."""
+    """Finds latents by asking D.
+
+    Example:
+        >>> from lit_gan import GAN
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> from lit_gan.sampling import sample
+        >>> class Middle(SamplingMethod):
+        ...     def latents(self, judge, num, seed, condition):
+        ...         return torch.full((num, judge.latent.size), 0.5)
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> sample(gan, 3, method=Middle()).shape
+        torch.Size([3, 1, 8, 8])
+    """
 
     @abstractmethod
     def latents(self, judge: Judge, num: int, seed: int, condition: Tensor | None) -> Tensor:
@@ -27,7 +39,7 @@ class SamplingMethod(ABC):
             judge: D, and what latents are drawn from.
             num: How many.
             seed: Of all that is random.
-            condition: One for each, or ``None``.
+            condition: One for each, ``(num, ...)``, or ``None``.
 
         Returns:
             A tensor ``(num, size)`` on the CPU.
@@ -54,6 +66,14 @@ class Rejection(SamplingMethod):
 
     Raises:
         UserError: If a number is out of range; when sampling, if a sample took too many draws.
+
+    Example:
+        >>> from lit_gan import GAN
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> from lit_gan.sampling import sample
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> sample(gan, 3, method=Rejection(quantile=0.5, pool=100), rng=0).shape
+        torch.Size([3, 1, 8, 8])
 
     Reference:
         Azadi, Olsson, Darrell, Goodfellow and Odena 2019, *Discriminator Rejection Sampling*.
@@ -136,6 +156,14 @@ class Langevin(SamplingMethod):
 
     Raises:
         UserError: If a number is out of range; when sampling, if the latent has no density that is known.
+
+    Example:
+        >>> from lit_gan import GAN
+        >>> from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
+        >>> from lit_gan.sampling import sample
+        >>> gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(16,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+        >>> sample(gan, 3, method=Langevin(steps=10, step_size=0.01), rng=0).shape
+        torch.Size([3, 1, 8, 8])
 
     Reference:
         Che et al. 2020, *Your GAN is Secretly an Energy-based Model and You Should Use Discriminator Driven Latent

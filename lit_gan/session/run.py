@@ -105,6 +105,12 @@ class RunTrainer(Trainer):
     Args:
         run: The folder.
         given: The arguments of a Trainer.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     type(Run(folder).trainer(max_steps=2, accelerator="cpu", enable_progress_bar=False)).__name__
+        'RunTrainer'
     """
 
     def __init__(self, run: Run, given: Mapping[str, Any]) -> None:
