@@ -30,7 +30,7 @@ class KnownDensityEvaluation(Callback):
             than one; or if D says no probabilities.
 
     Example:
-        >>> callbacks = [KnownDensityEvaluation()]  # as in ``lit-gan fit --config toy``
+        >>> callbacks = [KnownDensityEvaluation()]  # as in lit-gan fit --config toy
 
     Reference:
         Goodfellow et al. 2014, proposition 1 and theorem 1.

@@ -28,7 +28,7 @@ class NumericGuard(Callback):
         RunError: With the round, the player, the last good checkpoint and what to try. Its run is never continued.
 
     Example:
-        >>> callbacks = [NumericGuard()]  # of a plain Trainer: ``lit-gan fit`` and :class:`lit_gan.Run` have one
+        >>> callbacks = [NumericGuard()]  # of a plain Trainer: lit-gan fit and Run have one
     """
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ class PlayerMonitor(Callback):
     Players of another module bear their own names, as in ``train/lr_encoder``; one without ``players`` is left alone.
 
     Example:
-        >>> callbacks = [PlayerMonitor()]  # of a plain Trainer: ``lit-gan fit`` and :class:`lit_gan.Run` have one
+        >>> callbacks = [PlayerMonitor()]  # of a plain Trainer: lit-gan fit and Run have one
     """
 
     def __init__(self) -> None:

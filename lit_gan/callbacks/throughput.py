@@ -21,7 +21,7 @@ class Throughput(Callback):
         clock: Seconds, from any start on.
 
     Example:
-        >>> callbacks = [Throughput()]  # of a plain Trainer: ``lit-gan fit`` and :class:`lit_gan.Run` have one
+        >>> callbacks = [Throughput()]  # of a plain Trainer: lit-gan fit and Run have one
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

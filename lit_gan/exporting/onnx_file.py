@@ -16,7 +16,7 @@ class OnnxFile(FileFormat):
     """By ``torch.export``, whose graph torch's own exporter translates; checked by ONNX Runtime.
 
     Example:
-        >>> OnnxFile().name  # after ``--format``
+        >>> OnnxFile().name  # after --format
         'onnx'
     """
 

@@ -15,7 +15,7 @@ class SafetensorsFile(FileFormat):
     """By the names that the network has for them; checked by a copy of the network with these weights.
 
     Example:
-        >>> SafetensorsFile().name  # after ``--format``
+        >>> SafetensorsFile().name  # after --format
         'safetensors'
     """
 

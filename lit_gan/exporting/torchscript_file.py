@@ -17,7 +17,7 @@ class TorchScriptFile(FileFormat):
     """By a trace; checked by torch, from the file alone.
 
     Example:
-        >>> TorchScriptFile().name  # after ``--format``
+        >>> TorchScriptFile().name  # after --format
         'torchscript'
     """
 

@@ -41,8 +41,8 @@ def nearest_figure(
     Example:
         >>> import torch
         >>> figure = nearest_figure(torch.rand(6, 1, 8, 8), torch.rand(2, 1, 8, 8), columns=3, said="noise")
-        >>> figure.dpi
-        300
+        >>> len(figure.get_axes())
+        1
     """
     rows = len(samples) // columns
     shown = np.stack([_pixels(each) for each in samples]).reshape(rows, columns, *_shape(samples))
@@ -108,8 +108,9 @@ def walks_figure(images: Tensor, steps: int, said: str, labels: Sequence[str] | 
 
     Example:
         >>> import torch
-        >>> walks_figure(torch.rand(8, 1, 8, 8), steps=4, said="noise, in two rows").dpi
-        300
+        >>> figure = walks_figure(torch.rand(8, 1, 8, 8), steps=4, said="noise, in two rows")
+        >>> len(figure.get_axes())
+        1
     """
     rows = len(images) // steps
     shown = np.stack([_pixels(each) for each in images]).reshape(rows, steps, *_shape(images))

@@ -26,6 +26,7 @@ class Discriminator(nn.Module, ABC):
         UserError: If an argument is out of its range.
 
     Example:
+        >>> import torch
         >>> class Linear(Discriminator):
         ...     def __init__(self, image_shape):
         ...         super().__init__(image_shape, condition_size=0)

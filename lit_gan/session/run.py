@@ -60,7 +60,7 @@ class Run(RunLayout):
         ...     quiet = {"enable_progress_bar": False, "enable_model_summary": False}
         ...     trainer = Run(folder, wandb="off").trainer(max_steps=2, accelerator="cpu", **quiet)
         ...     trainer.fit(gan, DigitsDataModule())  # doctest: +ELLIPSIS
-        lit-gan: finished 2 rounds in 0:... min (max_steps=2):
+        lit-gan: finished 2 rounds in ... min (max_steps=2):
         ...
     """
 
