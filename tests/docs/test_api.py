@@ -66,7 +66,8 @@ def test_a_public_name_is_documented(name: str) -> None:
 
 def _lacking(each: Any) -> list[str]:
     if not inspect.isclass(each):
-        return [*_lacking_of_function(each, each.__doc__), *([] if ">>>" in (each.__doc__ or "") else ["an example"])]
+        shown = ">>>" in (each.__doc__ or "") or _is_run_on_a_page(each.__name__)
+        return [*_lacking_of_function(each, each.__doc__), *([] if shown else ["an example"])]
     docstring = inspect.cleandoc(each.__doc__ or "")
     lacking = _lacking_of_function(each, docstring) if "__init__" in vars(each) else []
     texts = [docstring]
@@ -79,6 +80,14 @@ def _lacking(each: Any) -> list[str]:
                 lacking.append(f"{name}: {what}")
     shown = any(">>>" in text for text in texts) or issubclass(each, BaseException) or _is_given_by_another(each)
     return lacking if shown else [*lacking, "an example"]
+
+
+def _is_run_on_a_page(name: str) -> bool:
+    """Whether a how-to has it in its code: what trains for minutes is no doctest."""
+    pages = (page.read_text() for page in (ROOT / "docs" / "how-to").glob("*.md"))
+    return any(
+        f"{name}(" in block for page in pages for block in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    )
 
 
 def _is_given_by_another(each: type) -> bool:

@@ -296,5 +296,5 @@ def test_a_file_that_may_not_be_opened_is_told(tmp_path, monkeypatch):
 
 
 def test_an_empty_name_is_no_folder():
-    with pytest.raises(UserError, match="^expected a run folder or a checkpoint, got an empty name\\.$"):
+    with pytest.raises(UserError, match=r"^expected a run folder or a checkpoint, got an empty name\.$"):
         resolve_checkpoint("")
