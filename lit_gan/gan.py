@@ -144,7 +144,7 @@ class GAN(GenerativeModule, RoundModule):
         with self.round(), self._contracts.round(self.trainer.strategy):
             batch = self._taken_apart(batch)
             minibatches = cut_into_minibatches(batch, self.minibatches_per_round, self._own_minibatches)
-            k, outcome = self._begin_round(len(minibatches[0][0])), None
+            k, outcome = self._begin_round(minibatches[0][0].shape[0]), None
             for turn in range(k):
                 outcome = self._update_discriminator(minibatches[turn], turn)
             loss_g = self._update_generator(minibatches[k - 1 + self._own_minibatches], turn=k)
@@ -154,7 +154,7 @@ class GAN(GenerativeModule, RoundModule):
     def _update_discriminator(self, minibatch: Minibatch, turn: int) -> Outcome:
         """D ascends V(D, G) on a minibatch of examples and as many samples, and pays the penalties that are due."""
         x, condition = minibatch
-        z = self.draw_latents(len(x), "training", self.global_step, turn)
+        z = self.draw_latents(x.shape[0], "training", self.global_step, turn)
         due = due_in(self.global_step, self.penalties)
         of_slopes = {name: penalty for name, penalty in due.items() if penalty.of_slopes}
         outcomes = []
@@ -172,7 +172,7 @@ class GAN(GenerativeModule, RoundModule):
     def _update_generator(self, minibatch: Minibatch, turn: int) -> Tensor:
         """G descends its loss on fresh latents; a conditional G under the conditions of the minibatch."""
         x, condition = minibatch
-        z = self.draw_latents(len(x), "training", self.global_step, turn)
+        z = self.draw_latents(x.shape[0], "training", self.global_step, turn)
         losses: list[Tensor] = []
         # A small difference of means is lost in 16 bits.
         exact = torch.autocast(self.device.type, enabled=False) if self.objective.matches_features else nullcontext()
@@ -378,7 +378,7 @@ class GAN(GenerativeModule, RoundModule):
 
     def _micro_batches(self, x: Tensor, z: Tensor, condition: Tensor | None, turn: int) -> Iterator[Piece]:
         """The minibatch in pieces, each with its share of the rows; gradients travel with the last one, summed."""
-        pieces = min(self.coordination.micro_batches, len(x))
+        pieces = min(self.coordination.micro_batches, x.shape[0])
         for index, piece in enumerate(cut_into_pieces(x, z, condition, pieces, turn), start=1):
             with without_gradient_sync(self.trainer.strategy) if index < pieces else nullcontext():
                 yield piece
@@ -389,7 +389,7 @@ class GAN(GenerativeModule, RoundModule):
             return self._logits(x, condition), self._logits(generated, condition)
         both = None if condition is None else torch.cat([condition, condition])
         logits = self._logits(torch.cat([x, generated]), both)
-        return logits[: len(x)], logits[len(x) :]
+        return logits[: x.shape[0]], logits[x.shape[0] :]
 
     def _discriminators_turn(self, piece: Piece, generated: Tensor, of_slopes: Mapping[str, Penalty]) -> Turn:
         """D on examples and samples, whose gradients are followed where a penalty is due that needs them."""

@@ -44,14 +44,14 @@ class NumericGuard(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Notes the round's losses where the module returns them by name, and reads the notes now and then."""
-        losses = outputs if isinstance(outputs, Mapping) else {}
+        losses, rounds = outputs if isinstance(outputs, Mapping) else {}, trainer.global_step
         for name, loss in losses.items():
             if isinstance(loss, Tensor) and loss.numel() == 1:
-                self._unread.setdefault(name, []).append((trainer.global_step, loss.detach()))
+                self._unread.setdefault(name, []).append((rounds, loss.detach()))
                 if len(self._unread[name]) == _MOST_UNREAD:
                     self._read(name)
         interval = log_interval_of(trainer)
-        if interval and trainer.global_step % interval == 0:
+        if interval and rounds % interval == 0:
             self.check(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -115,7 +115,7 @@ class Contracts:
         contract, closely = self._samples, self._look.closely or x is None
         with one_line_errors(contract.name, lambda: f"latents {tuple(z.shape)}", hint=contract.hint, closely=closely):
             generated = generate(z, condition)
-        contract.check(generated, len(z), x)
+        contract.check(generated, z.shape[0], x)
         return generated
 
     def logits(
@@ -129,7 +129,7 @@ class Contracts:
         contract, closely = self._logits, self._look.closely
         with one_line_errors(contract.name, lambda: f"images {tuple(x.shape)}", hint=contract.hint, closely=closely):
             logits = discriminate(x, condition)
-        contract.check(logits, len(x))
+        contract.check(logits, x.shape[0])
         if closely:
             self.probabilities.look_at_graph(logits, objective)
         return logits
@@ -139,7 +139,7 @@ class Contracts:
         contract, closely = self._features, self._look.closely
         with one_line_errors(contract.name, lambda: f"images {tuple(x.shape)}", hint=contract.hint, closely=closely):
             seen = features(x) if condition is None else features(x, condition)
-        contract.check(seen, len(x))
+        contract.check(seen, x.shape[0])
         return seen
 
     def augmented(

@@ -34,7 +34,7 @@ class Piece(NamedTuple):
     @property
     def share(self) -> float:
         """Its part of the minibatch."""
-        return len(self.x) / self.rows_in_all
+        return self.x.shape[0] / self.rows_in_all
 
     def changed(self, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
         """Images after a random change that acts on the whole minibatch: a row's draws do not depend on the pieces."""
@@ -46,11 +46,15 @@ class Piece(NamedTuple):
 
 def cut_into_pieces(x: Tensor, z: Tensor, condition: Tensor | None, count: int, turn: int) -> Iterator[Piece]:
     """A minibatch in pieces of about equal size, in their order."""
+    rows_in_all = x.shape[0]
+    if count == 1:
+        yield Piece(x, z, condition, slice(0, rows_in_all), rows_in_all, turn)
+        return
     conditions = [None] * count if condition is None else condition.tensor_split(count)
     start = 0
     for x_part, z_part, condition_part in zip(x.tensor_split(count), z.tensor_split(count), conditions, strict=True):
         rows = slice(start, start + len(x_part))
-        yield Piece(x_part, z_part, condition_part, rows, len(x), turn)
+        yield Piece(x_part, z_part, condition_part, rows, rows_in_all, turn)
         start = rows.stop
 
 
@@ -63,12 +67,14 @@ def cut_into_minibatches(batch: Minibatch, count: int, own: int = 0) -> list[Min
         [([0, 1], None), ([2, 3], None)]
     """
     x, condition = batch
-    rows = len(x)
+    rows = x.shape[0]
     if rows % count or not rows:
         whose = f"one for each discriminator step (k = {count - own}){' and one for the generator' if own else ''}"
         raise UserError(
             f"a batch of {rows} rows cannot be cut into {count} equal minibatches, {whose}: expected a loader that "
             f"gives a multiple of {count} rows and drops a smaller last batch."
         )
+    if count == 1:
+        return [batch]
     conditions = [None] * count if condition is None else condition.tensor_split(count)
     return list(zip(x.tensor_split(count), conditions, strict=True))

@@ -37,7 +37,7 @@ class NetworkContract:
     def _check_form(self, output: Any, rows: int) -> None:
         if not isinstance(output, Tensor):
             raise UserError(f"{self.name} gives {described(output)}: expected one tensor of {self.one_tensor}.")
-        if not output.ndim or len(output) != rows:
+        if not output.ndim or output.shape[0] != rows:
             raise UserError(
                 f"{self.name} gives {described(output)} for {rows} {self.given}: expected {rows} rows, {self.rows}."
             )

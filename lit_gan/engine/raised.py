@@ -1,7 +1,7 @@
 """What a part of the user's raises, in one line."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from traceback import walk_tb
 
@@ -13,9 +13,9 @@ from lit_gan.strategies.peers.rank_loss import may_be_a_consequence
 
 _LONGEST = 400  # characters of somebody else's message; a compiler's hold pages
 _OURS = ("torch", "lightning", "lightning_utilities", __name__.partition(".")[0])
+_NOTHING = nullcontext()  # several times a round: made once
 
 
-@contextmanager
 def one_line_errors(
     who: str,
     given: Callable[[], str],
@@ -23,12 +23,22 @@ def one_line_errors(
     *,
     hint: Callable[[Exception], str] | None = None,
     closely: bool,
+) -> AbstractContextManager[None]:
+    """What a part of the user's raises in here is told in one line, where it is looked at closely."""
+    return _in_one_line_errors(who, given, kinds, hint) if closely else _NOTHING
+
+
+@contextmanager
+def _in_one_line_errors(
+    who: str,
+    given: Callable[[], str],
+    kinds: type[Exception] | tuple[type[Exception], ...],
+    hint: Callable[[Exception], str] | None,
 ) -> Iterator[None]:
-    """What a part of the user's raises in here is told in one line."""
     try:
         yield
     except kinds as error:
-        if not closely or _tells_itself(error):
+        if _tells_itself(error):
             raise
         way = "" if hint is None else hint(error)
         raise UserError(f"{who} fails on {given()}: {_in_one_line(error)}{way}.") from error
