@@ -235,6 +235,8 @@ def test_a_whole_step_reaches_where_the_generator_was_not() -> None:
             lambda: lower_criterion([1.0], [1.0], 3, 1.5),
             r"num_steps = 3, step_size = 1\.5: expected a number of steps from 0 on, and a step above 0 and at most 1",
         ),
+        (lambda: lower_criterion([1.0], [1.0], 3, 0.0), r"num_steps = 3, step_size = 0\.0: expected"),
+        (lambda: lower_criterion([1.0], [1.0], -1), r"num_steps = -1, step_size = 1\.0: expected"),
     ],
 )
 def test_it_is_told_in_one_line(call: Callable[[], Any], told: str) -> None:
