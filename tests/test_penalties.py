@@ -384,7 +384,17 @@ def test_weights_that_are_not_given_are_those_of_the_papers() -> None:
     assert GradientPenalty().weight == 10  # Gulrajani et al. 2017, algorithm 1
     lecam = LeCam()
     assert (lecam.weight, lecam.decay, lecam.start) == (0.3, 0.99, 1000)  # the code of Tseng et al. 2021
+    assert (R1().weight, R2().weight) == (1, 1)
     assert {penalty.every for penalty in (R1(), R2(), GradientPenalty(), lecam)} == {1}
+    assert {kind(every=4).every for kind in (R1, R2, GradientPenalty, LeCam)} == {4}
+
+
+def test_a_penalty_is_logged_by_the_words_of_its_class() -> None:
+    class R1OfMyOwn(R1):
+        pass
+
+    found = [penalty.name for penalty in (R1(), GradientPenalty(), LeCam(), R1OfMyOwn())]
+    assert found == ["r1", "gradient_penalty", "le_cam", "r1_of_my_own"]
 
 
 def test_a_gradient_that_nobody_asked_for_is_told() -> None:

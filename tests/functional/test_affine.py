@@ -1,4 +1,4 @@
-"""Maps of the plane and of colours where they are known: what becomes of an axis, of grey, of red; and images by hand."""
+"""Maps of the plane and of colours by what becomes of a place, of grey and of red; and small images by hand."""
 
 import math
 
@@ -56,6 +56,28 @@ def test_a_reflection_of_brightness_keeps_the_hue() -> None:
     agree(left @ RED, RED.tolist())
     agree(turned @ GREY, [-0.5, -0.5, -0.5, 1])
     agree(turned @ RED, [1 / 3, -2 / 3, -2 / 3, 1])  # a third darker than black, and as red as before
+
+
+def test_an_image_moves_down_and_right_by_parts_of_a_pixel_and_goes_on_mirrored() -> None:
+    image = torch.tensor([[[[1.0, 2.0], [4.0, 8.0]]]], dtype=torch.float64)
+    down, right, both = (
+        warped(image, translations(each(x), each(y))).flatten() for x, y in ((0, -1), (-0.25, 0), (-0.25, -0.5))
+    )  # the inverse goes up, and to the left
+    agree(down, [1, 2, 1, 2])
+    agree(right, [1, 1.75, 4, 7])
+    agree(both, [1, 1.75, 2.5, 4.375])
+
+
+def test_colours_and_greys_become_what_a_map_that_is_like_no_other_says() -> None:
+    maps = torch.eye(4, dtype=torch.float64)[None].clone()
+    maps[0, :3, :3] = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 10.0]])
+    maps[0, :3, 3] = torch.tensor([1.0, 2.0, 6.0])
+    colour = each(1, 10, 100)
+    found = recoloured(colour.view(1, 3, 1, 1).expand(-1, -1, 2, 2), maps)
+    assert found[0, :, 1, 0].tolist() == [322, 656, 1093]
+    grey = recoloured(torch.full((1, 1, 2, 2), 2.0, dtype=torch.float64), maps)
+    assert grey.shape == (1, 1, 2, 2)
+    assert grey[0, 0, 0, 1].item() == pytest.approx((13 + 32 + 56) / 3)  # 2 x (6, 15, 25) + (1, 2, 6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

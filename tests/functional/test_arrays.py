@@ -51,6 +51,18 @@ def test_arrays_of_any_layout_keep_their_values(array: np.ndarray[Any, Any]) -> 
     np.testing.assert_array_equal(as_tensor("x", array).numpy(), array)
 
 
+def test_what_is_repeated_without_a_copy_stays_so_and_bytes_may_be_turned_over() -> None:
+    repeated = np.broadcast_to(np.float64(1.5), (3,))
+    assert as_tensor("x", repeated).data_ptr() == repeated.ctypes.data
+    assert as_tensor("x", np.arange(3, dtype=np.uint8)[::-1]).tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_list_of_tensors_that_require_a_gradient_is_read(kind: type) -> None:
+    values = kind([torch.tensor([1.5], requires_grad=True), [2.5]])
+    assert as_tensor("x", values).tolist() == [[1.5], [2.5]]
+
+
 def test_lists_and_what_has_an_array_inside_are_taken() -> None:
     class Frame:
         def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
