@@ -39,13 +39,25 @@ def test_an_array_keeps_its_type_and_its_memory(dtype: str) -> None:
         _ROWS.astype(">f4"),
         _ROWS.astype(">i2"),
         _ROWS[::-1, ::-1],
+        _ROWS[::-1],
         _ROWS.T,
         np.asfortranarray(_ROWS),
         _ROWS[:, ::2],
         np.float64(3.0),
         np.empty((0, 4)),
     ],
-    ids=["read only", "big-endian", "big-endian whole", "turned over", "transposed", "columns", "steps", "one", "none"],
+    ids=[
+        "read only",
+        "big-endian",
+        "big-endian whole",
+        "turned over",
+        "rows turned over",
+        "transposed",
+        "columns",
+        "steps",
+        "one",
+        "none",
+    ],
 )
 def test_arrays_of_any_layout_keep_their_values(array: np.ndarray[Any, Any]) -> None:
     np.testing.assert_array_equal(as_tensor("x", array).numpy(), array)

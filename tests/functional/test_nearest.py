@@ -9,9 +9,9 @@ from lit_gan.randomness import stream
 
 @pytest.mark.parametrize("size", [1, 7, 60])
 def test_they_are_those_of_all_parts_together(size: int) -> None:
-    others = torch.rand(60, 3, 4, generator=stream(0, "others"))
-    points = torch.rand(9, 3, 4, generator=stream(0, "points"))
-    apart = (points.double()[:, None] - others.double()[None]).flatten(2).square().sum(-1)
+    others = torch.rand(60, 3, 4, generator=stream(0, "others"), dtype=torch.float64)  # whose squares round
+    points = torch.rand(9, 3, 4, generator=stream(0, "points"), dtype=torch.float64)
+    apart = (points[:, None] - others[None]).flatten(2).square().sum(-1)
     least, nearest = nearest_of_parts(points, others.split(size), k=3)
     assert torch.equal(least, apart.topk(3, largest=False).values)
     assert torch.equal(nearest, others[apart.argmin(1)])

@@ -49,7 +49,10 @@ def test_data_that_repeat_themselves_make_no_collapse() -> None:
 
 def test_a_single_row_has_no_neighbour() -> None:
     found = near_duplicates(torch.zeros(1, 3), torch.zeros(9, 3))
-    assert (math.isnan(found.share), found.collapsed) == (True, False)
+    assert [math.isnan(value) for value in found] == [True, True, True, False]
+    assert (found.num, found.collapsed) == (1, False)
+    two = torch.tensor([[0.0], [1.0]])
+    assert near_duplicates(2 * two, two) == (0.0, 0.0, 2.0, 2)
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,7 @@ _WHOLE = [0.5, 0.5]
         (lambda: jsd_lower_bound(_BAD), "value"),
         (lambda: optimal_discriminator(_BAD, _WHOLE), "p_data"),
         (lambda: optimal_discriminator(_WHOLE, _BAD), "p_g"),
+        (lambda: optimal_discriminator([math.inf, 0.5], _WHOLE), "p_data has values below 0, or that are not finite"),
         (lambda: optimal_discriminator(_WHOLE, [1.0]), r"p_data has shape \(2,\), p_g \(1,\)"),
         (lambda: kullback_leibler_divergence(_BAD, _WHOLE), "p is"),
         (lambda: kullback_leibler_divergence(_WHOLE, _BAD), "q is"),
