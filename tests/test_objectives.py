@@ -6,10 +6,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, RelativisticPairing, Wasserstein
+from lit_gan.objectives import (
+    FeatureMatching,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Objective,
+    RelativisticPairing,
+    Wasserstein,
+)
 
 REAL = torch.tensor([[1.5], [-0.25], [3.0]], dtype=torch.float64)
-FAKE = torch.tensor([[-2.0], [0.5], [1.0], [0.0]], dtype=torch.float64)
+FAKE = torch.tensor([[-2.0], [0.5], [1.25], [0.0]], dtype=torch.float64)
 
 
 def reference_log_d(logits: Tensor) -> Tensor:
@@ -95,3 +104,24 @@ def test_pairing_is_its_formula_row_by_row() -> None:
     far = torch.full((2, 1), 1e4, dtype=torch.float64)
     assert objective.loss_d(far, -far) == 0
     assert objective.loss_g(-far, far) == 2e4
+
+
+@pytest.mark.parametrize("objective", [*EXPECTED, FeatureMatching, RelativisticPairing], ids=lambda cls: cls.__name__)
+def test_what_an_objective_says_of_its_logits_is_true_of_its_loss(objective: type[Objective]) -> None:
+    def slopes(at: float) -> tuple[float, float]:
+        real, fake = (torch.full((1, 1), at, dtype=torch.float64, requires_grad=True) for _ in range(2))
+        by_real, by_fake = torch.autograd.grad(objective().loss_d(real, fake), (real, fake))
+        return by_real.item(), by_fake.item()
+
+    paired = FAKE[:3]
+    loss, shifted = objective().loss_d(REAL, paired), objective().loss_d(REAL + 1, paired + 1)
+    only_differences = torch.allclose(loss, shifted, rtol=1e-12, atol=0)
+    assert (objective.decision_boundary is None) == only_differences
+    if objective.decision_boundary is not None:  # where D stays that cannot tell the two apart
+        assert sum(slopes(objective.decision_boundary)) == pytest.approx(0, abs=1e-15)
+    # Where data are four times as likely as samples, the best D says log 4 if logits are log-odds.
+    real, fake = slopes(math.log(4))
+    best = not only_differences and abs(0.8 * real + 0.2 * fake) < 1e-15
+    assert objective.logits_are_log_odds == best
+    endless = objective().loss_d(1e6 * REAL, 1e6 * paired) < -1e3
+    assert objective.needs_bounded_slope == endless

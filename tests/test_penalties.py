@@ -16,7 +16,7 @@ from lit_gan.engine.value_ranges import ContractWarning
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 from lit_gan.objectives import Hinge, NonSaturating, Objective, Wasserstein
-from lit_gan.penalties import R1, R2, GradientPenalty, LeCam, Penalty
+from lit_gan.penalties import R1, R2, GradientPenalty, LeCam, Penalty, due_in
 from lit_gan.randomness import stream
 from lit_gan.schedules import LinearSchedule, scalar_at
 
@@ -305,6 +305,18 @@ class Own(Penalty):
         return self.give(turn)
 
 
+def test_one_that_leaves_out_the_arguments_of_all_counts_once_in_each_round() -> None:
+    class Bare(Penalty):
+        def __init__(self) -> None:
+            pass
+
+        def __call__(self, turn: Turn) -> Tensor:
+            return turn.real_logits.mean()
+
+    assert [Bare().factor(index) for index in range(3)] == [0.5] * 3
+    assert all("bare" in due_in(index, [Bare()]) for index in range(3))
+
+
 @pytest.mark.parametrize(
     ("give", "message"),
     [
@@ -361,6 +373,28 @@ def test_an_operation_without_a_second_derivative_is_told() -> None:
 def test_arguments_that_cannot_be_are_told(make: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()
+
+
+def test_the_least_that_arguments_may_be_is_taken() -> None:
+    assert R1(0.0).factor(0) == 0
+    assert LeCam(decay=0.0).decay == 0
+
+
+def test_weights_that_are_not_given_are_those_of_the_papers() -> None:
+    assert GradientPenalty().weight == 10  # Gulrajani et al. 2017, algorithm 1
+    lecam = LeCam()
+    assert (lecam.weight, lecam.decay, lecam.start) == (0.3, 0.99, 1000)  # the code of Tseng et al. 2021
+    assert (R1().weight, R2().weight) == (1, 1)
+    assert {penalty.every for penalty in (R1(), R2(), GradientPenalty(), lecam)} == {1}
+    assert {kind(every=4).every for kind in (R1, R2, GradientPenalty, LeCam)} == {4}
+
+
+def test_a_penalty_is_logged_by_the_words_of_its_class() -> None:
+    class R1OfMyOwn(R1):
+        pass
+
+    found = [penalty.name for penalty in (R1(), GradientPenalty(), LeCam(), R1OfMyOwn())]
+    assert found == ["r1", "gradient_penalty", "le_cam", "r1_of_my_own"]
 
 
 def test_a_gradient_that_nobody_asked_for_is_told() -> None:

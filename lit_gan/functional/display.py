@@ -23,7 +23,7 @@ def to_display_range(images: Tensor, value_range: tuple[float, float] | None) ->
     if value_range is None:
         largest = images.abs().max()
         largest = torch.where(largest == 0, 1.0, largest)  # all zeros are shown as grey
-        return images.add(largest).div_(2 * largest).clamp_(0.0, 1.0)
+        return images.add(largest).div_(2 * largest)
     low, high = value_range
     if (low, high) == (0.0, 1.0):
         return images.clamp(0.0, 1.0)

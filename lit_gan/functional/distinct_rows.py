@@ -28,7 +28,7 @@ def row_fingerprints(x: Tensor) -> Tensor:
 
 
 def _rows_of(x: Tensor) -> int:
-    return max(1, min(_ROWS, _VALUES // max(x.shape[1], 1)))
+    return max(1, min(_ROWS, _VALUES // x.shape[1]))
 
 
 def _mix(x: Tensor, odd: Tensor) -> Tensor:

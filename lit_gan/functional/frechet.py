@@ -77,7 +77,6 @@ def frechet_distance(one: Moments, other: Moments) -> Tensor:
 def _factor(covariance: Tensor) -> Tensor:
     """L of a covariance L L^T, without the directions in which there is nothing but rounding."""
     values, vectors = torch.linalg.eigh(covariance)
-    noise = torch.finfo(values.dtype).eps * len(values) * values[-1].clamp_min(0)
-    kept = values > noise
+    kept = values > torch.finfo(values.dtype).eps * len(values) * values[-1]
     factor: Tensor = vectors[:, kept] * values[kept].sqrt()
     return factor

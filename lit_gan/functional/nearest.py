@@ -38,7 +38,6 @@ def nearest_of_parts(points: Tensor, parts: Iterable[Tensor], k: int = 1) -> tup
             farthest = apart.kthvalue(min(k, len(part)), dim=1, keepdim=True).values
             doubtful = apart <= farthest + 2 * slack.amax(1, keepdim=True)
             own.put_differences(apart, doubtful, rows, others)
-            apart[~doubtful] = torch.inf
             place = apart.argmin(1)
             better = apart.gather(1, place[:, None])[:, 0] < least[rows, 0]
             nearest[rows][better] = part[place[better]].to(nearest)

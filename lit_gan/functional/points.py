@@ -40,7 +40,11 @@ class Points:
         return apart, norms * (8 * (self.rows.shape[1] + 8) * torch.finfo(torch.float64).eps)
 
     def put_differences(self, apart: Tensor, doubtful: Tensor, part: slice, others: "Points") -> None:
-        """The squared distances of some pairs by their differences: the same bits wherever a pair stands."""
+        """The squared distances of some pairs by their differences: the same bits wherever a pair stands.
+
+        Who finds all pairs doubtful that lie within twice the slack of the k-th product needs no others put aside: they
+        lie beyond the k least differences.
+        """
         size = max(_EXACT_VALUES // max(self.rows.shape[1], 1), 1)
         for pairs in torch.split(doubtful.nonzero(), size):
             here, there = pairs.unbind(1)
@@ -56,7 +60,6 @@ class Points:
             apart[itself, part.start + itself] = torch.inf
             doubtful = apart <= apart.kthvalue(k, dim=1, keepdim=True).values + 2 * slack.amax(1, keepdim=True)
             self.put_differences(apart, doubtful, part, self)
-            apart[~doubtful] = torch.inf
             radii.append(apart.kthvalue(k, dim=1).values)
         return torch.cat(radii)
 
@@ -78,7 +81,6 @@ class Points:
                 apart[itself, part.start + itself] = torch.inf
             doubtful = apart <= apart.amin(1, keepdim=True) + 2 * slack.amax(1, keepdim=True)
             others.put_differences(apart, doubtful, part, self)
-            apart[~doubtful] = torch.inf
             nearest.append(apart.amin(1))
             found = (apart == nearest[-1][:, None]).nonzero()
             found[:, 0] += part.start

@@ -31,7 +31,7 @@ def map_tiles(function: Callable[[slice], T], num_rows: int, max_rows: int, devi
     workers = min(threads, len(tiles), _MAX_WORKERS)
     if workers <= 1:
         return [function(tile) for tile in tiles]
-    share = (max(threads // workers, 1),)
+    share = (threads // workers,)
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=share) as pool:
             return list(pool.map(function, tiles))

@@ -39,16 +39,40 @@ def test_an_array_keeps_its_type_and_its_memory(dtype: str) -> None:
         _ROWS.astype(">f4"),
         _ROWS.astype(">i2"),
         _ROWS[::-1, ::-1],
+        _ROWS[::-1],
         _ROWS.T,
         np.asfortranarray(_ROWS),
         _ROWS[:, ::2],
         np.float64(3.0),
         np.empty((0, 4)),
     ],
-    ids=["read only", "big-endian", "big-endian whole", "turned over", "transposed", "columns", "steps", "one", "none"],
+    ids=[
+        "read only",
+        "big-endian",
+        "big-endian whole",
+        "turned over",
+        "rows turned over",
+        "transposed",
+        "columns",
+        "steps",
+        "one",
+        "none",
+    ],
 )
 def test_arrays_of_any_layout_keep_their_values(array: np.ndarray[Any, Any]) -> None:
     np.testing.assert_array_equal(as_tensor("x", array).numpy(), array)
+
+
+def test_what_is_repeated_without_a_copy_stays_so_and_bytes_may_be_turned_over() -> None:
+    repeated = np.broadcast_to(np.float64(1.5), (3,))
+    assert as_tensor("x", repeated).data_ptr() == repeated.ctypes.data
+    assert as_tensor("x", np.arange(3, dtype=np.uint8)[::-1]).tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_list_of_tensors_that_require_a_gradient_is_read(kind: type) -> None:
+    values = kind([torch.tensor([1.5], requires_grad=True), [2.5]])
+    assert as_tensor("x", values).tolist() == [[1.5], [2.5]]
 
 
 def test_lists_and_what_has_an_array_inside_are_taken() -> None:

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -34,14 +36,26 @@ def test_fingerprints_do_not_depend_on_the_batch_and_ignore_the_sign_of_zero():
 def test_binary_images_do_not_collide():
     # 0.0 and 1.0 differ in few bits, all of them high: what breaks a linear hash.
     x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 14)
-    assert torch.unique(row_fingerprints(x)).numel() == 2**14
+    fingerprints = row_fingerprints(x)
+    assert torch.unique(fingerprints).numel() == 2**14
+    for lowest in (0, 22, 44):  # each part of 20 bits tells as many apart as chance lets it: 16,257, give or take 11
+        part = (fingerprints >> lowest) & (2**20 - 1)
+        assert torch.unique(part).numel() == pytest.approx(2**20 * (1 - math.exp(-(2**-6))), abs=55)
 
 
 def test_rows_that_differ_beyond_float32_stay_distinct():
-    x = torch.tensor([[1.0], [1.0 + 1e-12], [1.0]], dtype=torch.float64)
+    x = torch.tensor([[1.0, 5.0], [1.0 + 1e-12, 5.0], [1.0, 5.0]], dtype=torch.float64)
     assert distinct_rows(x)[1].sum() == 3
     assert distinct_rows(x)[1].numel() >= 2
 
 
 def test_no_rows_have_no_fingerprints():
     assert row_fingerprints(torch.empty(0, 4)).shape == (0,)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_fingerprint_is_that_of_the_values_in_float32_however_they_lie_in_memory(depth):
+    x = torch.rand(40, depth)
+    assert torch.equal(row_fingerprints(x.double()), row_fingerprints(x))
+    assert torch.equal(row_fingerprints(x.T.contiguous().T), row_fingerprints(x))
+    assert torch.unique(row_fingerprints(1e-20 * x)).numel() == 40

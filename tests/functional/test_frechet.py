@@ -45,8 +45,29 @@ def test_any_two_covariances_agree_with_the_root_of_their_product() -> None:
 
 @pytest.mark.parametrize("num", [2, 5, 40])
 def test_the_distance_of_a_set_from_itself_is_nothing_also_with_fewer_points_than_dimensions(num: int) -> None:
-    moments = Moments.of(torch.rand(num, 20, generator=rng()))
-    assert frechet_distance(moments, moments).item() == pytest.approx(0, abs=1e-13 * moments.covariance.trace().item())
+    for points in torch.rand(10, num, 20, generator=rng()):
+        moments = Moments.of(points)
+        assert 0 <= frechet_distance(moments, moments).item() <= 1e-13 * moments.covariance.trace().item()
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_sets_in_directions_of_their_own_share_nothing_whatever_their_units(scale: float) -> None:
+    axes = torch.linalg.qr(torch.randn(40, 40, generator=rng(), dtype=torch.float64)).Q
+    points = scale * torch.randn(2, 30, 20, generator=rng(), dtype=torch.float64)
+    one, other = Moments.of(points[0] @ axes[:20]), Moments.of(points[1] @ axes[20:])
+    expected = (one.mean - other.mean).square().sum() + one.covariance.trace() + other.covariance.trace()
+    # A root of rounding, which is 1e-16 of the variance, would be 1e-8 of it.
+    assert frechet_distance(one, other).item() == pytest.approx(expected.item(), rel=1e-13)
+
+
+def test_points_that_are_all_one_lie_at_the_distance_of_the_means() -> None:
+    one, other = (Moments.of(torch.full((7, 3), value)) for value in (0.1, 0.3))
+    assert frechet_distance(one, other).item() == pytest.approx(3 * 0.2**2, rel=1e-6)
+
+
+def test_moments_are_added_to_moments_alone() -> None:
+    with pytest.raises(TypeError, match="unsupported operand"):
+        Moments.of(torch.ones(2, 1)) + 3
 
 
 def test_parts_in_any_order_make_the_whole() -> None:

@@ -21,6 +21,7 @@ def test_scores_that_are_log_odds_of_a_kind_are_found(scale: float, offset: floa
     """Normals at +-1 have the log-ratio 2 s: it is found whatever the units of the scores."""
     real, fake = (scale * s + offset for s in scores(40_000))
     slope, constant = fit_logistic(real, fake)
+    assert fit_logistic(real.requires_grad_(), fake) == (slope, constant)
     assert slope * scale == pytest.approx(2, rel=0.03)
     assert constant + slope * offset == pytest.approx(0, abs=0.03)
 

@@ -28,6 +28,10 @@ def test_value_and_gradient_have_the_bits_of_torchs(dtype: torch.dtype, dim: int
     assert torch.equal(ours.grad, theirs.grad)
 
 
+def test_a_cpu_takes_the_cheap_way() -> None:
+    assert type(max_over_pieces(_with_ties(torch.float32).requires_grad_(), 0).grad_fn).__name__ == "_MaxBackward"
+
+
 def test_it_is_differentiated_twice() -> None:
     values = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(lambda x: max_over_pieces(x.square(), 1), values)

@@ -17,6 +17,7 @@ def draws(num: int, depth: int, name: str) -> Tensor:
 
 def numbers(real: Tensor, generated: Tensor) -> tuple[float, float]:
     found = memorization(real, generated)
+    assert {(each.dtype, each.shape) for each in found.values()} == {(torch.float64, ())}
     return float(found["memorization"]), float(found["memorization_real"])
 
 

@@ -7,7 +7,7 @@ import torch
 from parzen_reference import image_like
 from torch import Tensor
 
-from lit_gan.functional.neighbours import near_duplicates
+from lit_gan.functional.neighbours import NearDuplicates, near_duplicates, nearest_rows, rows_looked_at
 
 
 def nearest_others(rows: Tensor) -> Tensor:
@@ -49,4 +49,43 @@ def test_data_that_repeat_themselves_make_no_collapse() -> None:
 
 def test_a_single_row_has_no_neighbour() -> None:
     found = near_duplicates(torch.zeros(1, 3), torch.zeros(9, 3))
-    assert (math.isnan(found.share), found.collapsed) == (True, False)
+    assert [math.isnan(value) for value in found] == [True, True, True, False]
+    assert (found.num, found.collapsed) == (1, False)
+    two = torch.tensor([[0.0], [1.0]])
+    assert near_duplicates(2 * two, two) == (0.0, 0.0, 2.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("share", "real", "collapsed"), [(0.51, 0.0, True), (0.5, 0.0, False), (0.875, 0.25, True), (0.9, 0.5, False)]
+)
+def test_a_collapse_is_half_of_the_samples_beyond_what_real_rows_have(
+    share: float, real: float, collapsed: bool
+) -> None:
+    assert NearDuplicates(share, real, 1.0, 100).collapsed == collapsed
+
+
+@pytest.mark.parametrize(
+    ("rows", "values", "expected"),
+    [((5000, 4000), 10, 1000), ((5000, 7), 10, 7), ((7, 5000), 0, 7), ((5000, 5000), 2**20, 8), ((9, 9), 2**40, 2)],
+)
+def test_fewer_rows_are_compared_where_they_are_long(rows: tuple[int, int], values: int, expected: int) -> None:
+    assert rows_looked_at(*rows, values) == expected
+
+
+def test_the_nearest_row_is_the_same_whatever_is_compared_at_once() -> None:
+    x, among = torch.rand(30, 5, dtype=torch.float64), torch.rand(40, 5, dtype=torch.float64)
+    expected = torch.cdist(x, among).argmin(1)
+    assert all(torch.equal(nearest_rows(x, among, size), expected) for size in (1, 7, 1000))
+    twice = torch.cat([among, among])
+    assert torch.equal(nearest_rows(x, twice), expected)  # of equals the first
+
+
+def test_far_from_zero_in_single_precision_the_same_are_near() -> None:
+    real, samples = (torch.randint(0, 1024, (200, 3)) / 1024 for _ in range(2))
+    here = near_duplicates(samples, real)
+    for far in (
+        near_duplicates(samples + 1000, real + 1000),  # exact in 24 bits
+        near_duplicates(samples.double() + 1e6, real.double() + 1e6),
+    ):
+        assert (far.share, far.real) == (here.share, here.real)
+        assert far.apart == pytest.approx(here.apart, rel=1e-9)

@@ -52,3 +52,27 @@ def test_a_constant_function_is_a_point() -> None:
     edges = torch.tensor([-1.0, 0.0, 1.0])
     assert pushforward(torch.full((5,), 0.5), torch.full((4,), 0.25), edges).tolist() == [0.0, 1.0]
     assert math.isclose(float(pushforward(torch.full((5,), 3.0), torch.full((4,), 0.25), edges).sum()), 0.0)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+@pytest.mark.parametrize("shift", [-0.25, 0.0, 3.0])
+def test_neither_the_units_nor_the_origin_matter_and_a_cell_that_is_nearly_flat_is_a_point(
+    scale: float, shift: float
+) -> None:
+    z, masses = _uniform(8, -1, 1)
+    values = torch.where(z < 0, 1e-11 * z, z)
+    edges = torch.tensor([-0.5, 0.3, 0.6, 1.0], dtype=torch.float64)
+    found = pushforward(scale * (values + shift), masses, scale * (edges + shift))
+    torch.testing.assert_close(found, torch.tensor([0.65, 0.15, 0.2], dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+def test_single_precision_is_computed_in_double() -> None:
+    z, masses = (each.float() for each in _uniform(2**10, -1, 1))
+    edges = torch.tensor([-0.5, 0.0, 0.1, 0.7])
+    expected = pushforward((z**3).double(), masses.double(), edges.double())
+    assert torch.equal(pushforward(z**3, masses, edges), expected)
+
+
+def test_the_last_of_several_bins_has_both_of_its_ends() -> None:
+    found = point_masses(torch.tensor([3.0, 0.5]), torch.tensor([0.25, 0.5]), torch.arange(4.0))
+    assert found.tolist() == [0.5, 0, 0.25]

@@ -164,7 +164,9 @@ def test_outside_of_both_the_discriminator_is_asked_nothing() -> None:
     found = optimal_discriminator([1.0, 0.0], [1.0, 0.0])
     assert found[0] == 0.5
     assert found[1].isnan()
-    assert value_function([0.0, math.inf], [0.0, -math.inf], [1.0, 0.0], [1.0, 0.0]).item() == pytest.approx(-_LOG_4)
+    for anything in (math.inf, -math.inf):
+        found = value_function([0.0, anything], [0.0, -anything], [1.0, 0.0], [1.0, 0.0])
+        assert found.item() == pytest.approx(-_LOG_4)
 
 
 def test_the_gradient_of_the_criterion_is_that_at_the_best_discriminator() -> None:
@@ -202,6 +204,7 @@ def test_it_converges_to_the_data_and_the_criterion_falls_at_every_step(
 def test_a_whole_step_reaches_where_the_generator_was_not() -> None:
     distributions, criterion = lower_criterion([0.5, 0.5, 0.0], [0.0, 0.0, 1.0], num_steps=1)
     torch.testing.assert_close(distributions[1], torch.tensor([0.25, 0.25, 0.5], dtype=torch.float64), **_EXACT)
+    assert lower_criterion([0.5, 0.5, 0.0], [0.0, 0.0, 1.0], num_steps=0)[0].tolist() == [[0.0, 0.0, 1.0]]
     assert criterion[0].item() == pytest.approx(0.0, abs=1e-12)
 
 
@@ -235,8 +238,49 @@ def test_a_whole_step_reaches_where_the_generator_was_not() -> None:
             lambda: lower_criterion([1.0], [1.0], 3, 1.5),
             r"num_steps = 3, step_size = 1\.5: expected a number of steps from 0 on, and a step above 0 and at most 1",
         ),
+        (lambda: lower_criterion([1.0], [1.0], 3, 0.0), r"num_steps = 3, step_size = 0\.0: expected"),
+        (lambda: lower_criterion([1.0], [1.0], -1), r"num_steps = -1, step_size = 1\.0: expected"),
     ],
 )
 def test_it_is_told_in_one_line(call: Callable[[], Any], told: str) -> None:
     with pytest.raises(UserError, match=told):
         call()
+
+
+_BAD = np.array(["a"])
+_WHOLE = [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: value_function(_BAD, _WHOLE), "real_logits"),
+        (lambda: value_function(_WHOLE, _BAD), "fake_logits"),
+        (lambda: value_function(_WHOLE, _WHOLE, _BAD), "real_mass"),
+        (lambda: value_function(_WHOLE, _WHOLE, None, _BAD), "fake_mass"),
+        (lambda: jsd_lower_bound(_BAD), "value"),
+        (lambda: optimal_discriminator(_BAD, _WHOLE), "p_data"),
+        (lambda: optimal_discriminator(_WHOLE, _BAD), "p_g"),
+        (lambda: optimal_discriminator([math.inf, 0.5], _WHOLE), "p_data has values below 0, or that are not finite"),
+        (lambda: optimal_discriminator(_WHOLE, [1.0]), r"p_data has shape \(2,\), p_g \(1,\)"),
+        (lambda: kullback_leibler_divergence(_BAD, _WHOLE), "p is"),
+        (lambda: kullback_leibler_divergence(_WHOLE, _BAD), "q is"),
+        (lambda: jensen_shannon_divergence(_BAD, _WHOLE), "p is"),
+        (lambda: jensen_shannon_divergence(_WHOLE, _BAD), "q is"),
+        (lambda: jensen_shannon_divergence(_WHOLE, _WHOLE, _BAD), "weights"),
+        (lambda: jensen_shannon_divergence(_WHOLE, _WHOLE, [1.0]), r"p has shape \(2,\), weights \(1,\)"),
+        (lambda: generator_criterion(_BAD, _WHOLE), "p_data"),
+        (lambda: generator_criterion(_WHOLE, _BAD), "p_g"),
+        (lambda: lower_criterion(_BAD, _WHOLE, 1), "p_data"),
+        (lambda: lower_criterion(_WHOLE, _BAD, 1), "p_g"),
+    ],
+)
+def test_what_is_wrong_is_called_by_the_name_of_its_argument(call: Callable[[], Any], name: str) -> None:
+    with pytest.raises(UserError, match=f"^{name}"):
+        call()
+
+
+def test_a_mass_is_whole_to_four_digits() -> None:
+    kullback_leibler_divergence([0.5, 0.50009], _WHOLE)
+    with pytest.raises(UserError, match=r"^q has a mass of 1\.00011 in all"):
+        kullback_leibler_divergence(_WHOLE, [0.5, 0.50011])

@@ -32,6 +32,11 @@ def test_tiles_run_on_several_threads_each_with_its_share_of_torchs(three_thread
     assert torch.get_num_threads() == 3
 
 
+def test_few_tiles_leave_each_thread_more_than_one(three_threads):
+    torch.set_num_threads(4)
+    assert map_tiles(lambda rows: torch.get_num_threads(), 256, 128, CPU) == [2, 2]
+
+
 def test_more_threads_make_smaller_tiles(three_threads):
     assert len(map_tiles(lambda rows: rows, 600, 512, CPU)) == 3
     assert len(map_tiles(lambda rows: rows, 600, 512, torch.device("meta"))) == 2
