@@ -6,7 +6,7 @@ import pytest
 import torch
 from parzen_reference import image_like, reference_log_likelihood
 
-from lit_gan.functional import parzen_log_likelihood, parzen_search, select_sigma
+from lit_gan.functional import parzen_log_likelihood, parzen_search, select_sigma, vector_codes
 from lit_gan.functional.distinct_rows import distinct_rows
 from lit_gan.functional.parzen_projected import ProjectedCentres
 from lit_gan.functional.parzen_screened import MAX_PAIRS
@@ -24,6 +24,7 @@ X, CENTRES = image_like(700, 200, seed=1), image_like(3001, 200, seed=2)
 def _no_int8(monkeypatch):
     """The same choice on every machine; and at the sizes of these tests."""
     monkeypatch.setattr(parzen_search, "int8_speedup", lambda depth: 0.0)
+    monkeypatch.setattr(vector_codes, "int8_matmul_is_exact", lambda device_type: False)
     monkeypatch.setattr(parzen_search, "_LEAST_PAIRS", 2**20)
     monkeypatch.setattr(parzen_search, "_REST", 0.5)  # the noise of these images is large
 
