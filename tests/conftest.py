@@ -17,6 +17,7 @@ import distribution
 import pytest
 import torch
 from browser import browser  # noqa: F401 -- a fixture
+from forked_python import forked_python  # noqa: F401 -- a fixture
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
 from nursery import nursery, start_afresh
 from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
