@@ -7,14 +7,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import yaml
 
 from lit_gan.cli.main import main
 from lit_gan.loggers.metrics_table import MetricsTable
+from lit_gan.runs import environment
 
 #: No frills, on any machine.
 QUIET = (
@@ -35,6 +38,10 @@ SHORT = (
     "--trainer.check_val_every_n_epoch=1",
     "--checkpoint.every_n_epochs=1",
 )
+
+
+# Each training asks git, in three processes: nobody commits while tests run.
+_ASKED_ONCE = cache(environment._commit)
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ class Ending:
 def lit_gan(*arguments: Any) -> Ending:
     """One command; everything global is as it was afterwards."""
     out, err = io.StringIO(), io.StringIO()
-    with _restored(), redirect_stdout(out), redirect_stderr(err):
+    asked_once = patch.object(environment, "_commit", _ASKED_ONCE)
+    with _restored(), asked_once, redirect_stdout(out), redirect_stderr(err):
         code = main([str(argument) for argument in arguments])
     return Ending(code, out.getvalue(), err.getvalue())
 

@@ -17,6 +17,7 @@ import distribution
 import pytest
 import torch
 from browser import browser  # noqa: F401 -- a fixture
+from forked_python import forked_python  # noqa: F401 -- a fixture
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
 from nursery import nursery, start_afresh
 from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
@@ -95,11 +96,14 @@ def own_process_group() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _what_is_installed_is_read_once() -> Iterator[None]:
-    """Lightning looks through the metadata of all that is installed, for each Trainer that is built."""
+    """Lightning looks through the metadata of all that is installed, for each Trainer; a run through some of them."""
     with pytest.MonkeyPatch.context() as patch:
         registry = sys.modules.get("lightning.fabric.utilities.registry")
         if registry is not None:
             patch.setattr(registry, "entry_points", cache(registry.entry_points))
+        environment = sys.modules.get("lit_gan.runs.environment")
+        if environment is not None:
+            patch.setattr(environment, "_installed", cache(environment._installed))
         yield
 
 

@@ -245,10 +245,14 @@ class Job:
 
     def shown(self, field: str) -> str:
         """A field of `scontrol show job`, such as `Restarts`, `ExitCode` (`0:0`) or `StdOut`."""
+        return self._shown(field)[0]
+
+    def _shown(self, *fields: str) -> list[str]:
+        """Several of them, of one moment."""
         text = self.cluster.run("scontrol", "-o", "show", "job", self.number)
-        found = re.search(rf"(?:^|\s){field}=(\S*)", text)
-        assert found is not None, f"no {field} in {text}"
-        return found[1]
+        found = [re.search(rf"(?:^|\s){field}=(\S*)", text) for field in fields]
+        assert None not in found, f"not all of {fields} in {text}"
+        return [one[1] for one in found if one is not None]
 
     @property
     def state(self) -> str:
@@ -258,7 +262,11 @@ class Job:
     @property
     def output(self) -> str:
         """What the job has printed so far, over all its lives."""
-        path = Path(self.shown("StdOut"))
+        return self._printed(self.shown("StdOut"))
+
+    @staticmethod
+    def _printed(name: str) -> str:
+        path = Path(name)
         return path.read_text(errors="replace") if path.exists() else ""
 
     def wait_for(self, *states: str, seconds: float = 300.0) -> str:
@@ -289,9 +297,9 @@ class Job:
         """
 
         def arrived() -> bool:
-            over = self.state in _OVER
-            printed = text in self.output
-            assert printed or not over, self._story(self.state)
+            state, log = self._shown("JobState", "StdOut")
+            printed = text in self._printed(log)
+            assert printed or state not in _OVER, self._story(state)
             return printed
 
         assert _comes_true(arrived, seconds), self._story(self.state)

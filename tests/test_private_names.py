@@ -35,11 +35,12 @@ def _whose(module: str) -> str | None:
     return top if top in _OTHERS else None
 
 
-def _sources() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        name = path.relative_to(_PACKAGE).as_posix()
-        if not name.startswith(("configs/", "sweeps/")):
-            yield name, ast.parse(path.read_text())
+@pytest.fixture(scope="module")
+def sources() -> dict[str, ast.Module]:
+    """Of the package; a fixture, for what shares one is run by one process."""
+    paths = {path.relative_to(_PACKAGE).as_posix(): path for path in sorted(_PACKAGE.rglob("*.py"))}
+    kept = {name: path for name, path in paths.items() if not name.startswith(("configs/", "sweeps/"))}
+    return {name: ast.parse(path.read_text()) for name, path in kept.items()}
 
 
 def _names_defined_in(tree: ast.AST) -> set[str]:
@@ -118,25 +119,23 @@ def _private_names_of(base: type) -> set[str]:
     return {name for node in classes for name in _names_defined_in(node) if _is_private(name)}
 
 
-@cache
-def _found() -> dict[str, set[str]]:
-    sources = dict(_sources())
+@pytest.fixture(scope="module")
+def found(sources: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """The private names in each."""
     own = set().union(*map(_names_defined_in, sources.values()))
     return {name: {*_imported(tree), *_reached(tree, own), *_inherited(name, tree)} for name, tree in sources.items()}
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_private_names_of_others_stand_in_the_seams() -> None:
-    found = _found()
+def test_private_names_of_others_stand_in_the_seams(found: dict[str, set[str]]) -> None:
     elsewhere = {name: names for name, names in found.items() if names and not name.startswith(tuple(_SEAMS))}
     assert not elsewhere, "move each into a seam, with its reason and the test that holds it"
     for seam in _SEAMS:
         assert any(names for name, names in found.items() if name.startswith(seam)), f"{seam}: nothing private is left"
 
 
-def test_what_stands_in_the_seams_is_counted() -> None:
+def test_what_stands_in_the_seams_is_counted(found: dict[str, set[str]]) -> None:
     """Fewer is better: who adds one says why beside it, and counts it here."""
-    found = _found()
     counts = {seam: sum(len(names) for name, names in found.items() if name.startswith(seam)) for seam in _SEAMS}
     del counts["loggers/wandb/"]
     assert counts == {
@@ -164,6 +163,6 @@ def test_each_way_to_a_private_name_is_seen(source: str) -> None:
     assert len([*_imported(tree), *_reached(tree, set())]) == 1
 
 
-def test_a_private_name_of_a_base_class_is_seen() -> None:
+def test_a_private_name_of_a_base_class_is_seen(sources: dict[str, ast.Module]) -> None:
     name = "strategies/lightning_seam.py"
-    assert "ReducingStrategy._configure_launcher" in set(_inherited(name, dict(_sources())[name]))
+    assert "ReducingStrategy._configure_launcher" in set(_inherited(name, sources[name]))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trainings
 from slurm_cluster import Job, SlurmCluster
 from trainings import COMMAND, ENVIRON, ROUNDS, record, rows, wait_for_rows
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 _SOON = 10  # rows: the training is well inside, and far from its end
 _SECONDS = 300.0
-_FIT = shlex.join([*COMMAND, "--trainer.num_nodes=2", "--trainer.devices=1"])
+_FIT = shlex.join([*COMMAND[1:], "--trainer.num_nodes=2", "--trainer.devices=1"])
 _AUTO = shlex.join([*COMMAND, "--trainer.devices=auto"])  # those of the allocation
 
 
@@ -31,15 +32,9 @@ def _wait_until_inside(job: Job, run: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(slurm_of_the_session: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that nobody signalled."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    job = _submit(slurm_of_the_session, folder, f"srun {_FIT}")
-    job.wait_for("COMPLETED", seconds=_SECONDS)
-    run = _run_of(job, folder)
-    assert rows(run) == ROUNDS
-    assert record(run)["resumed"] == 0
-    return run
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As without Slurm: where a run is started does not show in its bits."""
+    return trainings.undisturbed(tmp_path_factory)
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +45,9 @@ def _no_checkpoints_of_lightnings_own(tmp_path: Path) -> Iterator[None]:
 
 
 def test_a_signalled_job_requeues_itself_and_ends_as_if_undisturbed(
-    slurm: SlurmCluster, undisturbed: Path, tmp_path: Path
+    slurm: SlurmCluster, forked_python: str, undisturbed: Path, tmp_path: Path
 ) -> None:
-    job = _submit(slurm, tmp_path, f"srun {_FIT}")
+    job = _submit(slurm, tmp_path, f"srun {forked_python} {_FIT}")
     run = _run_of(job, tmp_path)
     _wait_until_inside(job, run)
     job.signal("USR1")

@@ -51,6 +51,12 @@ def _run_of(job: Job) -> Path:
     return Path("runs/quickstart", f"slurm-{job.number}")
 
 
+@pytest.fixture
+def _forked(forked_python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a job starts is forked: a training that `srun` starts afresh is in test_slurm_fit.py."""
+    monkeypatch.setattr(sys, "executable", forked_python)
+
+
 def _tell_to_stop(job: Job, run: Path) -> None:
     wait_for_rows(run, _SOON, lambda: job.state in _IN_THE_QUEUE, lambda: job.output)
     job.signal("USR1")  # what Slurm does for --signal=USR1@90
@@ -58,6 +64,7 @@ def _tell_to_stop(job: Job, run: Path) -> None:
     assert (record(run)["status"], record(run)["reason"]) == ("stopped", "preempted")
 
 
+@pytest.mark.usefixtures("_forked")
 def test_a_job_trains_on_both_nodes_and_told_to_stop_goes_on_as_the_same_run(slurm: SlurmCluster) -> None:
     job = _submit(slurm, "--nodes=2", "--time=1:00:00", *_FIT)
     run = _run_of(job)
@@ -71,6 +78,7 @@ def test_a_job_trains_on_both_nodes_and_told_to_stop_goes_on_as_the_same_run(slu
     assert job.output.count("lit-gan: finished") == 1
 
 
+@pytest.mark.usefixtures("_forked")
 def test_every_task_of_an_array_is_a_run_and_one_that_is_told_to_stop_goes_on_as_the_same(slurm: SlurmCluster) -> None:
     job = _submit(slurm, "--array=3-5", *_FIT, "--trainer.max_epochs=5", "--wandb=offline", "--seed_everything=%a")
     tasks = [job.task(number) for number in (3, 4, 5)]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from nursery import nursery
+from shared_runs import trained_once
 
 import lit_gan
 from benchmarks.resume import ARGUMENTS
@@ -115,19 +116,44 @@ class Training:
         self.process.wait()
 
 
+def undisturbed(factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on two ranks that nobody ended, trained once for all tests that end one.
+
+    In interpreters of its own: the forks of the others end with its bits.
+
+    Args:
+        factory: Of the temporary folders of this process.
+    """
+
+    def train() -> None:
+        training = Training.start(Path.cwd() / "run", "--report=true", afresh=True)
+        try:
+            assert training.wait() == 0, training.err
+            assert (training.folder / "report.html").is_file()
+        finally:
+            training.kill()
+        assert rows(training.folder) == ROUNDS
+        assert record(training.folder)["resumed"] == 0
+
+    return trained_once(factory, "undisturbed", train)[0] / "run"
+
+
 def wait_for_rows(folder: Path, number: int, alive: Callable[[], bool], said: Callable[[], str]) -> None:
     """Waits until a run has so many rows of metrics.
 
     Args:
         folder: Its folder.
         number: How many.
-        alive: Whether it runs, or may yet.
+        alive: Whether it runs, or may yet; asked once a second, for a cluster is asked by a process.
         said: What it printed, for the report of a test that fails.
     """
-    deadline = time.monotonic() + 300
+    begun = asked = time.monotonic()
     while rows(folder) < number:
-        assert alive(), said()
-        assert time.monotonic() < deadline, said()
+        now = time.monotonic()
+        if now > asked + 1:
+            assert alive(), said()
+            asked = now
+        assert now < begun + 300, said()
         time.sleep(0.01)
 
 

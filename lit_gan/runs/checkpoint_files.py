@@ -1,9 +1,10 @@
 """Finding a run's newest checkpoint and reading it without running anything that is in it."""
 
 import struct
+import time
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 _PIECE = 1 << 20
+# A file that is written twice within a tick of its file system's clock may have the same time both times.
+_SETTLED_SECONDS = 2.0
 
 # What zipfile raises when bytes are others than were written, beside its own error.
 _BROKEN = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError, struct.error)
@@ -173,10 +176,33 @@ def checkpoint_fault(path: Path) -> str | None:
         ...     checkpoint_fault(Path(folder, "last.ckpt"))
         'it is empty'
     """
-    return _fault_of_file(path) or _fault_of_reading(path)
+    return _fault_of_file(path) or _unless_known(_fault_of_reading, path)
+
+
+# Looks that found a file whole, and which file that was: a command comes to the same one several times.
+_found_whole: set[tuple[str, int, int, int, int]] = set()
+
+
+def _unless_known(look: Callable[[Path], str | None], path: Path) -> str | None:
+    """What a look at a file finds; one that it has found whole is not read again until it is another."""
+    try:
+        file = path.stat()
+    except OSError:
+        return look(path)
+    known = (look.__name__, file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns)
+    if known in _found_whole:
+        return None
+    fault = look(path)
+    if fault is None and time.time() - file.st_mtime > _SETTLED_SECONDS:
+        _found_whole.add(known)
+    return fault
 
 
 def _fault_of_file(path: Path) -> str | None:
+    return _unless_known(_fault_of_bytes, path)
+
+
+def _fault_of_bytes(path: Path) -> str | None:
     try:
         if path.stat().st_size == 0:
             return "it is empty"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import SHORT, the_run
+from nursery import nursery
 
 from lit_gan.cli.output import Unread
 
@@ -28,7 +29,9 @@ def test_what_nobody_reads_is_dropped() -> None:
 def test_a_training_ends_well_when_its_reader_has_left() -> None:
     command = [sys.executable, "-m", "lit_gan", "fit", "--config", "quickstart", *SHORT, "--trainer.max_epochs=1"]
     reader, writer = os.pipe()
-    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, text=True) as process:
+    with nursery():
+        process = subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    with process:
         os.close(writer)
         os.close(reader)
         _, told = process.communicate()

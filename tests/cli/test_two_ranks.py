@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trainings
 from trainings import ROUNDS, Training, record, rows
 
 from benchmarks.resume import differences
@@ -32,15 +33,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Training]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that nobody ended, in interpreters of its own: the forks of the others end with its bits."""
-    training = Training.start(tmp_path_factory.mktemp("undisturbed") / "run", "--report=true", afresh=True)
-    try:
-        assert training.wait() == 0, training.err
-        assert (training.folder / "report.html").is_file()
-    finally:
-        training.kill()
-    assert rows(training.folder) == ROUNDS
-    return training.folder
+    return trainings.undisturbed(tmp_path_factory)
 
 
 def _check_it_goes_on(start: Callable[..., Training], undisturbed: Path) -> None:

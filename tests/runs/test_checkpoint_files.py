@@ -74,6 +74,23 @@ def test_damage_inside_a_whole_file_is_found_by_its_checksum(tmp_path, damage):
         load_checkpoint(last)
 
 
+def test_a_whole_file_is_read_once_until_it_is_another(tmp_path, monkeypatch):
+    opened, archive = [], zipfile.ZipFile
+    monkeypatch.setattr(zipfile, "ZipFile", lambda path: opened.append(path) or archive(path))
+    path = _save(tmp_path / "last.ckpt")
+    for _ in range(2):
+        assert newest_checkpoint(tmp_path) == path
+        load_checkpoint(path)
+    assert opened == [path]
+    for _ in range(2):
+        os.utime(path)  # written just now: what is written next may have the same time
+        load_checkpoint(path)
+    assert opened == 3 * [path]
+    _one_bit(path)
+    with pytest.warns(UserWarning, match="its content is damaged"):
+        assert newest_checkpoint(tmp_path) is None
+
+
 @pytest.mark.filterwarnings("ignore:The checkpoint .* is left out")
 def test_no_single_byte_can_be_wrong_without_being_found_or_without_effect(tmp_path):
     path = tmp_path / "last.ckpt"

@@ -9,6 +9,7 @@ import torch
 import yaml
 from command_line import QUIET, SHORT, checkpoint, fit, lit_gan, resolved, the_run, weights
 from fake_sweep import write
+from nursery import nursery
 
 from lit_gan.cli.parsing.shipped import find, shipped_names
 from lit_gan.cli.trainer.command import Command
@@ -331,7 +332,8 @@ def test_trials_of_a_sweep_take_it() -> None:
         parameters={rate: {"values": [0.05]}, f"{_MODEL}.optimizer_d.init_args.lr": {"value": f"${{{rate}}}"}},
         command=["${program}", "fit", "--config", "quickstart", *SHORT, "--trainer.max_epochs=1", "${args}"],
     )
-    ending = lit_gan("sweep", "s.yaml", "--storage", "runs/s.journal")
+    with nursery():
+        ending = lit_gan("sweep", "s.yaml", "--storage", "runs/s.journal")
     assert ending.code == 0, ending.err
     rates = set()
     for run in Path("runs/quickstart").iterdir():
