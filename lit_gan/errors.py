@@ -73,3 +73,17 @@ class RunStopped(Exception):  # noqa: N818 -- no error: what was asked for
     def exit_code(self) -> int:
         """130 by Ctrl-C, 75 for a preempted run that wants to be queued again, 0 by the tracker and by max_time."""
         return _EXIT_CODES[self.reason]
+
+
+_LONGEST = 200  # letters
+
+
+def in_short(text: object) -> str:
+    """What a library says of a damaged file, on one line: it may quote all that it has read.
+
+    Example:
+        >>> in_short("bad  header"), len(in_short("x" * 5000))
+        ('bad header', 203)
+    """
+    line = " ".join(str(text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

@@ -1,13 +1,18 @@
 """The paper's schedules against their formulas, and any torch scheduler by interval."""
 
 import csv
+import itertools
 import math
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lightning.pytorch.loggers import CSVLogger
+from properties import examples as some
+from properties import numbers
 from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
@@ -316,3 +321,23 @@ def test_a_resumed_run_that_asks_for_another_schedule_of_images_has_it(tmp_path:
     other = trainer(max_steps=3)
     other.fit(gan(0.0), loader(examples(80), batch_size=8), ckpt_path=tmp_path / "a.ckpt", weights_only=True)
     assert other.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.02 * (1 - 3 / 10))
+
+
+@some(40)
+@given(numbers(2**-20, 10), numbers(1, 3), numbers(0, 10), st.integers(1, 40), st.integers(0, 40))
+def test_any_decay_falls_to_its_floor_and_goes_on_from_any_round_to_the_bit(
+    lr: float, divisor: float, floor: float, steps: int, stopped: int
+) -> None:
+    def decay(optimizer: Optimizer) -> ExponentialDecay:
+        return ExponentialDecay(optimizer, divisor=max(divisor, 1.0078125), min_lr=floor)
+
+    optimizer = sgd(lr=lr)
+    whole = rates(optimizer, decay(optimizer), steps + stopped)
+    assert whole[0] == lr
+    assert all(min(lr, floor) <= later <= earlier for earlier, later in itertools.pairwise(whole))
+    first, second = sgd(lr=lr), sgd(lr=lr)
+    scheduler, restored = decay(first), decay(second)
+    seen = rates(first, scheduler, stopped)
+    restored.load_state_dict(scheduler.state_dict())
+    second.load_state_dict(first.state_dict())
+    assert seen + rates(second, restored, steps) == whole

@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, IterableDataset, SequentialSampler
 
 from lit_gan.sharding import Share, share_of
@@ -57,3 +60,17 @@ def test_iterables_are_taken_for_shares_and_a_loader_may_say_its_own() -> None:
     assert share_of(DataLoader(Stream()), rank=1, world_size=2) == Share(1, 2)
     assert share_of([1, 2], rank=1, world_size=2) == Share(1, 2)
     assert share_of(Whole(), rank=1, world_size=2) == Share()
+
+
+@examples(100)
+@given(st.integers(1, 9), st.integers(0, 40), st.lists(st.integers(1, 7), min_size=1, max_size=9))
+def test_in_any_batches_all_ranks_together_see_each_place_once(world_size: int, num: int, sizes: list[int]) -> None:
+    per_rank = -(-num // world_size)  # padded to equal lengths
+    seen: list[int] = []
+    for rank in range(world_size):
+        share, start, batches = Share(rank, world_size, num), 0, iter(sizes * (per_rank + 1))
+        while start < per_rank:
+            rows = min(next(batches), per_rank - start)
+            seen += share.places(start, rows)
+            start += rows
+    assert sorted(seen) == list(range(num))

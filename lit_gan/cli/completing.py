@@ -11,7 +11,7 @@ from lit_gan.callbacks.completion_evaluation import completion_row
 from lit_gan.cli.parsing.run_arguments import run_folder_of
 from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
 from lit_gan.data.picture import decode_picture
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
 from lit_gan.extensions.inpainting import InpaintingGAN
 from lit_gan.extensions.masks import NAMED_MASKS, named_mask
 from lit_gan.generative import GenerativeModule
@@ -70,6 +70,6 @@ def _picture(option: str, file: str, size: tuple[int, int] | None, *, grey: bool
     except UserError as error:
         raise UserError(f"{option} {file}: {error}") from error
     except Exception as error:  # Pillow has exceptions of many kinds for what is damaged
-        reason = " ".join(str(error).split())
+        reason = in_short(error)
         raise UserError(f"{option} {file}: expected a picture that can be read: {reason}") from error
     return torch.tensor(pixels).permute(2, 0, 1).float() / _WHITE  # a copy: what is decoded may be read-only

@@ -57,6 +57,7 @@ _CALLED_ELSEWHERE = {
     **dict.fromkeys(("html", "summary", "summarize"), "report"),
     **dict.fromkeys(("sbatch", "slurm", "launch"), "submit"),
 }
+_LONGEST = 4000  # letters of a line
 _LOOKED_AT = ("fit", "validate", "test", "predict", "baselines")
 
 
@@ -102,20 +103,26 @@ def _ending(arguments: list[str]) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        print(f"lit-gan: error{_place()}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"lit-gan: error{_place()}: {_line(error)}", file=sys.stderr)
         return DISK_FULL if _is_left_by_a_full_disk(error) else USER_ERROR
     except RunStopped as stop:
         _keep_the_exit_code()  # on every rank: one that is killed on its way out (143) would hide the first one's code
         # One rank speaks for all: the first bad exit code makes srun and torchrun end the others at once.
         return stop.exit_code if is_rank_zero(os.environ) else DONE
     except RunError as failure:
-        print(f"lit-gan: failed{_place()}: {' '.join(str(failure).split())}", file=sys.stderr)
+        print(f"lit-gan: failed{_place()}: {_line(failure)}", file=sys.stderr)
         return DISK_FULL if _is_left_by_a_full_disk(failure) else FAILED
     except KeyboardInterrupt:
         print("lit-gan: stopped by Ctrl-C.", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
         return _unforeseen(error)
+
+
+def _line(error: Exception) -> str:
+    """What an error says, on one line: the value that it quotes may be a whole file."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _unforeseen(error: Exception) -> int:

@@ -18,6 +18,7 @@ from lit_gan.figures.film import check_film_format
 from lit_gan.figures.of_run import Drawn, FigureOptions, draw_figures
 from lit_gan.figures.writing import check_formats
 from lit_gan.generative import GenerativeModule
+from lit_gan.runs.plain_data import parse_yaml
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.session.identity import FROM_PYTHON
 
@@ -83,7 +84,7 @@ def data_of(run: Path, *, allow: Collection[str] = (), root: str | None = None) 
     """
     config = run / "config.yaml"
     try:
-        content: Any = yaml.safe_load(config.read_text())
+        content: Any = parse_yaml(config.read_text())
     except (OSError, ValueError, yaml.YAMLError) as error:
         return f"{relative_to_cwd(config)} cannot be read ({type(error).__name__})"
     if not isinstance(content, dict) or not isinstance(content.get("data"), dict):

@@ -18,6 +18,7 @@ from lit_gan.cli.parsing.plain_parser import PlainParser
 from lit_gan.errors import DONE, UserError
 from lit_gan.runs.fingerprint import short_names
 from lit_gan.runs.metrics_file import read_metrics
+from lit_gan.runs.plain_data import json_text
 from lit_gan.runs.pruning import delete, superfluous_weights
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.runs.summary import RunSummary, differences, find_runs
@@ -55,7 +56,7 @@ def main(verb: str, arguments: list[str]) -> int:
     if options.prune:
         _prune(runs, everything=runs if not compared else find_runs(Path("runs"))[0] + runs, sure=options.yes)
     elif options.json:
-        print(json.dumps([_as_dict(run, differs) for run, differs in _with_differences(runs, compared)], indent=2))
+        print(json_text([_as_dict(run, differs) for run, differs in _with_differences(runs, compared)]), end="")
     elif compared:
         _show_comparison(runs)
     else:

@@ -17,7 +17,7 @@ from rich.progress import track
 from lit_gan.data.levels import DeepLevels
 from lit_gan.data.picture import read_picture
 from lit_gan.data.picture_source import Opener, PictureSource
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -114,6 +114,6 @@ def num_processors() -> int:
 
 def _cannot_be_decoded(where: Path, error: Exception) -> UserError:
     if isinstance(error, Image.DecompressionBombError):
-        return UserError(f"{where}: too large to be decoded ({error}); scale it down, or leave it out.")
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return UserError(f"{where}: too large to be decoded ({in_short(error)}); scale it down, or leave it out.")
+    reason = in_short(f"{type(error).__name__}: {error}")
     return UserError(f"{where}: cannot be decoded ({reason}); mend or remove the picture.")

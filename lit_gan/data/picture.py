@@ -1,5 +1,7 @@
 """One picture file to one array of bytes."""
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +15,7 @@ from lit_gan.data.picture_formats import readable_formats
 from lit_gan.errors import UserError
 
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF
+_PNG_SIGNATURE, _PIECE = 8, 2**20  # bytes
 _EDITION = 1  # of this file and of levels.py: to be raised with whatever makes other bytes of any picture
 
 
@@ -44,6 +47,28 @@ def read_picture(
         return _read(picture, where, size, grey=grey, levels=levels)
 
 
+def _check_png(opened: Image.Image, where: Path) -> None:
+    """Compares the checksums of the pixels' blocks, which Pillow passes over: a wrong bit may be another picture."""
+    file: Any = getattr(opened, "fp", None)
+    place = file.tell()
+    file.seek(_PNG_SIGNATURE)
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        if name == b"IEND":
+            break
+        if name != b"IDAT":
+            file.seek(length + 4, 1)
+            continue
+        checksum = zlib.crc32(name)
+        while length and (piece := file.read(min(length, _PIECE))):
+            checksum, length = zlib.crc32(piece, checksum), length - len(piece)
+        if len(written := file.read(4)) == 4 and checksum != int.from_bytes(written, "big"):
+            raise UserError(
+                f"{where}: damaged: its pixels are not those that were written; mend or remove the picture."
+            )
+    file.seek(place)
+
+
 def decoder() -> str:
     """Of what the bytes of a picture are a function, beside its file: this code, Pillow and what it decodes with.
 
@@ -60,6 +85,8 @@ def decoder() -> str:
 def _read(
     opened: Image.Image, where: Path, size: tuple[int, int], *, grey: bool, levels: tuple[float, float] | None
 ) -> tuple[NDArray[np.uint8], DeepLevels | None]:
+    if opened.format == "PNG":
+        _check_png(opened, where)
     kind = _kind(opened)
     white_is_zero = getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     ImageOps.exif_transpose(opened, in_place=True)  # a picture that stands upright is not copied for it

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
 from lit_gan.data.picture_source import Opener, PictureSource, is_hidden
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
 
 _LARGEST = 2**30  # bytes of one picture, unpacked into memory: more than 300 megapixels without any compression
 _ENCRYPTED, _UTF_8 = 0x1, 0x800  # bits of a member's flags
@@ -118,7 +118,8 @@ def _archive(root: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(root)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
-        raise UserError(f"{root}: no zip archive that can be read ({error}); fetch or make it anew.") from error
+        reason = in_short(error)
+        raise UserError(f"{root}: no zip archive that can be read ({reason}); fetch or make it anew.") from error
     except OSError as error:
         raise UserError(f"{root}: cannot be read ({error.strerror}); give yourself leave to.") from error
     with archive:

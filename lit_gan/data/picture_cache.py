@@ -160,7 +160,7 @@ class PictureCache:
             return False
         try:
             footer = json.loads(os.pread(descriptor, _FOOTER_BYTES, self._num_bytes))
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
         checksum = 0
         for content in _read_back(descriptor, self._num_bytes):

@@ -1,6 +1,7 @@
 """The Toronto Face Database, 48x48 pixels, from its MATLAB file."""
 
 import struct
+import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from lit_gan.data.base import InMemoryDataModule, Split
 from lit_gan.data.dataset import ImageDataset
 from lit_gan.data.missing_files import missing_files_error
 from lit_gan.data.scaling import LinearScaling
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
 
 TrainOn = Literal["unlabeled", "train", "all"]
 _FILE = "TFD_48x48.mat"
@@ -33,7 +34,7 @@ _PARTS: dict[TrainOn, tuple[int, ...]] = {
 # (HDF5).
 _READ_ERRORS = (
     MatReadError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, OSError, EOFError,
-    NotImplementedError, zlib.error, struct.error,
+    NotImplementedError, UserWarning, zlib.error, struct.error,
 )  # fmt: skip
 
 
@@ -151,9 +152,11 @@ class TFDDataModule(InMemoryDataModule):
             advice = f"ask {owner} for the file and put it there, as there is no download"
             raise missing_files_error("TFD", [self.path], advice)
         try:
-            content: dict[str, Any] = scipy.io.loadmat(self.path, variable_names=["images", "labs_ex", "folds"])
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # "returned data may be corrupt"
+                content: dict[str, Any] = scipy.io.loadmat(self.path, variable_names=["images", "labs_ex", "folds"])
         except _READ_ERRORS as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = in_short(f"{type(error).__name__}: {error}")
             raise UserError(
                 f"{self.path}: cannot be read as a MATLAB file of version 7 or older ({reason}); expected "
                 "the database's own file, whole."

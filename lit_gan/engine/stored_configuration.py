@@ -16,6 +16,7 @@ import yaml
 
 from lit_gan.engine.import_policy import ImportPolicy, Naming, head_of, is_import_path, leads_anywhere
 from lit_gan.errors import UserError
+from lit_gan.runs.plain_data import parse_yaml
 
 _INSTANTIATORS = (None, "lightning.pytorch.cli.instantiate_module", "pytorch_lightning.cli.instantiate_module")
 _ARGUMENTS = ("init_args", "dict_kwargs")
@@ -201,8 +202,8 @@ def _package_of(built: Any) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # a date that there is not is a ValueError
+        return parse_yaml(text)
+    except yaml.YAMLError:
         return None
 
 

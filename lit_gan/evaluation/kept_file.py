@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from lit_gan.errors import UserError
+from lit_gan.torch_files import load_whole
 
 #: Where the command keeps what real data score, and what metrics know of them.
 KEPT = Path("runs") / "baselines"
@@ -28,6 +29,6 @@ def read_kept(path: Path) -> Any:
     if not path.is_file():
         return None
     try:
-        return torch.load(path, weights_only=True)
+        return load_whole(path)
     except Exception as error:  # damaged bytes make the reader raise anything at all
         raise UserError(f"{path} cannot be read ({type(error).__name__}): delete it.") from error

@@ -13,6 +13,7 @@ from lit_gan.evaluation.known_game import KnownGame, known_game
 from lit_gan.figures.film import numbered
 from lit_gan.figures.writing import write_file
 from lit_gan.gan import GAN
+from lit_gan.torch_files import load_whole
 
 SUFFIX = ".pt"
 _NODES = 512  # of the latent line that are kept
@@ -60,7 +61,7 @@ def read_game_frames(folder: Path) -> list[GameFrame]:
 
 def _read(rounds: int, path: Path) -> GameFrame:
     try:
-        content: Any = torch.load(path, weights_only=True)
+        content: Any = load_whole(path)
         return GameFrame(rounds, KnownGame(**content["game"]), content["players"])
     except Exception as error:  # a damaged file makes the reader raise anything at all
         raise UserError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from lit_gan.errors import UserError
 from lit_gan.runs.atomic_write import write_all, write_atomically
+from lit_gan.runs.metrics_file import fields_of, is_step
 
 Row = dict[str, str]
 
@@ -126,6 +127,11 @@ class MetricsTable:
                 f"{self.path} is no table of metrics (it begins with {lines[0][:40]!r}; "
                 "expected step,epoch,...): move it away."
             )
+        if len(set(columns)) < len(columns):
+            twice = next(name for name in columns if columns.count(name) > 1)
+            raise UserError(
+                f"{self.path}: two columns are called {twice!r}: mend the first line, or move the file away."
+            )
         broken = [number for number, line in enumerate(lines[1:], 2) if not _is_row(line, len(columns))]
         if broken and broken[0] < len(lines):
             raise UserError(
@@ -220,7 +226,7 @@ def _line(fields: Iterable[str]) -> bytes:
 
 
 def _fields(line: bytes) -> list[str]:
-    return next(csv.reader([line.decode(errors="replace")]), [])
+    return fields_of(line.decode(errors="replace").rstrip("\r\n"))
 
 
 def _is_line(line: bytes) -> bool:
@@ -232,4 +238,4 @@ def _is_row(line: bytes, num_columns: int) -> bool:
     if not _is_line(line):
         return False
     fields = _fields(line)
-    return len(fields) == num_columns and fields[0].isdigit()
+    return len(fields) == num_columns and is_step(fields[0])

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lit_gan.errors import UserError
@@ -14,6 +13,7 @@ from lit_gan.networks.generator import Generator
 from lit_gan.networks.initialization import WeightInit
 from lit_gan.networks.layers import DenseLayer, DenseStack, initial_values
 from lit_gan.networks.parameter_names import plain_name
+from lit_gan.torch_files import load_whole
 
 _PREFIX = "generator."
 _HOW = (
@@ -132,7 +132,7 @@ def _generator_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"pretrained_checkpoint = {str(path)!r} is not a file. {_HOW}")
     try:
-        checkpoint: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint: Any = load_whole(path, mmap=True)
     except Exception as error:  # a damaged pickle can raise anything
         raise UserError(
             f"pretrained_checkpoint = {str(path)!r} cannot be read ({type(error).__name__}): it is damaged or no "

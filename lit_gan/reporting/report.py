@@ -21,6 +21,7 @@ from lit_gan.errors import UserError
 from lit_gan.reporting.curves import learning_curves
 from lit_gan.reporting.run_data import RunData
 from lit_gan.reporting.tables import MEASURES, Measure, Measured, measured, score_tables, signs
+from lit_gan.runs.plain_data import json_text
 from lit_gan.runs.summary import differences
 
 #: What a report can be written as.
@@ -53,9 +54,11 @@ def write_report(folders: Sequence[Path], kind: str, shipped: Shipped, *, ended:
     if ended is not None:
         runs = [replace(run, summary=replace(run.summary, status=ended[0], reason=ended[1])) for run in runs]
     if kind == "json":
-        return json.dumps(_as_data(runs, shipped), indent=2, allow_nan=False) + "\n"
+        return json_text(_as_data(runs, shipped))
     content = _content(runs, shipped, with_pictures=kind == "html")
     text = _environment(html=kind == "html").from_string(_template(f"report.{kind}")).render(content)
+    # The name of a file may hold bytes that are no text: a record has them as halves of letters.
+    text = text.encode("utf-8", "replace").decode()
     return text if text.endswith("\n") else f"{text}\n"
 
 
@@ -167,10 +170,7 @@ def _as_data(runs: Sequence[RunData], shipped: Shipped) -> dict[str, Any]:
                 "missing": run.missing,
             }
         )
-    tables = {
-        group: [{**asdict(row), "error": row.error if math.isfinite(row.error) else None} for row in rows]
-        for group, rows in score_tables(runs).items()
-    }
+    tables = {group: list(map(asdict, rows)) for group, rows in score_tables(runs).items()}
     return {"runs": found, "scores": tables, "differences": differences([run.summary for run in runs])}
 
 

@@ -1,6 +1,6 @@
 """All that a report says of one run, read from its folder; what is not there is said."""
 
-import json
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import yaml
 from lit_gan.runs.fingerprint import leaves_of
 from lit_gan.runs.layout import RunLayout
 from lit_gan.runs.metrics_file import Metrics, read_metrics
+from lit_gan.runs.plain_data import read_json
 from lit_gan.runs.summary import RunSummary
 
 
@@ -55,7 +56,7 @@ class RunData:
 
         def content(file: Path, kind: type, otherwise: str) -> Any:
             try:
-                found = json.loads(file.read_text())
+                found = read_json(file)
             except FileNotFoundError:
                 missing.extend([f"{file.name}: there is none; {otherwise}"] if otherwise else [])
                 return kind()
@@ -101,7 +102,7 @@ class RunData:
         numbers = self.scores.get(split, {}).get("real_images")
         found = numbers.get(name) if isinstance(numbers, dict) else None
         keys = ("value", "images", "beside", "samples", "reference")
-        sound = isinstance(found, dict) and all(isinstance(found.get(key), (int, float)) for key in keys)
+        sound = isinstance(found, dict) and all(_is_number(found.get(key)) for key in keys)
         return found if sound else None
 
     def changes(self, shipped: Callable[[str], Path | None]) -> tuple[str, dict[str, tuple[Any, Any]]] | None:
@@ -133,17 +134,26 @@ def _sound(scores: dict[str, Any], missing: list[str]) -> dict[str, Any]:
         rows = content.get("rows") if isinstance(content, dict) else None
         if (
             isinstance(rows, dict)
-            and all(
-                isinstance(row, dict)
-                and all(isinstance(row.get(key), (int, float)) for key in ("log_likelihood", "error"))
-                for row in rows.values()
-            )
+            and all(map(_is_row, rows.values()))
             and isinstance(content.get("real_images", {}), dict)
         ):
             found[str(split)] = content
         else:
             missing.append(f"scores.json: what it says of {split!r} cannot be read")
     return found
+
+
+def _is_row(row: Any) -> bool:
+    """Whether a row has a score; only its errors may be unknown (NaN), as that of a single image is."""
+    if not isinstance(row, dict) or not _is_number(row.get("log_likelihood")):
+        return False
+    error, *paired = (row.get(key) for key in ("error", "this_run_minus_it", "paired_error"))
+    return _is_number(error, unknown=True) and all(each is None or _is_number(each, unknown=True) for each in paired)
+
+
+def _is_number(value: Any, *, unknown: bool = False) -> bool:
+    """Whether a float can hold it; a whole number in a file may be any."""
+    return isinstance(value, int | float) and (abs(value) <= sys.float_info.max or (unknown and value != value))  # noqa: PLR0124 -- NaN
 
 
 def _numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:

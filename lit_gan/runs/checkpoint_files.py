@@ -1,27 +1,18 @@
 """Finding a run's newest checkpoint and reading it without running anything that is in it."""
 
-import struct
-import time
 import warnings
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
+from lit_gan.torch_files import fault_of_file, load_mapped, unless_known
 
 if TYPE_CHECKING:
     from torch.serialization import MAP_LOCATION
 
 #: The checkpoint that a run goes on from, and the one before it.
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
-
-_PIECE = 1 << 20
-# A file that is written twice within a tick of its file system's clock may have the same time both times.
-_SETTLED_SECONDS = 2.0
-
-# What zipfile raises when bytes are others than were written, beside its own error.
-_BROKEN = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OverflowError, struct.error)
 
 
 def newest_checkpoint(folder: Path | str) -> Path | None:
@@ -123,12 +114,14 @@ def load_checkpoint(
     import torch  # noqa: PLC0415 - finding a checkpoint must not cost an import of torch
 
     file = resolve_checkpoint(path)
-    fault = _fault_of_file(file)
+    fault = fault_of_file(file)
     if fault is not None:
         raise UserError(f"{file} cannot be read as a checkpoint: {fault}; give another one.")
     mmap = map_location == "cpu" if mmap is None else mmap
     try:
-        content = torch.load(file, map_location=map_location, weights_only=True, mmap=mmap)
+        content = load_mapped(file)
+        if map_location != "cpu" or not mmap:
+            content = torch.load(file, map_location=map_location, weights_only=True, mmap=mmap)
     except MemoryError:
         raise
     except Exception as error:  # a forged file makes the reader raise anything at all
@@ -176,75 +169,17 @@ def checkpoint_fault(path: Path) -> str | None:
         ...     checkpoint_fault(Path(folder, "last.ckpt"))
         'it is empty'
     """
-    return _fault_of_file(path) or _unless_known(_fault_of_reading, path)
-
-
-# Looks that found a file whole, and which file that was: a command comes to the same one several times.
-_found_whole: set[tuple[str, int, int, int, int]] = set()
-
-
-def _unless_known(look: Callable[[Path], str | None], path: Path) -> str | None:
-    """What a look at a file finds; one that it has found whole is not read again until it is another."""
-    try:
-        file = path.stat()
-    except OSError:
-        return look(path)
-    known = (look.__name__, file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns)
-    if known in _found_whole:
-        return None
-    fault = look(path)
-    if fault is None and time.time() - file.st_mtime > _SETTLED_SECONDS:
-        _found_whole.add(known)
-    return fault
-
-
-def _fault_of_file(path: Path) -> str | None:
-    return _unless_known(_fault_of_bytes, path)
-
-
-def _fault_of_bytes(path: Path) -> str | None:
-    try:
-        if path.stat().st_size == 0:
-            return "it is empty"
-        with zipfile.ZipFile(path) as archive:
-            return _fault_of_kind(archive) or _fault_of_content(archive)
-    except OSError as error:
-        return f"it cannot be opened ({error.strerror})"
-    except _BROKEN:
-        return "it is cut short, or no checkpoint at all (a checkpoint is a zip file with its index at the end)"
+    return fault_of_file(path) or unless_known(_fault_of_reading, path)
 
 
 def _fault_of_reading(path: Path) -> str | None:
     """Damage to the index of the file, of which torch's reader forgives less than Python's."""
-    import torch  # noqa: PLC0415 - as above
-
     try:
-        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        load_mapped(path)
     except MemoryError:
         raise
     except Exception as error:  # a damaged file makes the reader raise anything at all
         return None if _foreign(path) else f"it cannot be loaded ({_first_line(error)})"
-    return None
-
-
-def _fault_of_kind(archive: zipfile.ZipFile) -> str | None:
-    names = archive.namelist()
-    if any(name.endswith("constants.pkl") for name in names):
-        return "it is a TorchScript archive, which holds code"
-    stored = all(info.compress_type == zipfile.ZIP_STORED for info in archive.infolist())
-    if not stored or not any(name.endswith("data.pkl") for name in names):
-        return "it is a zip file, but not one written by torch.save"
-    return None
-
-
-def _fault_of_content(archive: zipfile.ZipFile) -> str | None:
-    for info in archive.infolist():
-        try:
-            with archive.open(info) as file:
-                while file.read(_PIECE):  # compares the checksum at the end
-                    pass
-        except _BROKEN:
-            return f"its content is damaged ({info.filename} is not what was written)"
     return None
 
 
@@ -253,7 +188,7 @@ def _refusal(file: Path, error: Exception) -> str:
     foreign = _foreign(file)
     if foreign:
         return (
-            f"{file} holds more than tensors and plain values ({', '.join(foreign)}), and nothing "
+            f"{file} holds more than tensors and plain values ({in_short(', '.join(foreign))}), and nothing "
             "of it was run: give a checkpoint written by `lit-gan fit`."
         )
     return f"{file} cannot be loaded ({_first_line(error)}): give another checkpoint."
@@ -271,4 +206,4 @@ def _foreign(file: Path) -> list[str]:
 
 def _first_line(error: Exception) -> str:
     first_line = str(error).partition("\n")[0]
-    return f"{type(error).__name__}: {first_line}"
+    return in_short(f"{type(error).__name__}: {first_line}")

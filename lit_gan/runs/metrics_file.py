@@ -9,6 +9,7 @@ from pathlib import Path
 
 _FIRST = ["step", "epoch"]
 _MOST_FAULTS = 5  # told; a file of another kind has one in every line
+_MOST_DIGITS = 18  # of a step: more than any training has rounds
 _AT_ONCE = 500  # rows: Python's collector would look through millions of fields again and again
 
 
@@ -83,7 +84,7 @@ def read_metrics(path: Path, names: Collection[str] | None = None) -> Metrics:
     except OSError as error:
         return Metrics({}, 0, None, [f"{path.name}: it cannot be read ({error.strerror})"])
     lines = text.split("\n")
-    header = next(csv.reader(lines[:1]), [])
+    header = fields_of(lines[0])
     if header[: len(_FIRST)] != _FIRST:
         kind = f"{path.name}, line 1: expected step,epoch,..., got {lines[0][:40]!r}: none of it is read"
         return Metrics({}, 0, None, [kind] if text else [])
@@ -94,7 +95,7 @@ def read_metrics(path: Path, names: Collection[str] | None = None) -> Metrics:
     rounds, epochs = 0, ""
     rows = _rows(lines, first)
     while piece := list(islice(rows, _AT_ONCE)):
-        good = [row for _, row in piece if len(row) == len(header) and row[0].isdecimal()]
+        good = [row for _, row in piece if len(row) == len(header) and is_step(row[0])]
         if len(good) < len(piece):
             faults += [_fault(path, number, row, lines) for number, row in piece if row not in good]
         if good:
@@ -104,7 +105,7 @@ def read_metrics(path: Path, names: Collection[str] | None = None) -> Metrics:
     more = len(faults) - _MOST_FAULTS
     told = [*faults[:_MOST_FAULTS], *([f"{path.name}: {more} more lines that cannot be read"] if more > 0 else [])]
     filled = {name: column for name, column in columns.items() if column.values}
-    return Metrics(filled, rounds, int(epochs) if epochs.isdecimal() else None, told)
+    return Metrics(filled, rounds, int(epochs) if is_step(epochs) else None, told)
 
 
 def _rows(lines: list[str], first: int) -> Iterator[tuple[int, list[str]]]:
@@ -116,7 +117,7 @@ def _rows(lines: list[str], first: int) -> Iterator[tuple[int, list[str]]]:
         line = lines[place]
         if first and place != last and line.endswith(empty):
             continue
-        yield place + 1, next(csv.reader([line]), []) if '"' in line else line.split(",")
+        yield place + 1, fields_of(line) if '"' in line else line.split(",")
 
 
 def _fault(path: Path, number: int, row: list[str], lines: list[str]) -> str:
@@ -130,14 +131,43 @@ def _append(column: Column, filled: list[tuple[int, str]]) -> None:
     try:
         values = [float(text) for _, text in filled]
     except ValueError:  # a text that somebody has logged
-        _append(column, [each for each in filled if _is_number(each[1])])
+        _append(column, [each for each in filled if is_number(each[1])])
         return
     finite = list(map(math.isfinite, values))
     column.rounds.extend(after for (after, _), counts in zip(filled, finite, strict=True) if counts)
     column.values.extend(value for value, counts in zip(values, finite, strict=True) if counts)
 
 
-def _is_number(text: str) -> bool:
+def fields_of(line: str) -> list[str]:
+    r"""The fields of a line; none where it is no line of a table.
+
+    Example:
+        >>> fields_of('49,0,"a, b"'), fields_of("49,\r,")
+        (['49', '0', 'a, b'], [])
+    """
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:  # longer than any field is, or a line's end within it
+        return []
+
+
+def is_step(text: str) -> bool:
+    """Whether a text is the number of a round, as it is written: digits, and no more than 18 of them.
+
+    Example:
+        >>> is_step("49"), is_step("-1"), is_step("9" * 5000)
+        (True, False, False)
+    """
+    return text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, finite or not.
+
+    Example:
+        >>> is_number("1e-3"), is_number("nan"), is_number("red"), is_number("")
+        (True, True, False, False)
+    """
     try:
         float(text)
     except ValueError:

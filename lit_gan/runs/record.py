@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from types import NoneType
+from typing import Any, Literal, get_args
 
 from lit_gan import __version__
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.fingerprint import fingerprint, plain
+from lit_gan.runs.plain_data import read_json
 
 Status = Literal["running", "stopped", "finished", "failed"]
 
@@ -25,6 +27,16 @@ NAN = "nan"
 # counts as alive; a requeued Slurm job starts no earlier than that after its first life (the default of
 # `scontrol requeue`).
 FRESH_SECONDS = 120.0
+
+
+# What a file may hold under each name, and the words for it.
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("status", "reason", "heartbeat", "host", "started", "fingerprint", "lit_gan"), ((str,), "a text")),
+    **dict.fromkeys(("pid", "resumed"), ((int,), "a whole number")),
+    **dict.fromkeys(("launch", "owner"), ((str, NoneType), "a text or null")),
+    "config": ((dict,), "a mapping"),
+}
+_LARGEST_PID = 2**31 - 1
 
 
 def _now() -> str:
@@ -148,18 +160,31 @@ class RunRecord:
 def read_record(path: Path) -> RunRecord | None:
     """Reads ``run.json``; None where there is no such file."""
     try:
-        content = {"owner": None, **json.loads(path.read_text())}  # early records name no owner
+        content = {"owner": None, **read_json(path)}  # early records name no owner
         # Keys of a later version are left aside; a missing one is an error.
         record = RunRecord(**{field.name: content[field.name] for field in dataclasses.fields(RunRecord)})
-        datetime.fromisoformat(record.heartbeat)
+        _check(record)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
+        reason = in_short(f"{type(error).__name__}: {error}")
         raise UserError(
-            f"{path} is not the record of a run ({type(error).__name__}: {error}): put it back as it was, "
-            "or start a new run with --resume never."
+            f"{path} is not the record of a run ({reason}): put it back as it was, or start a new run with "
+            "--resume never."
         ) from error
     return record
+
+
+def _check(record: RunRecord) -> None:
+    for name, (kinds, expected) in _KINDS.items():
+        if type(getattr(record, name)) not in kinds:
+            raise TypeError(f"{name} is {getattr(record, name)!r:.40}, expected {expected}")
+    if record.status not in get_args(Status):
+        raise ValueError(f"status is {record.status!r:.40}, expected one of {', '.join(get_args(Status))}")
+    if not 0 < record.pid <= _LARGEST_PID or record.resumed < 0:  # the system takes others for groups of processes
+        raise ValueError(f"process {record.pid}, resumed {record.resumed} times, cannot be")
+    if datetime.fromisoformat(record.heartbeat).tzinfo is None:
+        raise ValueError(f"heartbeat {record.heartbeat!r:.40} has no time zone")
 
 
 def _process_exists(pid: int) -> bool:

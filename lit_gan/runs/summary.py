@@ -1,6 +1,5 @@
 """What a run folder says of its run at a glance; nothing heavy is imported, for there may be a thousand of them."""
 
-import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from lit_gan.runs.fingerprint import leaves_of
 from lit_gan.runs.folder import RunFolder
 from lit_gan.runs.layout import RunLayout
 from lit_gan.runs.metrics_file import read_metrics
+from lit_gan.runs.plain_data import read_json
 from lit_gan.runs.record import RunRecord
 
 #: A run whose process is gone without a word.
@@ -69,8 +69,7 @@ class RunSummary:
         folder = RunFolder.open(path)
         record = folder.read_record()
         alive = record.status == "running" and _is_alive(folder)
-        checkpoint = record.config.get("checkpoint") or {}
-        monitor = checkpoint.get("monitor") or _USUAL_MONITOR
+        monitor, mode = _chosen_by(record.config)
         metrics = read_metrics(folder.metrics, (monitor,))
         column = metrics.columns.get(monitor)
         return cls(
@@ -81,7 +80,7 @@ class RunSummary:
             command=_command(folder),
             rounds=metrics.rounds,
             monitor=monitor,
-            best=None if column is None else column.best(checkpoint.get("mode") or "min"),
+            best=None if column is None else column.best(mode),
             started=record.started,
             seconds=_seconds(record),
             resumed=record.resumed,
@@ -164,9 +163,17 @@ def _is_alive(folder: RunFolder) -> bool:
         return True
 
 
+def _chosen_by(config: dict[str, Any]) -> tuple[str, str]:
+    """What the best checkpoint is chosen by, and whether its least or its greatest value is the best."""
+    section = config.get("checkpoint")
+    named = section if isinstance(section, dict) else {}
+    monitor, mode = named.get("monitor"), named.get("mode")
+    return monitor if isinstance(monitor, str) and monitor else _USUAL_MONITOR, "max" if mode == "max" else "min"
+
+
 def _command(folder: RunLayout) -> tuple[str, ...]:
     try:
-        words = json.loads(folder.environment.read_text())["argv"]
+        words = read_json(folder.environment)["argv"]
         return (Path(words[0]).name, *(str(word) for word in words[1:]))
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return ()

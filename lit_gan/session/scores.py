@@ -17,6 +17,7 @@ from lit_gan.evaluation.score_table import ScoreTable
 from lit_gan.evaluation.scores import ParzenScore
 from lit_gan.runs.atomic_write import write_atomically
 from lit_gan.runs.layout import RunLayout
+from lit_gan.runs.plain_data import read_json
 from lit_gan.session.real_images import numbers_of_real_images
 
 #: How the run's own score is called among the others.
@@ -101,7 +102,7 @@ def _row(score: ParzenScore, own: ParzenScore) -> dict[str, Any]:
 
 def _write(run: RunLayout, split: Split, found: dict[str, Any]) -> None:
     try:
-        known = json.loads(run.scores.read_text())
+        known = read_json(run.scores)
     except (OSError, ValueError):
         known = None
     content = known if isinstance(known, dict) else {}

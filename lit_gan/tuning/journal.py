@@ -10,7 +10,7 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
 from lit_gan.runs.atomic_write import NO_SPACE, write_all
 
 _BLOCK = 65536
@@ -41,7 +41,7 @@ class SweepJournal(JournalFileBackend):
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Reads the lines from one on; a file that is gone is told as such."""
-        with os_errors_as_user_errors(self._path, "read"):
+        with os_errors_as_user_errors(self._path, "read"), damage_as_user_errors(self._path):
             yield from super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -59,15 +59,21 @@ def open_journal(path: Path) -> JournalStorage:
     """Opens a journal, or begins one."""
     if path.is_dir():
         raise UserError(f"--storage {path} is a folder: expected a file, as in runs/NAME.journal.")
+    with damage_as_user_errors(path), os_errors_as_user_errors(path):
+        _check_head(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(SweepJournal(path))
+
+
+@contextmanager
+def damage_as_user_errors(path: Path) -> Iterator[None]:
+    """Turns what comes of reading a journal that is damaged, or another file, into a line for the user."""
     try:
-        with os_errors_as_user_errors(path):
-            _check_head(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(SweepJournal(path))
-    except (ValueError, KeyError, TypeError, AssertionError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise _no_journal(path, f"{type(error).__name__}: {error}") from error
+        yield
+    except (UserError, OSError):
+        raise
+    except Exception as error:  # Optuna replays whatever the lines say, and checks little of it
+        raise _no_journal(path, in_short(f"{type(error).__name__}: {error}")) from error
 
 
 @contextmanager

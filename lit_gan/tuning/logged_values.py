@@ -1,13 +1,12 @@
 """The metric of a trial as its run logs it, read while the run writes."""
 
-import csv
-import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from lit_gan.errors import UserError
 from lit_gan.runs.folder import RunFolder
+from lit_gan.runs.metrics_file import fields_of, is_number, is_step
+from lit_gan.runs.plain_data import read_json
 
 _RUNS = "runs"
 
@@ -40,7 +39,7 @@ class TrialRun:
         One that its ``max_time`` has ended counts as finished: all trials have the same time, and have used it.
         """
         try:
-            content = json.loads((self.folder / "run.json").read_text()) if self.folder else {}
+            content = read_json(self.folder / "run.json") if self.folder else {}
         except (OSError, ValueError):  # none, or written by something else
             return None
         if not isinstance(content, dict) or "status" not in content:
@@ -72,7 +71,7 @@ class TrialRun:
         if metric not in columns:
             return []
         place = columns.index(metric)
-        return [LoggedValue(int(row[0]) + 1, float(row[place])) for row in rows if row[place]]
+        return [LoggedValue(int(row[0]) + 1, float(row[place])) for row in rows if is_number(row[place])]
 
     def names(self) -> list[str]:
         """What the run logs."""
@@ -85,5 +84,5 @@ class TrialRun:
         except FileNotFoundError:
             data = b""
         whole = data[: data.rfind(b"\n") + 1].decode(errors="replace")
-        columns, *rows = list(csv.reader(io.StringIO(whole))) or [[]]
-        return columns, [row for row in rows if len(row) == len(columns) and row[0].isdigit()]
+        columns, *rows = [fields_of(line) for line in whole.split("\n")]
+        return columns, [row for row in rows if row and len(row) == len(columns) and is_step(row[0])]

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 from optuna.trial import FrozenTrial
 
 from lit_gan.reporting.search_plots import draw_history, draw_importances, draw_parallel
 from lit_gan.runs.atomic_write import write_atomically
+from lit_gan.runs.plain_data import read_configuration
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
 from lit_gan.tuning.journal import os_errors_as_user_errors
@@ -43,18 +43,18 @@ def _write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:
         f"Its run is {relative_to_cwd(folder)}.",
         *yaml.safe_dump(best.params, sort_keys=False).splitlines(),
     ]
-    text = "".join(f"# {line}\n" for line in comment) + _trainable((folder / "config.yaml").read_text(), sweep)
+    text = "".join(f"# {line}\n" for line in comment) + _trainable(folder / "config.yaml", sweep)
     for path in (layout.best, layout.newest_best):
         write_atomically(path, text)
     return [layout.newest_best, layout.best]
 
 
-def _trainable(config: str, sweep: Sweep) -> str:
+def _trainable(config: Path, sweep: Sweep) -> str:
     """The configuration without the checkpoint that a sweep of evaluations names: training would go on from its end."""
     command = trial_command(sweep.command, sweep.program, {}, Path("arguments.json"))
     arguments = arguments_of_lit_gan(command)
+    content = read_configuration(config)
     if not arguments or arguments[0] == "fit":
-        return config
-    content: dict[str, Any] = yaml.safe_load(config)
+        return config.read_text()
     content.pop("ckpt_path", None)
     return yaml.safe_dump(content, sort_keys=False)

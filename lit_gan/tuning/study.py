@@ -19,7 +19,7 @@ from lit_gan.launch.ranks import fresh_id
 from lit_gan.runs.lock import RunLock
 from lit_gan.runs.record import read_record
 from lit_gan.runs.relative_path import relative_to_cwd
-from lit_gan.tuning.journal import open_journal, os_errors_as_user_errors
+from lit_gan.tuning.journal import damage_as_user_errors, open_journal, os_errors_as_user_errors
 from lit_gan.tuning.logged_values import TrialRun
 from lit_gan.tuning.sampling import pruner_for, sampler_for
 from lit_gan.tuning.search_space import search_space, suggest
@@ -74,7 +74,7 @@ class SweepStudy:
         storage = open_journal(layout.journal)
         with os_errors_as_user_errors(layout.workers):
             layout.workers.mkdir(exist_ok=True)
-        with _locked(layout.claims):
+        with damage_as_user_errors(layout.journal), _locked(layout.claims):
             studies = [study.study_name for study in storage.get_all_studies()]
             if studies and studies != [sweep.name]:
                 raise UserError(
@@ -88,17 +88,20 @@ class SweepStudy:
                     study_name=sweep.name, storage=storage, pruner=pruner_for(sweep.hyperband), direction=sweep.goal
                 )
             _check_same(sweep, study, layout)
-        return cls(sweep, layout, storage, study)
+            _check_trials(study)
+            return cls(sweep, layout, storage, study)
 
     @classmethod
     def join(cls, layout: SweepLayout) -> "SweepStudy":
         """The study of a journal that has been begun, as its file was then."""
         storage = open_journal(layout.journal)
-        [name] = [study.study_name for study in storage.get_all_studies()]
-        study = optuna.load_study(study_name=name, storage=storage)
-        sweep = _sweep_of(study)
-        study.pruner = pruner_for(sweep.hyperband)
-        return cls(sweep, layout, storage, study)
+        with damage_as_user_errors(layout.journal):
+            [name] = [study.study_name for study in storage.get_all_studies()]
+            study = optuna.load_study(study_name=name, storage=storage)
+            sweep = _sweep_of(study)
+            study.pruner = pruner_for(sweep.hyperband)
+            _check_trials(study)
+            return cls(sweep, layout, storage, study)
 
     @property
     def study(self) -> Study:
@@ -133,7 +136,7 @@ class SweepStudy:
         A trial that was left stays the trial that it was: the same number, parameters, values and run. So nothing has
         to be moved over, and what a command that is killed here leaves half done is simply done again by the next.
         """
-        with _locked(self.layout.claims):
+        with damage_as_user_errors(self.layout.journal), _locked(self.layout.claims):
             trials = self.trials()
             for trial in trials:
                 if trial.state == TrialState.RUNNING and self._is_left(trial):
@@ -260,6 +263,14 @@ def _check_same(sweep: Sweep, study: Study, layout: SweepLayout) -> None:
         study.set_user_attr(_SWEEP, content)
     if _TOKEN not in study.user_attrs:
         study.set_user_attr(_TOKEN, fresh_id().rpartition("-")[2])
+
+
+def _check_trials(study: Study) -> None:
+    """What later looks take for granted of each trial."""
+    for trial in study.get_trials(deepcopy=False):
+        numbers = [rounds_of(trial), *trial.intermediate_values, *trial.intermediate_values.values()]
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise TypeError(f"trial {trial.number} has values that are no numbers")
 
 
 def _plain(sweep: Sweep) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from lit_gan.errors import UserError
+from lit_gan.runs.plain_data import parse_yaml
 from lit_gan.tuning.command import DEFAULT_COMMAND, check_command
 from lit_gan.tuning.parameters import check_keys, check_parameter, distribution_of, is_whole, nearest
 
@@ -82,10 +83,10 @@ class Sweep:
 def load_sweep(path: Path) -> Sweep:
     """Reads and checks a sweep file."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = parse_yaml(path.read_text())
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, ValueError) as error:  # the second: no UTF-8, no date, too many digits
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is no YAML: {_heart_of(error)}.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected the keys of a sweep (method, metric, parameters, command).")

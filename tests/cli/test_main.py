@@ -267,3 +267,9 @@ def test_a_help_whose_reader_has_left_ends_quietly() -> None:
     command = f"{sys.executable} -m lit_gan fit --help | true"
     ran = subprocess.run(command, shell=True, cwd=_ROOT, capture_output=True, text=True, check=False)  # noqa: S602
     assert ran.stderr == ""
+
+
+def test_a_line_that_quotes_a_whole_file_is_cut() -> None:
+    line = lit_gan("x" * 100_000).line
+    assert len(line) < 4_100
+    assert line.endswith("xxx...")

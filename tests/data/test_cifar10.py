@@ -5,6 +5,11 @@ import pytest
 import real_formats
 import torch
 import torchvision.datasets
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from mutations import mutations
+from properties import examples
 
 from lit_gan.data import CIFAR10DataModule, cifar10
 from lit_gan.data.contrast import global_contrast_normalize
@@ -184,3 +189,23 @@ def test_batch_of_the_wrong_shape_is_told(written, monkeypatch):
 def test_the_classes_have_the_names_of_torchvisions(tmp_path):
     assert CIFAR10DataModule(tmp_path).class_names[:3] == ("airplane", "automobile", "bird")
     assert len(set(CIFAR10DataModule(tmp_path).class_names)) == CIFAR10DataModule(tmp_path).num_classes
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_any_damage_is_told_and_nothing_is_unpickled(written, archive, monkeypatch):
+    root = written(archive=archive, num_per_batch=4)
+    path = root / ("cifar-10-python.tar.gz" if archive else "cifar-10-batches-py/data_batch_1")
+    monkeypatch.setattr(cifar10, "_unpickle", lambda content, where: pytest.fail("unpickled"))
+    for content in mutations(path.read_bytes(), 40):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"MD5 .* it is damaged or another file, and was not read"):
+            module(root, num_validation=4).setup("fit")
+
+
+@examples(15)
+@given(arrays(np.uint8, st.tuples(st.integers(1, 3), *map(st.just, (3, 32, 32)))), st.integers(0, 9))
+def test_any_batch_is_read_as_it_was_written(images, label):
+    classes = np.full(len(images), label)
+    found, labels = cifar10._unpickle(real_formats.python2_pickle(images, classes), "here")
+    assert torch.equal(found, torch.from_numpy(images))
+    assert labels.tolist() == classes.tolist()

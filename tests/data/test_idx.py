@@ -5,6 +5,11 @@ import numpy as np
 import pytest
 import real_formats
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from mutations import check_told, mutations
+from properties import examples
 
 from lit_gan.data.idx import read_idx
 from lit_gan.errors import UserError
@@ -73,3 +78,26 @@ def test_damaged_gzip_is_told(tmp_path, damage):
 def test_unreadable_file_is_told(tmp_path):
     with pytest.raises(UserError, match=r"images: cannot be read \(No such file or directory\)"):
         read_idx(tmp_path / "images", num_dims=3)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_any_damage_is_told_or_the_file_says_what_is_read(tmp_path, suffix):
+    path = tmp_path / f"images{suffix}"
+    real_formats.write_idx(path, ARRAY)
+    for content in mutations(path.read_bytes(), 200):
+        path.write_bytes(content)
+        try:
+            found = read_idx(path, num_dims=3)
+        except UserError as error:
+            check_told(error)
+            continue
+        plain = gzip.decompress(content) if suffix else content
+        assert plain == struct.pack(">BBBB3I", 0, 0, 8, 3, *found.shape) + found.numpy().tobytes()
+
+
+@examples(40)
+@given(arrays(np.uint8, array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=6)), st.sampled_from(("", ".gz")))
+def test_any_array_is_read_as_it_was_written(tmp_path, array, suffix):
+    path = tmp_path / f"any{suffix}"
+    real_formats.write_idx(path, array)
+    assert torch.equal(read_idx(path, num_dims=array.ndim), torch.from_numpy(array))

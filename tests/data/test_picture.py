@@ -3,9 +3,16 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from mutations import check_told, mutations
 from PIL import Image
+from properties import examples
 
+from lit_gan.data.decoding import Decoder
 from lit_gan.data.picture import decode_picture, in_colours
+from lit_gan.data.picture_folder import PictureFolder
 from lit_gan.errors import UserError
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -307,3 +314,75 @@ def test_an_empty_file_is_no_picture(tmp_path):
     (tmp_path / "x.png").touch()
     with pytest.raises(OSError, match="cannot identify image file"):
         decode_picture(tmp_path / "x.png", (2, 2), grey=True)
+
+
+def _in_formats():
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8))
+    palette, clear = picture.quantize(8), picture.copy()
+    clear.putalpha(picture.convert("L"))
+    return {
+        "colours.png": (picture, {}),
+        "palette.png": (palette, {"transparency": bytes(range(0, 256, 32))}),
+        "clear.png": (clear, {}),
+        "deep.png": (Image.fromarray(np.arange(0, 65_000, 700, dtype=np.uint16)[:90].reshape(9, 10)), {}),
+        **{f"x{suffix}": (picture, {}) for suffix in (".jpg", ".webp", ".bmp", ".ppm", ".tga", ".gif", ".ico")},
+        "progressive.jpg": (picture, {"progressive": True}),
+        "lossless.webp": (clear, {"lossless": True}),
+        **{f"{name}.tif": (picture, {"compression": name}) for name in ("raw", "tiff_lzw", "tiff_adobe_deflate")},
+    }
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged files: the decoder of many tells the error alone
+@pytest.mark.parametrize(("name", "picture", "arguments"), [(name, *each) for name, each in _in_formats().items()])
+def test_any_damage_is_told_or_gives_a_picture(tmp_path, name, picture, arguments):
+    path, names = saved(tmp_path, picture, name, **arguments), [name]
+    source = PictureFolder(tmp_path)
+
+    def decoded():
+        [rows] = Decoder(source, (3, 4, 4), (0.0, 65535.0) if name == "deep.png" else None).rows(
+            names, show_progress=False
+        )
+        return rows
+
+    written = decoded()
+    for content in mutations(path.read_bytes(), 20):
+        path.write_bytes(content)
+        try:
+            found = decoded()
+        except UserError as error:
+            check_told(error)
+            continue
+        assert (found.shape, found.dtype) == ((1, 3, 4, 4), np.uint8)
+        if name.endswith(".png"):  # the others have no checksums
+            np.testing.assert_array_equal(found, written)
+
+
+@pytest.mark.parametrize("level", [0, 6], ids=["stored", "packed"])
+def test_a_wrong_bit_in_the_pixels_of_a_png_is_told(tmp_path, level):
+    path = saved(tmp_path, stripes(vertical=True), compress_level=level)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 20] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"picture\.png: damaged: its pixels are not those that were written; mend or"):
+        decode_picture(path, (5, 5), grey=False)
+
+
+def test_a_png_that_ends_after_its_pixels_is_read(tmp_path):
+    path = saved(tmp_path, stripes(vertical=True))
+    written = decode_picture(path, (5, 5), grey=False)
+    path.write_bytes(path.read_bytes()[:-12])
+    np.testing.assert_array_equal(decode_picture(path, (5, 5), grey=False), written)
+
+
+@examples(40)
+@given(
+    arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9).map(lambda shape: (*shape[:2], 3))),
+    st.sampled_from((("png", {}), ("bmp", {}), ("ppm", {}), ("webp", {"lossless": True}), ("tif", {}), ("tga", {}))),
+    st.booleans(),
+)
+def test_any_picture_is_read_as_it_was_written(tmp_path, pixels, kind, grey):
+    suffix, arguments = kind
+    written = pixels[..., 0] if grey and suffix != "webp" else pixels
+    path = saved(tmp_path, Image.fromarray(written), f"any.{suffix}", **arguments)
+    found = decode_picture(path, written.shape[:2], grey=written.ndim == 2)
+    np.testing.assert_array_equal(found, written.reshape(found.shape))

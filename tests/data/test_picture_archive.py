@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import real_formats
 import torch
+from mutations import check_told, mutations
 from PIL import Image
 
 from lit_gan.data import ImageFolderDataModule
+from lit_gan.data.decoding import Decoder
 from lit_gan.data.picture_archive import PictureArchive, is_archive
 from lit_gan.errors import UserError
 
@@ -201,3 +203,24 @@ def test_an_archive_is_told_by_its_suffix_or_by_its_content(tmp_path: Path) -> N
     assert [is_archive(tmp_path / name) for name in ("comic.cbz", "x.ZIP", "folder.zip", "a.png", "none.zip")] == [
         *(True, True, False, False, False)
     ]
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged pictures
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_any_damage_is_told_or_leaves_pictures_that_were_there(tmp_path: Path, how: int) -> None:
+    path, members = tmp_path / "pictures.zip", {}
+    with zipfile.ZipFile(path, "w", how) as archive:
+        for number in range(4):
+            file = io.BytesIO()
+            Image.new("L", (4, 4), 40 * number).save(file, "BMP")
+            members[f"{'ab'[number % 2]}/{number}.bmp"] = file.getvalue()
+            archive.writestr(*list(members.items())[-1])
+    for content in mutations(path.read_bytes(), 100):
+        path.write_bytes(content)
+        try:
+            source = PictureArchive(path)
+            blocks = list(Decoder(source, (1, 4, 4), None).rows(source.names, show_progress=False))
+        except UserError as error:
+            check_told(error)
+            continue
+        assert {int(row[0, 0, 0]) for rows in blocks for row in rows} <= {0, 40, 80, 120}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mutations import mutations
 from numpy.typing import NDArray
 from small_disk import small_disk
 
@@ -298,3 +299,13 @@ def test_the_users_cache_folder_is_the_default(
     for name, value in {"HOME": "/home/me", **variables}.items():
         monkeypatch.setenv(name, value)
     assert default_folder() == Path(expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*damaged; the pictures of .* are decoded anew")
+def test_whatever_becomes_of_the_file_the_rows_are_those_of_the_pictures(cache: PictureCache) -> None:
+    cache.rows(Pictures().decode, same)
+    for content in mutations(cache.path.read_bytes(), 100):
+        cache.path.write_bytes(content)
+        rows, is_mapped = cache.rows(Pictures().decode, same)
+        assert is_mapped
+        np.testing.assert_array_equal(rows, IMAGES)

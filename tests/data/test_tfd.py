@@ -1,7 +1,14 @@
+import struct
+
 import numpy as np
 import pytest
 import real_formats
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from mutations import check_told, mutations
+from properties import examples
 
 from lit_gan.data import TFDDataModule
 from lit_gan.errors import UserError
@@ -137,3 +144,41 @@ def test_other_files_are_told(tmp_path, content):
 def test_arguments_out_of_range_are_named(arguments, message):
     with pytest.raises(UserError, match=message):
         TFDDataModule("nowhere", **arguments)
+
+
+def test_any_damage_is_told_or_leaves_what_was_written(tmp_path):
+    def loaded():
+        data = TFDDataModule(tmp_path, train_on="train")
+        return [data.dataset(split) for split in ("train", "val", "test")]
+
+    real_formats.write_tfd(tmp_path, num_unlabeled=2, num_labeled=20)
+    path, written = tmp_path / "TFD_48x48.mat", loaded()
+    for content in mutations(path.read_bytes(), 100):
+        path.write_bytes(content)
+        try:
+            found = loaded()
+        except UserError as error:
+            check_told(error)
+            continue
+        for rows, as_written in zip(found, written, strict=True):
+            assert torch.equal(rows.images, as_written.images)
+            assert torch.equal(rows.labels, as_written.labels)
+
+
+@examples(8)
+@given(arrays(np.uint8, (12, 48, 48), elements=st.sampled_from((0, 1, 254, 255)), fill=st.just(9)), st.randoms())
+def test_any_faces_are_read_as_they_were_written(tmp_path, images, random):
+    part = [0, 0, 1, 1, 1, 1, 2, 2, 3, 3, 3, 3]
+    columns = [random.sample(part, len(part)) for _ in range(5)]
+    real_formats.write_tfd(tmp_path, 2, 10, images=images, folds=np.array(columns, np.uint8).T)
+    for fold in range(5):
+        data = TFDDataModule(tmp_path, fold=fold)
+        for split, kind in (("train", 0), ("val", 2), ("test", 3)):
+            rows = images[np.array(columns[fold]) == kind]
+            assert torch.equal(data.dataset(split).images[:, 0], torch.from_numpy(rows))
+
+
+def test_what_scipy_itself_doubts_is_told(tmp_path):
+    (tmp_path / "TFD_48x48.mat").write_bytes(struct.pack("<5i", 2000, 1, 1, 0, 2) + b"x\0" + bytes(8))  # of a VAX
+    with pytest.raises(UserError, match=r"cannot be read .*UserWarning: .* returned data may be corrupt"):
+        TFDDataModule(tmp_path).setup("fit")

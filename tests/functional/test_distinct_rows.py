@@ -1,7 +1,11 @@
 import math
+from collections import Counter
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples
 
 from lit_gan.functional.distinct_rows import distinct_rows, row_fingerprints
 
@@ -59,3 +63,18 @@ def test_a_fingerprint_is_that_of_the_values_in_float32_however_they_lie_in_memo
     assert torch.equal(row_fingerprints(x.double()), row_fingerprints(x))
     assert torch.equal(row_fingerprints(x.T.contiguous().T), row_fingerprints(x))
     assert torch.unique(row_fingerprints(1e-20 * x)).numel() == 40
+
+
+@examples(60)
+@given(st.lists(st.tuples(*[st.sampled_from((0.0, -0.0, 0.5, 1.0, 2.0**60))] * 3), max_size=12), st.randoms())
+def test_any_rows_are_counted_once_each_in_an_order_of_their_own(rows, random):
+    def counted(rows):
+        x = torch.tensor(rows).reshape(-1, 3)
+        members, counts = distinct_rows(x)
+        return [(tuple((x[at] + 0.0).tolist()), int(num)) for at, num in zip(members, counts, strict=True)]
+
+    found = counted(rows)
+    assert dict(found) == Counter(tuple(value + 0.0 for value in row) for row in rows)
+    assert len(dict(found)) == len(found)
+    random.shuffle(rows)
+    assert counted(rows) == found

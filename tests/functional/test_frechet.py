@@ -2,6 +2,9 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples, numbers
 from torch import Tensor
 
 from lit_gan.functional.frechet import Moments, frechet_distance
@@ -82,3 +85,22 @@ def test_parts_in_any_order_make_the_whole() -> None:
         assert frechet_distance(together, other).item() == pytest.approx(
             frechet_distance(whole, other).item(), rel=1e-12
         )
+
+
+@examples(30)
+@given(st.integers(2, 9), st.integers(2, 9), st.integers(1, 5), st.integers(0, 99), numbers(-20, 20))
+def test_of_any_two_sets_it_is_a_distance_that_motions_keep(
+    num: int, other_num: int, depth: int, seed: int, shift: float
+) -> None:
+    rng = stream(seed, "property")
+    one, other = (torch.randn(n, depth, generator=rng, dtype=torch.float64) for n in (num, other_num))
+    turn = torch.linalg.qr(torch.randn(depth, depth, generator=rng, dtype=torch.float64)).Q
+
+    def apart(first: Tensor, second: Tensor) -> Tensor:
+        return frechet_distance(Moments.of(first), Moments.of(second))
+
+    found = apart(one, other)
+    assert found >= 0
+    for again in (apart(other, one), apart(one @ turn + shift, other @ turn + shift), apart(3 * one, 3 * other) / 9):
+        torch.testing.assert_close(again, found, rtol=1e-7, atol=1e-6)
+    torch.testing.assert_close(apart(one, one + shift), one.new_tensor(depth * shift**2), rtol=1e-6, atol=1e-6)

@@ -2,6 +2,9 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples
 
 from lit_gan.functional.nearest import nearest_of_parts
 from lit_gan.randomness import stream
@@ -46,3 +49,17 @@ def test_of_equals_it_is_the_first_and_what_is_not_there_is_infinitely_far() -> 
     least, nearest = nearest_of_parts(torch.zeros(1, 2), others[::2].split(1), k=3)
     assert least.tolist() == [[5.0, 5.0, torch.inf]]
     assert nearest.tolist() == [[1.0, 2.0]]
+
+
+@examples(40)
+@given(st.integers(1, 6), st.integers(1, 4), st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 99))
+def test_any_points_in_any_parts_are_those_of_all_distances(num: int, k: int, sizes: list[int], seed: int) -> None:
+    # Whole numbers: many tie.
+    points = torch.randint(-3, 4, (num, 2), generator=stream(seed, "points")).float()
+    others = torch.randint(-3, 4, (sum(sizes), 2), generator=stream(seed, "others")).float()
+    least, nearest = nearest_of_parts(points, others.split(sizes), k)
+    apart = (points[:, None] - others[None]).square().sum(-1).double().sort(1).values
+    shown = min(k, len(others))
+    assert torch.equal(least[:, :shown], apart[:, :shown])
+    assert torch.isinf(least[:, shown:]).all()
+    assert torch.equal((points - nearest).square().sum(1).double(), least[:, 0])

@@ -4,7 +4,10 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from parzen_reference import image_like, reference_log_likelihood
+from properties import examples, numbers
 from sklearn.datasets import load_digits
 
 from lit_gan.errors import UserError
@@ -297,3 +300,18 @@ def test_arrays_that_cannot_be_evaluated_are_told():
     ):
         with pytest.raises(UserError, match=message):
             parzen_log_likelihood(x, OTHERS, 0.2)
+
+
+@examples(25)
+@given(st.integers(1, 6), st.integers(1, 20), st.integers(1, 5), st.integers(0, 99), numbers(0.125, 8))
+def test_of_any_rows_it_is_the_density_whatever_their_unit_order_and_place(num, centres, depth, seed, sigma):
+    rng = torch.Generator().manual_seed(seed)
+    x, means = (torch.rand(n, depth, generator=rng, dtype=torch.float64) for n in (num, centres))
+    found = parzen_log_likelihood(x, means, sigma)
+    squares = (x[:, None] - means[None]).square().sum(-1) / sigma**2
+    norm = math.log(centres) + depth * math.log(sigma * math.sqrt(2 * math.pi))
+    torch.testing.assert_close(found, (-squares / 2).logsumexp(1) - norm, rtol=1e-9, atol=1e-9)
+    assert torch.equal(parzen_log_likelihood(x.flip(0), means.flip(0), sigma).flip(0), found)
+    scaled = parzen_log_likelihood(4 * x + 3, 4 * means + 3, 4 * sigma) + depth * math.log(4)
+    torch.testing.assert_close(scaled, found, rtol=1e-7, atol=1e-7)
+    torch.testing.assert_close(parzen_log_likelihood(x, means.repeat(3, 1), sigma), found, rtol=1e-9, atol=1e-9)

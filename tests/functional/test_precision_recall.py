@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples
 from torch import Tensor
 
 from lit_gan.functional import points as module
@@ -73,3 +76,19 @@ def test_by_hand() -> None:
     # of 3, 10 in none; 3 is in the ball of 2.5 and at the distance 7 of 10.
     found = {name: float(value) for name, value in precision_recall(real, fake, 1).items()}
     assert found == pytest.approx({"precision": 2 / 3, "recall": 1 / 3, "density": 1.0, "coverage": 2 / 3})
+
+
+@examples(40)
+@given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 3), st.integers(0, 99), st.integers(-4, 4))
+def test_of_any_points_it_is_the_definition_in_any_order_size_and_place(
+    num: int, other_num: int, k: int, seed: int, shift: int
+) -> None:
+    k = min(k, num - 1, other_num - 1)
+    rng = stream(seed, "property")
+    real, fake = (torch.randint(-3, 4, (n, 2), generator=rng).float() for n in (num, other_num))  # many tie
+    found = {name: float(value) for name, value in precision_recall(real, fake, k).items()}
+    assert found == by_definition(real, fake, k)
+    moved = precision_recall(real.flip(0).mul(2).add(shift), fake.flip(0).mul(2).add(shift), k)
+    assert {name: float(value) for name, value in moved.items()} == found
+    turned = precision_recall(fake, real, k)
+    assert (float(turned["precision"]), float(turned["recall"])) == (found["recall"], found["precision"])

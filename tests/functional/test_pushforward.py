@@ -4,6 +4,9 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples, numbers
 
 from lit_gan.functional.pushforward import point_masses, pushforward
 
@@ -76,3 +79,22 @@ def test_single_precision_is_computed_in_double() -> None:
 def test_the_last_of_several_bins_has_both_of_its_ends() -> None:
     found = point_masses(torch.tensor([3.0, 0.5]), torch.tensor([0.25, 0.5]), torch.arange(4.0))
     assert found.tolist() == [0.5, 0, 0.25]
+
+
+@examples(60)
+@given(
+    st.lists(numbers(-4, 4), min_size=2, max_size=12),
+    st.lists(numbers(-5, 5), min_size=2, max_size=9, unique=True).map(sorted),
+    st.data(),
+)
+def test_no_mass_is_made_and_none_is_lost_between_the_outermost_edges(
+    values: list[float], edges: list[float], data: st.DataObject
+) -> None:
+    function, bins = torch.tensor(values).double(), torch.tensor(edges).double()
+    masses = torch.tensor(data.draw(st.lists(numbers(0, 1), min_size=len(values) - 1, max_size=len(values) - 1)))
+    found = pushforward(function, masses, bins)
+    whole = torch.cat([bins.new_tensor([-9.0]), bins, bins.new_tensor([9.0])])
+    assert (found >= 0).all()
+    torch.testing.assert_close(pushforward(function, masses, whole).sum(), masses.double().sum(), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(pushforward(function, masses, whole)[1:-2], found[:-1], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found, pushforward(function.flip(0), masses.flip(0), bins), rtol=1e-9, atol=1e-9)

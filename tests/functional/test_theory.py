@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples
 from torch import Tensor
 
 from lit_gan.data.mixtures import Line
@@ -284,3 +287,25 @@ def test_a_mass_is_whole_to_four_digits() -> None:
     kullback_leibler_divergence([0.5, 0.50009], _WHOLE)
     with pytest.raises(UserError, match=r"^q has a mass of 1\.00011 in all"):
         kullback_leibler_divergence(_WHOLE, [0.5, 0.50011])
+
+
+@st.composite
+def _two_distributions(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
+    size = draw(st.integers(1, 8))
+    counts = st.lists(st.integers(0, 50), min_size=size, max_size=size).filter(any)
+    one, other = (torch.tensor(draw(counts), dtype=torch.float64) for _ in range(2))
+    return one / one.sum(), other / other.sum()
+
+
+@examples(60)
+@given(_two_distributions())
+def test_of_any_two_distributions_the_divergences_have_their_bounds(both: tuple[Tensor, Tensor]) -> None:
+    p, q = both
+    jsd, kl, best = jensen_shannon_divergence(p, q), kullback_leibler_divergence(p, q), optimal_discriminator(p, q)
+    assert 0 <= jsd <= math.log(2) + 1e-15
+    torch.testing.assert_close(jsd, jensen_shannon_divergence(q, p), rtol=1e-12, atol=1e-15)
+    assert kl >= 0
+    assert (p - q).abs().sum() ** 2 / 2 <= kl + 1e-12  # Pinsker's inequality
+    torch.testing.assert_close(generator_criterion(p, q), 2 * jsd - math.log(4), rtol=1e-12, atol=1e-12)
+    asked = p + q > 0
+    torch.testing.assert_close(best[asked] + optimal_discriminator(q, p)[asked], torch.ones_like(p)[asked])

@@ -1,14 +1,20 @@
 import csv
 import errno
+import math
 import os
 import resource
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from mutations import check_told, mutations
+from properties import examples
 
 from lit_gan.errors import UserError
 from lit_gan.loggers.metrics_table import MetricsTable
+from lit_gan.runs.metrics_file import read_metrics
 
 
 @pytest.fixture
@@ -286,3 +292,58 @@ def test_a_process_killed_while_logging_leaves_every_earlier_row(path, start_pyt
     assert len(rows) >= 300
     assert [int(row["step"]) for row in rows] == list(range(len(rows)))
     assert all(float(row["loss"]) == step / 3 for step, row in enumerate(rows[:-1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("step,epoch,a,a\n1,0,2,3\n", "metrics.csv: two columns are called 'a': mend the first line, or move the file"),
+        ("step,epoch\n" + "9" * 5000 + ",0\n1,0\n", "metrics.csv: line 2 is not a row of 2 columns"),
+        ('step,epoch,a\n1,0,"' + "x" * 140_000 + '"\n1,0,2\n', "metrics.csv: line 2 is not a row of 3 columns"),
+    ],
+    ids=["columns", "step", "field"],
+)
+def test_what_no_table_has_is_told(path, text, told):
+    path.write_text(text)
+    with pytest.raises(UserError, match=told):
+        MetricsTable(path).rows()
+    assert path.read_text() == text
+
+
+@pytest.mark.filterwarnings("ignore:.* the last line was not written to its end")
+def test_any_damage_is_told_or_what_is_read_is_written_again(path):
+    _logged(path, *((step, {"epoch": 0, "a": step / 3, "b": 1.0}) for step in range(1, 6)))
+    for content in mutations(path.read_bytes(), 150):
+        path.write_bytes(content)
+        try:
+            table = MetricsTable(path)
+            before = table.rows()
+            table.log(10**17, {"later": 1.0})
+            table.flush()
+            after = MetricsTable(path).rows()
+        except UserError as error:
+            check_told(error)
+        else:
+            assert after[: len(before)] == before
+            assert after[len(before) :] == [{"step": str(10**17), "later": "1.0"}]
+
+
+_NAMES = st.text(st.characters(exclude_categories=["C"], codec="utf-8"), min_size=1, max_size=6).filter(
+    lambda name: name not in ("step", "epoch") and name == " ".join(name.splitlines())
+)
+
+
+@examples(40)
+@given(st.lists(st.tuples(st.integers(0, 9), st.dictionaries(_NAMES, st.floats(), max_size=3)), max_size=8))
+def test_whatever_is_logged_is_read_as_the_same_numbers(path, rows):
+    path.unlink(missing_ok=True)
+    _logged(path, *rows)
+    expected = {}
+    for step, values in rows:
+        expected.setdefault(str(step), {}).update(values)
+    for row in MetricsTable(path).rows():
+        assert {name: repr(value) for name, value in expected.pop(row.pop("step")).items()} == row
+    assert not expected
+    for column in read_metrics(path).columns.values():
+        assert all(map(math.isfinite, column.values))
+        assert column.rounds == sorted(column.rounds)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mutations import check_told, mutations
 from run_folders import SCORES, make_run, picture
 
 from lit_gan.errors import UserError
@@ -377,3 +378,41 @@ def test_json_has_the_numbers(tmp_path: Path) -> None:
     assert one["measures"]["near_duplicates"] == [0.0, "val"]
     assert two["missing"][0].startswith("scores.json: there is none")
     assert [row["name"] for row in found["scores"]["a"]] == ["training images (of a/one)", "a/one", "a/two"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.csv", "scores.json", "environment.json", "diagnosis.json"])
+def test_any_damage_to_a_file_of_a_run_is_a_line_of_its_report(tmp_path: Path, name: str) -> None:
+    config = {"seed_everything": 0, "checkpoint": {"monitor": "val/parzen_nll"}, "data": {"class_path": "x.Y"}}
+    run = make_run(tmp_path / "runs" / "mnist" / "x", config=config, rows=4)
+    (run / "diagnosis.json").write_text(json.dumps([{"disease": "collapse", "round": 50, "evidence": "x"}]))
+    scores = json.loads((run / "scores.json").read_text())
+    numbers = {"value": 0.9, "images": 10, "beside": 10, "samples": 10, "reference": 10}
+    scores["val"]["real_images"] = {"precision": numbers}
+    (run / "scores.json").write_text(json.dumps(scores, indent=2))
+    refused = 0
+    for content in mutations((run / name).read_bytes(), 25):
+        (run / name).write_bytes(content)
+        try:
+            page = _page(run, kind="md")
+        except UserError as error:
+            check_told(error)
+            refused += 1
+            continue
+        assert page.encode()
+        json.loads(_page(run, kind="json"), parse_constant=pytest.fail)
+    assert (refused > 0) == (name == "run.json")
+
+
+def test_numbers_that_are_none_are_told_in_place_of_a_score(tmp_path: Path) -> None:
+    for place, value in enumerate((10**300, 10**400, float("inf"), float("nan"), "21", None)):
+        scores = {"val": {"rows": {"this run": {"log_likelihood": value, "error": 1.0}}}}
+        kept = RunData.read(make_run(tmp_path / str(place), scores=scores))
+        assert kept.scores == ({"val": scores["val"]} if value == 10**300 else {})
+        assert value == 10**300 or "scores.json: what it says of 'val' cannot be read" in kept.missing
+
+
+def test_what_is_not_finite_is_null_in_json_and_no_half_of_a_letter_reaches_a_page(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "x", config={"clip": float("inf"), "root": "\udcff"}, reason="\udcff")
+    (run / "diagnosis.json").write_text('[{"round": NaN}]')
+    assert json.loads(_page(run, kind="json"), parse_constant=pytest.fail)["runs"][0]["findings"] == [{"round": None}]
+    assert all("?" in _page(run, kind=kind).encode().decode() for kind in ("html", "md"))

@@ -1,8 +1,10 @@
 """`metrics.csv` as a reader sees it."""
 
+import math
 from pathlib import Path
 
 import pytest
+from mutations import mutations
 
 from lit_gan.loggers.metrics_table import MetricsTable
 from lit_gan.runs.metrics_file import Column, read_metrics
@@ -84,3 +86,30 @@ def test_a_file_that_is_still_empty_is_no_fault(file: Path) -> None:
 def test_the_best_value_and_its_round() -> None:
     column = Column([10, 20, 30, 40], [3.0, 1.0, 1.0, 5.0])
     assert (column.best(), column.best("max"), Column().best()) == ((1.0, 20), (5.0, 40), None)
+
+
+@pytest.mark.parametrize(
+    ("row", "got"), [("9" * 5000 + ",0,1,", 4), ("\u00b2,0,1,", 4), ('1,0,"' + "x" * 140_000 + '",', 0)]
+)
+def test_a_line_that_no_table_has_is_left_out(file: Path, row: str, got: int) -> None:
+    file.write_text(f"{_HEAD}0,0,1,\n{row}\n")
+    found = read_metrics(file)
+    assert found.columns["train/loss_d"].rounds == [1]
+    expected = f"metrics.csv, line 3: expected 4 fields that begin with a step, got {got}, and is left out"
+    assert found.faults == [expected]
+
+
+def test_a_first_line_that_no_table_has_is_told(file: Path) -> None:
+    file.write_text("step,epoch,a\rb\n1,2,3\n")
+    assert read_metrics(file).faults == [
+        "metrics.csv, line 1: expected step,epoch,..., got 'step,epoch,a\\rb': none of it is read"
+    ]
+
+
+def test_whatever_is_damaged_the_numbers_that_are_read_are_finite(file: Path) -> None:
+    for content in mutations((_HEAD + "49,0,0.5,1\n99,1,nan,\n149,1,0.25,1e3\n").encode(), 200):
+        file.write_bytes(content)
+        for found in (read_metrics(file), read_metrics(file, ["train/loss_d"])):
+            assert all(len(column.rounds) == len(column.values) for column in found.columns.values())
+            assert all(math.isfinite(value) for column in found.columns.values() for value in column.values)
+        assert file.read_bytes() == content

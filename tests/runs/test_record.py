@@ -4,9 +4,12 @@ import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from mutations import check_told, mutations
+from run_folders import make_run
 
 from lit_gan.errors import UserError
 from lit_gan.runs.record import NAN, RunRecord, read_record
+from lit_gan.runs.summary import RunSummary
 
 
 def _beat_at(age_seconds, **changes):
@@ -99,3 +102,47 @@ def test_a_broken_record_is_named(tmp_path, text):
 
 def test_no_file_is_no_record(tmp_path):
     assert read_record(tmp_path / "run.json") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"pid": "7"}, "TypeError: pid is '7', expected a whole number"),
+        ({"pid": -1}, "ValueError: process -1, resumed 0 times, cannot be"),
+        ({"pid": 2**40}, "ValueError: process 1099511627776"),
+        ({"resumed": None}, "TypeError: resumed is None, expected a whole number"),
+        ({"config": []}, r"TypeError: config is \[\], expected a mapping"),
+        ({"reason": None}, "TypeError: reason is None, expected a text"),
+        ({"owner": 7}, "TypeError: owner is 7, expected a text or null"),
+        ({"status": "runing"}, "ValueError: status is 'runing', expected one of running, stopped, finished, failed"),
+        ({"heartbeat": "2014-06-10T00:00:00"}, "ValueError: heartbeat '2014-06-10T00:00:00' has no time zone"),
+    ],
+)
+def test_what_cannot_stand_in_a_record_is_told(tmp_path, changes, told):
+    path = tmp_path / "run.json"
+    RunRecord.first({}).write(path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(UserError, match=rf"run\.json is not the record of a run \({told}"):
+        read_record(path)
+
+
+def test_a_record_that_nests_too_deep_is_told(tmp_path):
+    (tmp_path / "run.json").write_text("[" * 99_999 + "]" * 99_999)
+    with pytest.raises(UserError, match=r"is not the record of a run \(ValueError: it is nested more than 100 deep"):
+        read_record(tmp_path / "run.json")
+
+
+def test_any_damage_is_told_or_can_be_looked_at(tmp_path):
+    run = make_run(tmp_path / "runs" / "mnist" / "x", status="stopped")
+    for content in mutations((run / "run.json").read_bytes(), 200):
+        (run / "run.json").write_bytes(content)
+        try:
+            record = read_record(run / "run.json")
+        except UserError as error:
+            check_told(error)
+            continue
+        assert record.again().resumed == record.resumed + 1
+        assert record.beats(locks_work=False) in (True, False)
+        summary = RunSummary.of(run)
+        assert summary.as_dict()["rounds"] == 1000
+        assert (summary.seconds, summary.score) >= (0.0, "")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from mutations import mutations
 
 from lit_gan.loggers.metrics_table import MetricsTable
 from lit_gan.runs.record import RunRecord, Status
@@ -105,3 +106,23 @@ def test_a_run_whose_record_is_damaged_is_not_written(folder: Path, text: str) -
 
     assert not TrialRun("s-1-000").is_written
     assert not TrialRun("s-1-001").is_written
+
+
+def test_whatever_is_damaged_there_are_values_or_none(folder: Path) -> None:
+    written = b"step,epoch,val/v,a\n9,0,3.0,\n19,1,,1\n29,1,nan,\n39,1,2,\n"
+    for content in mutations(written, 150):
+        (folder / "metrics.csv").write_bytes(content)
+        run = TrialRun("s-1-000")
+        assert all(value.rounds > 0 and isinstance(value.value, float) for value in run.values("val/v"))
+        assert "step" not in run.names()
+
+
+def test_a_text_in_place_of_a_value_and_a_step_of_too_many_digits_are_left_out(folder: Path) -> None:
+    (folder / "metrics.csv").write_text("step,epoch,v\n1,0,red\n\u00b2,0,1\n" + "9" * 5000 + ",0,1\n4,0,2.5\n")
+    assert TrialRun("s-1-000").values("v") == [LoggedValue(5, 2.5)]
+
+
+def test_a_record_that_nests_too_deep_is_none(folder: Path) -> None:
+    (folder / "run.json").write_text("[" * 5000)
+    run = TrialRun("s-1-000")
+    assert (run.status, run.is_written) == (None, False)

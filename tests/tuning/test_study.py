@@ -1,6 +1,7 @@
 """Who takes which trial: each point once, whatever is killed when."""
 
 import dataclasses
+import functools
 import itertools
 import os
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 import optuna
 import pytest
 from fake_sweep import content, states, study_of
+from mutations import check_told, mutations
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
@@ -426,12 +428,12 @@ def test_without_hyperband_nothing_is_stopped() -> None:
 )
 def test_the_journal_of_another_sweep_is_refused(changes: dict[str, Any], named: str) -> None:
     begin()
-    before = LAYOUT.read_bytes()
+    before = SweepLayout(LAYOUT).journal.read_bytes()
 
     with pytest.raises(UserError, match=rf"--storage runs/s\.journal was begun with other {named} in s: its trials"):
         begin(**changes)
 
-    assert LAYOUT.read_bytes() == before
+    assert SweepLayout(LAYOUT).journal.read_bytes() == before
 
 
 def test_the_journal_of_a_sweep_of_another_name_is_refused() -> None:
@@ -445,12 +447,12 @@ def test_the_journal_of_a_sweep_of_another_name_is_refused() -> None:
 def test_early_termination_may_not_change_once_there_are_trials(changed: dict[str, Any] | None) -> None:
     begin(early_terminate={**HYPERBAND, "min_iter": 5})
     take(begin(early_terminate=HYPERBAND))
-    before = LAYOUT.read_bytes()
+    before = SweepLayout(LAYOUT).journal.read_bytes()
 
     with pytest.raises(UserError, match=r"s\.journal was begun with other early_terminate in s: its trials"):
         begin(early_terminate=changed)
 
-    assert LAYOUT.read_bytes() == before
+    assert SweepLayout(LAYOUT).journal.read_bytes() == before
     assert begin(early_terminate=HYPERBAND).sweep.hyperband is not None
 
 
@@ -490,3 +492,75 @@ def test_optuna_is_quiet_about_what_is_experimental(recwarn: pytest.WarningsReco
     sampler_for(sweep(method="bayes"), 0)
 
     assert not [warning for warning in recwarn if issubclass(warning.category, optuna.exceptions.ExperimentalWarning)]
+
+
+# -- A journal that is damaged -----------------------------------------------------------------------------------------
+
+
+def _journal(**changes: Any) -> bytes:
+    """Of a sweep with trials that ended, failed and were left."""
+    study = begin(method="random", **changes)
+    for number in range(3):
+        trial = left(study, total=10)
+        for index in (1, 2):
+            study.report(number, index, 10 * index, 1 / (index + number))
+        if number == 0:
+            study.complete(number, 0.5)
+        elif number == 1:
+            study.fail(number, "x")
+        else:
+            study.mark_pruned(trial.number)
+    return LAYOUT.read_bytes()
+
+
+def test_any_damage_to_a_journal_is_told_or_its_trials_can_be_looked_at_and_taken() -> None:
+    changes = {"parameters": SPACE, "early_terminate": HYPERBAND}
+    for damaged in mutations(_journal(**changes), 80):
+        for opened in (SweepStudy.join, functools.partial(SweepStudy.begin, sweep(method="random", **changes))):
+            LAYOUT.write_bytes(damaged)
+            try:
+                study = opened(SweepLayout(LAYOUT))
+                trial = study.take("w", 10)
+            except UserError as error:
+                check_told(error)
+                continue
+            assert trial is None or trial.parameters.keys() == SPACE.keys()
+            for each in study.trials():
+                assert isinstance(current_value(each), int | float)
+                assert isinstance(worker_of(each) + error_of(each), str)
+                assert isinstance(rounds_of(each), int)
+            study.best()
+            if trial is not None:
+                trial.lock.release()
+
+
+def test_a_trial_whose_parameter_had_other_values_is_told_when_it_is_taken() -> None:
+    study = begin(parameters={"x": {"values": [0.5, 0.2]}, "y": {"value": 1}})
+    left(study)
+    lines = LAYOUT.read_bytes().splitlines(keepends=True)
+    [of_y] = [place for place, line in enumerate(lines) if b'"param_name":"y"' in line]
+    left_halfway = b"".join(lines[:of_y])
+    assert left_halfway.count(b"[0.5, 0.2]") == 1
+    LAYOUT.write_bytes(left_halfway.replace(b"[0.5, 0.2]", b"[0.5, 0.3]"))
+    with pytest.raises(UserError, match=r"s\.journal is no journal of Optuna's, or is damaged \(ValueError: "):
+        SweepStudy.join(SweepLayout(LAYOUT)).take("w", 3)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (b'"hyperband":', b'"hyperbend":', "KeyError: 'hyperband'"),
+        (b'"op_code":4', b'"op_code":99', "Error: "),
+        (b'"round":20', b'"round":"x"', "ValueError: invalid literal for int"),
+        (b'"op_code":4', b'"op_code":' + b"[" * 5000, "Error: "),
+    ],
+    ids=["key", "kind", "number", "nested"],
+)
+def test_what_is_wrong_in_a_journal_is_told_in_short(before: bytes, after: bytes, told: str) -> None:
+    whole = _journal(parameters=SPACE, early_terminate=HYPERBAND)
+    assert before in whole
+    LAYOUT.write_bytes(whole.replace(before, after))
+    with pytest.raises(UserError, match=r"s\.journal is no journal of Optuna's, or is damaged \(") as raised:
+        SweepStudy.join(SweepLayout(LAYOUT))
+    assert told in str(raised.value)
+    check_told(raised.value)

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 import yaml
 from fake_sweep import content, write
+from mutations import check_told, mutations
 
 from lit_gan.errors import UserError
+from lit_gan.tuning.sampling import number_of_trials
+from lit_gan.tuning.search_space import search_space
 from lit_gan.tuning.sweep_file import Hyperband, load_sweep, read_sweep
 
 _RANGE = {"min": 0.1, "max": 0.9}
@@ -142,3 +145,47 @@ def test_what_is_no_sweep_at_all(tmp_path: Path, text: str, message: str) -> Non
         load_sweep(tmp_path / "lr.yaml")
 
     assert message in str(caught.value)
+
+
+_WHOLE = b"""program: lit-gan
+method: bayes
+metric: {name: val/parzen_nll, goal: minimize}
+command: ["${env}", "${program}", fit, --config, quickstart, "${args}"]
+run_cap: 5
+early_terminate: {type: hyperband, max_iter: 27, s: 2, eta: 3}
+parameters:
+  a.lr: {distribution: log_uniform_values, min: 0.001, max: 0.1}
+  b: {values: [1, 2.5, relu, false, null]}
+  c: {min: 1, max: 9}
+  d: {distribution: q_uniform, min: 0, max: 10, q: 2}
+  e: {value: 3}
+"""
+
+
+def test_any_damage_is_told_or_leaves_what_can_be_searched(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    for damaged in mutations(_WHOLE, 150):
+        file.write_bytes(damaged)
+        try:
+            sweep = load_sweep(file)
+        except UserError as error:
+            check_told(error)
+            continue
+        assert list(search_space(sweep.parameters)) == list(sweep.parameters)
+        assert (number_of_trials(sweep, 7) or 0) <= 7
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("method: !!bool x\n", "s.yaml is no YAML: a value that is none"),
+        ("method: " + "[" * 600, "s.yaml is no YAML: it is nested more than 100 deep"),
+        ("run_cap: 0x" + "f" * 5000, "s.yaml is no YAML: a whole number of 20,000 bits"),
+        ("method: &a [*a]", "s.yaml is no YAML: it is nested more than 100 deep"),
+    ],
+    ids=["tag", "nested", "digits", "alias"],
+)
+def test_a_value_that_nothing_can_read_is_told(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(UserError, match=told):
+        load_sweep(tmp_path / "s.yaml")

@@ -10,7 +10,8 @@ import yaml
 from lit_gan.cli.parsing.known_options import BUILT, known_options
 from lit_gan.cli.parsing.signatures import arguments_of, is_at_hand
 from lit_gan.cli.parsing.suggestions import full_path
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
+from lit_gan.runs.plain_data import excess
 
 CONFIG_OPTIONS = ("-c", "--config")
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
@@ -171,21 +172,28 @@ def read_config(path: Path) -> Any:
         raise UserError(f"expected a YAML file, and it is none: {_fault(error)}.") from error
     except RecursionError as error:
         raise UserError("it nests too deep.") from error
-    if _holds_itself(content, ()):
+    except Exception as error:  # `!!int x`: each of PyYAML's constructors fails in its own way
+        reason = in_short(error)
+        raise UserError(f"expected a YAML file, and it is none: its tag cannot have that value ({reason}).") from error
+    if _holds_itself(content, (), set()):
         raise UserError("an alias (*) stands within what it stands for.")
+    if fault := excess(content):
+        raise UserError(f"{fault}: expected a configuration.")
     if not isinstance(content, Mapping):
         got = "an empty file" if content in (None, "") else "a list" if isinstance(content, list) else content
         raise UserError(f"expected keys such as model and data, got {got}.")
     return content
 
 
-def _holds_itself(node: Any, around: tuple[int, ...]) -> bool:
-    if not isinstance(node, Mapping | list):
+def _holds_itself(node: Any, around: tuple[int, ...], done: set[int]) -> bool:
+    if not isinstance(node, Mapping | list) or id(node) in done:
         return False
     if id(node) in around:
         return True
     inner = node.values() if isinstance(node, Mapping) else node
-    return any(_holds_itself(each, (*around, id(node))) for each in inner)
+    found = any(_holds_itself(each, (*around, id(node)), done) for each in inner)
+    done.add(id(node))  # aliases of aliases would be looked into again and again
+    return found
 
 
 def _fault(error: yaml.YAMLError) -> str:

@@ -13,6 +13,7 @@ from lit_gan.engine.import_policy import ImportPolicy
 from lit_gan.engine.stored_configuration import StoredConfiguration, escaped, import_paths_in
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import load_checkpoint
+from lit_gan.runs.plain_data import parse_yaml
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.session.identity import FROM_PYTHON, START_OPTIONS
 
@@ -57,20 +58,20 @@ def _typed_in_files(configs: list[str]) -> Iterator[str]:
     """The import paths in configurations that the user gives; what is wrong with one is told when it is parsed."""
     for config in configs:
         with suppress(UserError, OSError, ValueError, yaml.YAMLError):
-            yield from import_paths_in(yaml.safe_load(find(config).read_text()))
+            yield from import_paths_in(parse_yaml(find(config).read_text()))
 
 
 def _typed_in_flags(flags: list[str]) -> Iterator[str]:
     for flag in flags:
         value = flag.partition("=")[2] if flag.startswith("--") else flag
-        with suppress(ValueError, yaml.YAMLError):
-            yield from import_paths_in(yaml.safe_load(value))
+        with suppress(yaml.YAMLError):
+            yield from import_paths_in(parse_yaml(value))
 
 
 def _config_of_run(path: Path, policy: ImportPolicy, folder: Path) -> str:
     """The configuration of a run, made by whoever made the checkpoint; without what the run itself had started from."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = parse_yaml(path.read_text())
     except (OSError, ValueError, yaml.YAMLError):
         return str(path)  # the parser says what is wrong with it
     if not isinstance(content, dict):

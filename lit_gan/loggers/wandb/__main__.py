@@ -4,12 +4,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import yaml
 from lightning.pytorch.loggers import WandbLogger
 
 from lit_gan.errors import DONE, USER_ERROR, UserError
 from lit_gan.loggers.wandb.choice import wandb_logger
 from lit_gan.runs.folder import RunFolder
+from lit_gan.runs.plain_data import read_configuration
 from lit_gan.runs.relative_path import relative_to_cwd
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
 def _write_copy(run: RunFolder) -> str:
     if run.is_alive():
         raise UserError(f"{relative_to_cwd(run.path)} is being written; its command writes W&B's copy when it ends.")
-    config = yaml.safe_load(run.config.read_text())
+    config = read_configuration(run.config)
     logger = wandb_logger(run.path, "offline", config, given=_configured_logger(config))
     if logger is None or not logger.write_copy():
         return "W&B's copy of the run has all of it already."

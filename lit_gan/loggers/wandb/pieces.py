@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lit_gan.runs.atomic_write import write_atomically
+from lit_gan.runs.plain_data import read_json
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -97,7 +98,7 @@ def _is_uploaded(piece: Path) -> bool:
 def _end(piece: Path) -> int | None:
     """The last round of a piece that is whole, and, online, delivered; of one that cannot be read there is none."""
     try:
-        end = json.loads((piece / _END).read_text())
+        end = read_json(piece / _END)
         whole = end.get("delivered", True) or _is_uploaded(piece)  # an earlier version marked no others
         return int(end["last_round"]) if whole else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -1,16 +1,25 @@
 """Misspelt commands are refused at once, and right ones never."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 from command_line import lit_gan
+from hypothesis import given
+from hypothesis import strategies as st
+from mutations import check_told, mutations
+from properties import examples, numbers
 
 import lit_gan as package
 from lit_gan.cli.parsing.first_look import look
-from lit_gan.cli.parsing.shipped import shipped_names
+from lit_gan.cli.parsing.shipped import find, shipped_names
+from lit_gan.cli.parsing.typed import read_config
 from lit_gan.errors import UserError
+from lit_gan.runs.fingerprint import leaves_of
 
 _ROOT = Path(package.__file__).parents[1]
 _Q = ("--config", "quickstart")
@@ -221,3 +230,98 @@ def test_nothing_heavy_is_imported_for_a_misspelt_command(verb: str, arguments: 
 
 def test_the_command_says_it_too() -> None:
     assert lit_gan("fit", *_Q, "--trainer.max_epoch", 3).line.endswith("did you mean --trainer.max_epochs?")
+
+
+_BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{place}: &a{place} [{', '.join([f'*a{place - 1}'] * 10)}]\n" for place in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("seed_everything: !!int ''", "expected a YAML file, and it is none: its tag cannot have that value ("),
+        ("seed_everything: !!bool x", "expected a YAML file, and it is none: its tag cannot have that value ("),
+        (_BOMB, "it holds more than 100,000 values: expected a configuration."),
+        (
+            "a: " + "[" * 150 + "]" * 150,
+            "it is nested more than 100 deep: expected a configuration.",
+        ),
+        (
+            "seed_everything: " + "9" * 5000,
+            "a number of 5,000 digits: expected a configuration.",
+        ),
+        (
+            "seed_everything: 0x" + "f" * 5000,
+            "a number of 5,002 digits: expected a configuration.",
+        ),
+    ],
+    ids=["number", "truth", "aliases", "nested", "digits", "hexadecimal"],
+)
+def test_what_no_configuration_can_be_is_told(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    assert _told("--config", str(file)).startswith(f"--config {file}: {told}")
+
+
+def test_any_damage_to_a_configuration_is_told_or_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    for content in mutations(find("quickstart").read_bytes(), 60):
+        file.write_bytes(content)
+        try:
+            read = read_config(file)
+        except UserError as error:
+            check_told(error)
+        else:
+            assert isinstance(read, Mapping)
+
+
+_WORDS = st.text(st.characters(categories=["L", "N"], include_characters="_-."), min_size=1, max_size=12)
+
+
+@examples(60)
+@given(st.lists(_WORDS, min_size=1, max_size=4), st.sampled_from(("", "model", "model.init_args", "trainer", "data")))
+def test_any_key_that_there_is_not_is_one_line_in_a_file_and_as_an_option(
+    tmp_path: Path, words: list[str], section: str
+) -> None:
+    name = "".join(words).strip(".").replace(".", "").lstrip("-") + "_nowhere"
+    path = [*section.split(".") * bool(section), name]
+    tree: object = 1
+    for key in reversed(path):
+        tree = {key: tree}
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(tree, allow_unicode=True), encoding="utf-8")
+    for arguments in (["--config", str(tmp_path / "x.yaml")], [*_Q, f"--{'.'.join(path)}=1"]):
+        try:
+            look("fit", arguments)
+        except UserError as error:
+            check_told(error)
+        else:
+            assert section.startswith(("model", "data"))  # of a class that is not said yet: the parser will know
+
+
+def _printed(*arguments: str) -> dict[str, object]:
+    ending = lit_gan("fit", *arguments, "--print_config")
+    assert ending.code == 0, ending.err
+    content: dict[str, object] = yaml.safe_load(ending.out)
+    return content
+
+
+@pytest.mark.slow
+@examples(4)
+@given(numbers(0, 1), st.integers(1, 10**6), st.booleans(), st.text("abc \u00e4\U0001f600:#'\"{[0", max_size=8))
+def test_what_is_typed_as_options_is_what_a_file_says(
+    tmp_path: Path, number: float, whole: int, truth: bool, text: str
+) -> None:
+    given = {
+        "trainer": {"max_steps": whole, "log_every_n_steps": whole, "gradient_clip_val": None},
+        "model": {"init_args": {"clip_g": number}},
+        "tensorboard": truth,
+        "run_dir": f"x{text}",
+    }
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(given, allow_unicode=True), encoding="utf-8")
+    options = [f"--{key}={json.dumps(value)}" for key, value in leaves_of(given).items() if key != "run_dir"]
+    by_options = _printed(*_Q, *options, f"--run_dir=x{text}")
+    by_file = _printed(*_Q, "--config", str(tmp_path / "x.yaml"))
+    assert by_options == by_file
+    assert leaves_of(by_file)["model.init_args.clip_g"] == number
+    assert (by_file["tensorboard"], by_file["run_dir"]) == (truth, f"x{text}")

@@ -1,0 +1,124 @@
+"""Plain data in files, JSON and YAML: read so that whatever is wrong with a file is told in one way."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_gan.errors import UserError, in_short
+
+_DEEPEST = 100  # levels: a configuration has a dozen
+_TOO_DEEP = f"it is nested more than {_DEEPEST} deep"
+_MOST = 100_000  # values, each counted wherever an alias of YAML repeats it
+_MOST_BITS = 14_000  # of a whole number: Python itself writes no more than 4,300 digits
+_NUMBER = re.compile(r"[-+]?(\d[\d_]{4200,}|0[xXoObB][\da-fA-F_]{3500,})")  # as large, where every value is a text
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no JSON, or nested or filled beyond what any file of ours is.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "run.json").write_text('{"status": "running"}')
+        ...     read_json(Path(folder, "run.json"))
+        {'status': 'running'}
+    """
+    text = path.read_text()
+    try:
+        content = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    if fault := excess(content):
+        raise ValueError(fault)
+    return content
+
+
+def json_text(content: Any) -> str:
+    r"""Plain data as JSON that every reader takes: a number that is not finite is null.
+
+    Example:
+        >>> json_text({"error": float("nan")})
+        '{\n  "error": null\n}\n'
+    """
+    return json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def parse_yaml(text: str) -> Any:
+    """What a YAML text says, by the safe tags alone.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, has a value that its tag cannot have, or is nested or filled beyond what any file
+            of ours is.
+
+    Example:
+        >>> parse_yaml("lr: 0.1")
+        {'lr': 0.1}
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise
+    except ValueError as error:  # a date that there is not
+        raise yaml.YAMLError(in_short(error)) from error
+    except RecursionError as error:
+        raise yaml.YAMLError(_TOO_DEEP) from error
+    except Exception as error:  # `!!bool x`: each of PyYAML's constructors fails in its own way
+        raise yaml.YAMLError(f"a value that is none ({in_short(error)})") from error
+    if fault := excess(content):
+        raise yaml.YAMLError(fault)
+    return content
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """The ``config.yaml`` that a run keeps.
+
+    Raises:
+        UserError: It is none.
+    """
+    try:
+        content = parse_yaml(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is no YAML ({in_short(error)}): put it back as it was.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no configuration: put it back as it was.")
+    return content
+
+
+def excess(content: Any) -> str | None:
+    """What nobody can mean, in words: an alias within itself, aliases of aliases, a number that nobody can write."""
+    seen, waiting = 0, [(content, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if depth > _DEEPEST:
+            return _TOO_DEEP
+        if seen > _MOST:
+            return f"it holds more than {_MOST:,} values"
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            return f"a whole number of {value.bit_length():,} bits"
+        if isinstance(value, str) and _NUMBER.fullmatch(value):
+            return f"a number of {len(value):,} digits"
+        if isinstance(value, Mapping):
+            waiting.extend((each, depth + 1) for pair in value.items() for each in pair)
+        elif isinstance(value, list | tuple | set | frozenset):
+            waiting.extend((each, depth + 1) for each in value)
+    return None
