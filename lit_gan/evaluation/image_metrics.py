@@ -170,10 +170,11 @@ class ImageMetrics:
         for place in places:
             metric = self._metrics[place][1]
             further: dict[str, Any] = {"real": real} if self.takes_real(metric) else {}
-            if condition is not None and "condition" in signature(metric.update).parameters:
+            taken = signature(metric.update).parameters  # of a class of the reader's own, other ones
+            if condition is not None and "condition" in taken:
                 further["condition"] = condition
             with self._blamed(metric):
-                if isinstance(metric, FeatureSets) and len(shown):
+                if isinstance(metric, FeatureSets) and "features" in taken and len(shown):
                     network = self._networks.get(place, place)
                     seen[network] = seen[network] if network in seen else metric.features_of(shown)
                     further["features"] = seen[network]

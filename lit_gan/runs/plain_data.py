@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lit_gan.errors import UserError, in_short
 
 _DEEPEST = 100  # levels: a configuration has a dozen
@@ -71,6 +69,8 @@ def parse_yaml(text: str) -> Any:
         >>> parse_yaml("lr: 0.1")
         {'lr': 0.1}
     """
+    import yaml  # noqa: PLC0415 -- `lit-gan --help` reads none
+
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -92,6 +92,8 @@ def read_configuration(path: Path) -> dict[str, Any]:
     Raises:
         UserError: It is none.
     """
+    import yaml  # noqa: PLC0415 -- as above
+
     try:
         content = parse_yaml(path.read_text())
     except OSError as error:
