@@ -51,6 +51,7 @@ class StackedGenerator(Generator):
         UserError: If an argument is out of its range or ``pretrained`` is no generator.
 
     Example:
+        >>> import torch
         >>> from lit_gan.networks.mlp import MLPGenerator
         >>> first_stage = MLPGenerator((1, 8, 8), latent_size=10, hidden=(20,))
         >>> generator = StackedGenerator(hidden=(30,), pretrained=first_stage)
