@@ -109,8 +109,9 @@ class Marks(Callback):
         folder = Path(trainer.default_root_dir)
         epoch = trainer.current_epoch + 1
         self._leave("epoch", trainer, epoch=epoch, pid=os.getpid(), **held(), **kept(folder))
-        if self._end and epoch >= self._end[0]:
-            self._end, (_, number) = None, self._end
+        if self._end is not None and epoch >= self._end[0]:
+            number = self._end[1]
+            self._end = None
             os.kill(os.getpid(), number)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
