@@ -1,8 +1,10 @@
 """Each benchmark in its short form, in this process: what it writes, and that it measures what it says. No times."""
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 import tiny_gan
 import torch
+from nursery import nursery
 
 from benchmarks import commands, gpu_check, measuring, memory, scaling, startup, throughput, time_to_score
 from benchmarks.games import Game, shipped
@@ -113,10 +116,10 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """Commands are run, but each without the seconds that a process of its own takes to start; which they were."""
     ran: list[tuple[str, ...]] = []
 
-    def run(act: Callable[..., int | None], *arguments: str) -> commands.Ran:
+    def run(act: Callable[..., int | None], *arguments: str, code: int = 0) -> commands.Ran:
         ran.append(arguments)
         begun = time.monotonic()
-        assert not act(arguments)
+        assert (act(arguments) or 0) == code
         return commands.Ran(measuring.Seconds(1.0, 2.0), 300.0, begun)
 
     monkeypatch.setattr(commands, "python", partial(run, lambda arguments: exec(arguments[1])))  # noqa: S102
@@ -137,19 +140,55 @@ def test_a_process_of_its_own_is_measured_and_says_why_it_failed() -> None:
     ran = commands.python("-c", "held = bytes(64 << 20)")
     assert ran.took.cpu > 0
     assert ran.peak_mib > 64
-    with pytest.raises(SystemExit, match=r"-c print\('why'\); raise SystemExit\(3\)\nwhy"):
-        commands.python("-c", "print('why'); raise SystemExit(3)")
+    with pytest.raises(SystemExit, match=r"-c print\('why'\); raise SystemExit\(3\)\nwhy\n\nexit code 3, not 75$"):
+        commands.python("-c", "print('why'); raise SystemExit(3)", code=75)
 
 
 def test_memory(tmp_path: Path, in_this_process: list[tuple[str, ...]]) -> None:
     memory.main(["--out", str(tmp_path), "--quick"])
     (result,) = _results(tmp_path, "memory")
-    assert (result["name"], result["fit"], result["test"], len(result["by_epoch"])) == ("quickstart", 300.0, 300.0, 2)
+    ((first, last),) = result["processes"]
+    assert (result["name"], result["fit"], result["test"], result["stops"]) == ("quickstart", 300.0, 300.0, 0)
+    assert (first["epoch"], last["epoch"]) == (1, 2)
+    assert all(last[name] > 0 for name in ("mib", "files", "threads", "metrics_kib"))
+    assert last["kept_kib"] > last["metrics_kib"]
     assert [arguments[0] for arguments in in_this_process] == ["fit", "test"]
+    assert "growth an epoch" not in (tmp_path / "memory.md").read_text()
 
 
-def test_growth_is_that_of_the_second_half() -> None:
+@pytest.mark.slow
+def test_a_training_that_is_stopped_on_its_way_goes_on_and_is_counted(tmp_path: Path) -> None:
+    further = ["--checkpoint.every_n_epochs=1", "--trainer.check_val_every_n_epoch=6"]
+    with nursery():
+        memory.main(["--out", str(tmp_path), "--quick", "--epochs", "6", "--stops", "2", "--", *further])
+    (result,) = _results(tmp_path, "memory")
+    assert result["stops"] == 2
+    # SIGTERM, which saves; SIGKILL after the checkpoint of epoch 3, before that of epoch 4.
+    assert [[mark["epoch"] for mark in marks] for marks in result["processes"]] == [[1, 2], [3, 4], [4, 5, 6]]
+    rows = [line.split(" | ")[0] for line in (tmp_path / "memory.md").read_text().splitlines()]
+    assert rows[-len(memory.COUNTED) :] == [f"| {said}" for said in memory.COUNTED.values()]
+
+
+def test_what_a_process_holds_and_a_folder_keeps(tmp_path: Path) -> None:
+    before = commands.held()
+    with (
+        (tmp_path / "metrics.csv").open("wb") as file,
+        subprocess.Popen(["sleep", "300"]) as child,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        pool.submit(file.write, bytes(2048)).result()
+        after = commands.held()
+        child.kill()
+    assert {name: after[name] - before[name] for name in after} == {"files": 1, "threads": 1, "children": 1}
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "a.png").write_bytes(bytes(1024))
+    assert commands.kept(tmp_path) == {"kept_files": 3, "kept_kib": 3.0, "metrics_kib": 2.0}
+
+
+def test_growth_is_that_of_the_second_half_of_each_process() -> None:
     assert memory.growth([0, 50, 90, 100, 102, 104, 106]) == pytest.approx(2)
+    assert memory.growth([0, 50, 90, 100, 102, 104, 106], [0, 0, 500, 502]) == pytest.approx(2)
+    assert memory.growth([9, 9, 100, 100], [9, 9, 500, 500]) == 0
     assert memory.growth([100.0]) == 0
 
 
