@@ -224,7 +224,7 @@ _OBJECTIVE = "  objective: Objective | None (default: NonSaturating)"
         ("ConditionalGAN", ["lit_gan.ConditionalGAN: ", "  num_classes: int | None (default: null)", _OBJECTIVE]),
         ("lit_gan.networks.MLPGenerator", ["  latent_size: int (default: 100)"]),
         ("Hinge", ["lit_gan.objectives.Hinge: The hinge loss for D", "  no arguments"]),
-        ("torch.optim.Adam", ["  lr: float | Tensor (default: 0.001)"]),
+        ("torch.optim.Adam", ["  weight_decay: float (default: 0)"]),
         ("EarlyStopping", ["lightning.pytorch.callbacks.EarlyStopping: ", "  monitor: str (required)"]),
         ("own_modules.Strange", ["own_modules.Strange: "]),
     ],
