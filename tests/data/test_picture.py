@@ -325,7 +325,8 @@ def _in_formats():
         "palette.png": (palette, {"transparency": bytes(range(0, 256, 32))}),
         "clear.png": (clear, {}),
         "deep.png": (Image.fromarray(np.arange(0, 65_000, 700, dtype=np.uint16)[:90].reshape(9, 10)), {}),
-        **{f"x{suffix}": (picture, {}) for suffix in (".jpg", ".webp", ".bmp", ".ppm", ".tga", ".gif", ".ico")},
+        **{f"x{suffix}": (picture, {}) for suffix in (".jpg", ".webp", ".bmp", ".ppm", ".tga", ".gif")},
+        "x.ico": (picture, {"sizes": [picture.size]}),  # Pillow before 12 has no size of its own as small as this
         "progressive.jpg": (picture, {"progressive": True}),
         "lossless.webp": (clear, {"lossless": True}),
         **{f"{name}.tif": (picture, {"compression": name}) for name in ("raw", "tiff_lzw", "tiff_adobe_deflate")},

@@ -12,6 +12,8 @@ from lit_gan.functional.matmul import (
 )
 
 
+# torch 2.9, of `set_float32_matmul_precision` itself, which Lightning advises.
+@pytest.mark.filterwarnings("ignore:Please use the new API settings to control TF32:UserWarning")
 def test_products_are_exact_under_autocast_and_low_precision_and_the_settings_come_back():
     torch.manual_seed(0)
     a, b = torch.rand(64, 300), torch.rand(300, 32)
