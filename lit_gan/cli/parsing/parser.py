@@ -10,10 +10,7 @@ from lightning_utilities.core.enums import StrEnum
 from lit_gan.cli.parsing.explanation import explain
 from lit_gan.cli.parsing.interpolation import with_values
 from lit_gan.cli.parsing.shipped import find
-from lit_gan.engine.jsonargparse_seam import quicken
 from lit_gan.errors import UserError
-
-quicken()
 
 # Lightning's own words, such as the `interval` of its Timer, are strings to a reader of YAML, too.
 yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, word: dumper.represent_str(str(word.value)))
