@@ -474,6 +474,7 @@ def _live() -> None:
     _at_start.update({name: value for name, value in os.environ.items() if _is_of_the_start(name)})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.modules["nursery"] = sys.modules["__main__"]  # for those forks that import it
+    enter_network.__module__ = "nursery"  # for those that pickle it: their __main__ is another
     atexit.register(_leave_libraries_standing)  # before the imports, and so after all that they register
     _import(_LIBRARIES, _put_wandb_aside)
     # After the interpreter's own end, in the place of the destructors of C++'s static objects: they copy pages, too.
