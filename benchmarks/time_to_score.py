@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks import commands
 from benchmarks.games import shipped
 from benchmarks.measuring import arguments, markdown, write
@@ -86,6 +88,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--nats", type=float, default=225.0, help="the score (default: 225)")
     parser.add_argument("further", nargs="*", help="options of `lit-gan fit`, after --")
     options = parser.parse_args(given)
+    torch.set_num_threads(options.threads)  # here, too: the table says what the trainings had
     further = [*options.further, f"--num_threads={options.threads}"]
     if options.quick:  # the digits, whose score is another
         options.configs, options.seeds, options.nats = ["quickstart"], [0], -100.0
