@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins import MixedPrecision
 from tiny_gan import LinearDiscriminator, LinearGenerator, examples, linear_gan, loader, sgd, trainer
 from torch import Tensor, nn
+from torch.optim import SGD
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 from lit_gan.coordination import FixedSteps
@@ -18,8 +19,9 @@ from lit_gan.engine.turn import Turn
 from lit_gan.engine.value_ranges import ContractWarning
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
-from lit_gan.latents import Normal
+from lit_gan.latents import Normal, Uniform
 from lit_gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, Wasserstein
+from lit_gan.penalties import R1
 from lit_gan.schedules import ExponentialDecay, MomentumRamp, Schedule
 
 
@@ -85,6 +87,33 @@ def test_a_round_is_the_one_worked_out_by_hand(objective: Objective, k: int, mic
     expected = reference_round(start, minibatches, latents, isinstance(objective, Minimax), lr=0.5)
     got = {name.split(".")[1]: float(value.detach()) for name, value in gan.named_parameters()}
     assert got == pytest.approx(expected, rel=1e-12, abs=1e-14)
+
+
+def test_without_anything_else_it_is_the_papers_game_by_the_papers_optimiser() -> None:
+    of_none = {"latent": None, "objective": None, "coordination": None}
+    for gan in (GAN(LinearGenerator(), LinearDiscriminator(), **given) for given in ({}, of_none)):
+        trainer(max_steps=1).fit(gan, loader(examples(8), batch_size=8))
+        assert [type(part) for part in (gan.latent, gan.objective, gan.coordination)] == [
+            Uniform,
+            NonSaturating,
+            FixedSteps,
+        ]
+        assert gan.coordination.max_discriminator_steps == 1
+        for optimizer in gan.trainer.optimizers:
+            assert isinstance(optimizer, SGD)
+            assert (optimizer.defaults["lr"], optimizer.defaults["momentum"]) == (0.1, 0.5)
+
+
+def test_two_games_share_no_part() -> None:
+    one, other = (GAN(LinearGenerator(), LinearDiscriminator()) for _ in range(2))
+    assert not {id(one.latent), id(one.objective), id(one.coordination)} & {
+        id(other.latent), id(other.objective), id(other.coordination)
+    }  # fmt: skip
+
+
+def test_one_penalty_needs_no_list() -> None:
+    penalty = R1(2.0)
+    assert linear_gan(penalties=penalty).penalties == linear_gan(penalties=[penalty]).penalties == (penalty,)
 
 
 def test_k_discriminator_steps_see_disjoint_minibatches_and_latents_are_never_reused() -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from lit_gan.errors import UserError
 from lit_gan.networks.activations import activation
 from lit_gan.networks.arguments import non_negative, per_layer, whole_numbers
 from lit_gan.networks.conditioning import append_condition
@@ -15,6 +16,7 @@ from lit_gan.networks.generator import PIXEL_MEAN_CLIP, OutputBiasGenerator
 from lit_gan.networks.initialization import KaimingWeights, UniformWeights, WeightInit
 from lit_gan.networks.layers import DenseLayer, DenseStack, initial_values
 from lit_gan.networks.maxout import MaxoutStack
+from lit_gan.networks.weight_norm import WeightNormLayer
 
 
 class MLPGenerator(OutputBiasGenerator):
@@ -37,6 +39,8 @@ class MLPGenerator(OutputBiasGenerator):
         batch_norm: Whether each hidden layer is normalised over the batch before its activation; scales begin at 1,
             shifts, which take the biases' place, at ``bias_init``.
         pixel_mean_clip: How near to 0 and 1 the means of ``pixel_mean_bias`` may come, in (0, 0.5).
+        output_weight_norm: Whether the output's units learn the direction and the length of their weights apart, by
+            :class:`lit_gan.networks.weight_norm.WeightNormLayer`; lengths begin at 1. Not with ``max_norm``.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -63,16 +67,25 @@ class MLPGenerator(OutputBiasGenerator):
         condition_size: int = 0,
         batch_norm: bool = False,
         pixel_mean_clip: float = PIXEL_MEAN_CLIP,
+        output_weight_norm: bool = False,
     ) -> None:
         super().__init__(image_shape, latent_size, condition_size, output_activation, pixel_mean_bias, pixel_mean_clip)
+        if output_weight_norm and max_norm is not None:
+            raise UserError(
+                f"output_weight_norm = True and max_norm = {max_norm}: expected one of the two."
+            )
         widths = whole_numbers("hidden", hidden)
         weights, biases = initial_values(weight_init, bias_init, len(widths) + 1, "the hidden layers and the output")
         inputs = self.latent_size + self.condition_size
         self.hidden = DenseStack(
             inputs, widths, activations, weights[:-1], biases[:-1], dropout_keep, max_norm, batch_norm
         )
-        outputs = math.prod(self.image_shape)
-        self.output = DenseLayer(self.hidden.out_features, outputs, weights[-1], biases[-1], max_norm)
+        sizes = self.hidden.out_features, math.prod(self.image_shape)
+        self.output = (
+            WeightNormLayer(*sizes, weights[-1], biases[-1], learn_scale=True)
+            if output_weight_norm
+            else DenseLayer(*sizes, weights[-1], biases[-1], max_norm)
+        )
         self.output_activation = activation("output_activation", output_activation)
 
     @property

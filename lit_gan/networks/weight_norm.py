@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lit_gan.networks.arguments import finite
 from lit_gan.networks.initialization import WeightInit, as_weight_init
 
 _SMALLEST_DEVIATION = 1e-6
@@ -39,6 +40,7 @@ class WeightNormLayer(nn.Linear):
         in_features: Columns of the input.
         out_features: Columns of the output.
         weight_init: How v is drawn; a float r means U(-r, r).
+        bias_init: What the bias is filled with.
         learn_scale: Whether g is learned; else it stays at its initial value.
 
     Raises:
@@ -57,10 +59,16 @@ class WeightNormLayer(nn.Linear):
     scale: Tensor
 
     def __init__(
-        self, in_features: int, out_features: int, weight_init: float | WeightInit, learn_scale: bool = False
+        self,
+        in_features: int,
+        out_features: int,
+        weight_init: float | WeightInit,
+        bias_init: float = 0.0,
+        learn_scale: bool = False,
     ) -> None:
         # Before torch's constructor, which ends by calling reset_parameters.
         self.weight_init = as_weight_init("weight_init", weight_init)
+        self.bias_init = finite("bias_init", bias_init)
         super().__init__(in_features, out_features)
         scale = torch.ones(out_features)
         if learn_scale:
@@ -72,7 +80,7 @@ class WeightNormLayer(nn.Linear):
     def reset_parameters(self) -> None:
         """Draws the directions anew."""
         self.weight_init(self.weight)
-        self.bias.zero_()
+        self.bias.fill_(self.bias_init)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, in_features)`` to ``(N, out_features)``."""

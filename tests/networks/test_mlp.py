@@ -25,6 +25,23 @@ def test_the_generator_is_the_perceptron_it_says() -> None:
     assert two.bias.float().unique().tolist() == pytest.approx([0.2])
 
 
+def test_the_output_weights_have_a_direction_and_a_length() -> None:
+    generator = MLPGenerator(
+        SHAPE, 5, (6,), "softplus", weight_init=1.0, bias_init=(0.1, 0.2), output_weight_norm=True
+    ).double()
+    assert {name for name, _ in generator.output.named_parameters()} == {"weight", "bias", "scale"}
+    with torch.no_grad():
+        generator.output.scale.uniform_(0.5, 2)
+        generator.output.weight *= 3
+    z = torch.randn(8, 5, dtype=torch.float64)
+    directions = F.normalize(generator.output.weight, dim=1)
+    expected = torch.sigmoid(F.softplus(generator.hidden[0](z)) @ directions.T * generator.output.scale + 0.2)
+    torch.testing.assert_close(generator(z), expected.reshape(8, *SHAPE), rtol=1e-7, atol=0)
+    assert generator.output_bias is generator.output.bias
+    with pytest.raises(UserError, match=r"output_weight_norm = True and max_norm = 2\.0: expected one of them"):
+        MLPGenerator(SHAPE, 5, (6,), max_norm=2.0, output_weight_norm=True)
+
+
 @pytest.mark.parametrize(
     ("activation", "expected"), [("sigmoid", (0.0, 1.0)), ("tanh", (-1.0, 1.0)), ("linear", None), ("relu", None)]
 )
