@@ -75,7 +75,7 @@ def test_parts_that_fit_train_without_a_word() -> None:
         ),
         (
             {"model.discriminator.fault": "channels"},
-            r"Discriminator\) fails on images \(40, 1, 8, 8\): RuntimeError: mat1 and mat2 .*image_shape",
+            r"Discriminator\) fails on images \(40, 1, 8, 8\): RuntimeError: (addmm: )?mat1 and mat2 .*image_shape",
         ),
     ],
 )
