@@ -363,8 +363,9 @@ class GAN(GenerativeModule, RoundModule):
         classes = getattr(self, "num_classes", None)
         return self._contracts.taken_apart(self.split_batch, batch, type(self).__name__, self._float_dtype, classes)
 
-    def _logits(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        return at_least_float32(self._contracts.logits(self.discriminate, x, condition, self.objective))
+    def _logits(self, x: Tensor, condition: Tensor | None, *, further: bool = False) -> Tensor:
+        contract = self._contracts.logits
+        return at_least_float32(contract(self.discriminate, x, condition, self.objective, further=further))
 
     def _features(self, x: Tensor, condition: Tensor | None) -> Tensor:
         """What D sees in images, where the objective matches features: by D's own method."""
@@ -416,7 +417,7 @@ class GAN(GenerativeModule, RoundModule):
     ) -> Turn:
         def discriminate(further: Tensor, condition: Tensor | None = None) -> Tensor:
             condition = piece.condition if condition is None else condition
-            return self._logits(self._augmented(further, "further images", piece), condition)
+            return self._logits(self._augmented(further, "further images", piece), condition, further=True)
 
         draws = partial(self._stream, "turn", piece)
         rows = piece.rows, piece.rows_in_all

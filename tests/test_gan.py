@@ -89,6 +89,15 @@ def test_a_round_is_the_one_worked_out_by_hand(objective: Objective, k: int, mic
     assert got == pytest.approx(expected, rel=1e-12, abs=1e-14)
 
 
+def test_a_minibatch_in_pieces_logs_the_losses_of_the_whole() -> None:
+    logged = []
+    for pieces in (1, 3):  # of 3, 3 and 2 rows
+        gan = linear_gan(coordination=FixedSteps(1, micro_batches=pieces))
+        trainer(max_steps=1).fit(gan, loader(examples(8), batch_size=8))
+        logged.append({name: float(gan.trainer.callback_metrics[f"train/{name}"]) for name in ("loss_g", "loss_d")})
+    assert logged[1] == pytest.approx(logged[0], rel=1e-12)
+
+
 def test_without_anything_else_it_is_the_papers_game_by_the_papers_optimiser() -> None:
     of_none = {"latent": None, "objective": None, "coordination": None}
     for gan in (GAN(LinearGenerator(), LinearDiscriminator(), **given) for given in ({}, of_none)):
@@ -438,6 +447,8 @@ def test_a_further_task_sees_the_whole_turn() -> None:
         def auxiliary_loss(self, turn: Turn) -> None:
             turns.append(turn)
             assert torch.equal(turn.discriminate(turn.generated).detach(), turn.fake_logits.detach())
+            # In G's turn D stands still: of examples no gradient is missing.
+            assert turn.discriminate(turn.x).requires_grad == (turn.player == "discriminator")
 
     turns: list[Turn] = []
     gan = linear_gan(Looking)

@@ -124,12 +124,14 @@ class Contracts:
         x: Tensor,
         condition: Tensor | None,
         objective: Objective,
+        *,
+        further: bool = False,
     ) -> Tensor:
-        """What D says of examples and samples."""
+        """What D says of examples and samples; or of further images, which in G's turn may be examples alone."""
         contract, closely = self._logits, self._look.closely
         with one_line_errors(contract.name, lambda: f"images {tuple(x.shape)}", hint=contract.hint, closely=closely):
             logits = discriminate(x, condition)
-        contract.check(logits, x.shape[0])
+        contract.check(logits, x.shape[0], gradient=x.requires_grad or not further)
         if closely:
             self.probabilities.look_at_graph(logits, objective)
         return logits

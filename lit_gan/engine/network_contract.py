@@ -85,11 +85,12 @@ class LogitContract(NetworkContract):
             )
         return ""
 
-    def check(self, logits: Any, rows: int) -> None:
-        """What D must say."""
+    def check(self, logits: Any, rows: int, gradient: bool = True) -> None:
+        """What D must say; and whether a gradient must flow through."""
         self._check_form(logits, rows)
         if self._look.closely:
-            self._check_gradient(logits)
+            if gradient:
+                self._check_gradient(logits)
             if self._look.split == "training" and extent(logits) is None:
                 raise self._not_finite()
 

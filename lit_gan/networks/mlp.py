@@ -71,9 +71,7 @@ class MLPGenerator(OutputBiasGenerator):
     ) -> None:
         super().__init__(image_shape, latent_size, condition_size, output_activation, pixel_mean_bias, pixel_mean_clip)
         if output_weight_norm and max_norm is not None:
-            raise UserError(
-                f"output_weight_norm = True and max_norm = {max_norm}: expected one of the two."
-            )
+            raise UserError(f"output_weight_norm = True and max_norm = {max_norm}: expected one of the two.")
         widths = whole_numbers("hidden", hidden)
         weights, biases = initial_values(weight_init, bias_init, len(widths) + 1, "the hidden layers and the output")
         inputs = self.latent_size + self.condition_size

@@ -7,8 +7,10 @@ import torch
 from conditional_cases import checkpointed, on_both
 from ranks import on_ranks
 from tiny_gan import trainer
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.networks import ConvGenerator, MaxoutConvDiscriminator, MaxoutDiscriminator, MLPGenerator
@@ -48,6 +50,23 @@ def test_it_trains_on_images_and_labels() -> None:
     data = TensorDataset(torch.rand(12, 1, 4, 4), torch.arange(12) % 3)
     trainer(max_epochs=1, precision="32-true").fit(gan, DataLoader(data, batch_size=6), DataLoader(data, batch_size=6))
     assert all(not torch.equal(one, other) for one, other in zip(before, gan.parameters(), strict=True))
+
+
+def test_further_images_are_judged_under_the_conditions_of_the_minibatch_or_others() -> None:
+    class Asking(ConditionalGAN):
+        def auxiliary_loss(self, turn: Turn) -> Tensor | None:
+            others = (turn.condition + 1) % 3
+            self.asked = turn.discriminate(turn.x), turn.discriminate(turn.x, others)
+            self.expected = self.discriminate(turn.x, turn.condition), self.discriminate(turn.x, others)
+            return None
+
+    generator = MLPGenerator((1, 4, 4), latent_size=2, hidden=(8,), condition_size=3)
+    kept = {"input_keep": 1.0, "hidden_keep": 1.0}
+    gan = Asking(generator, MaxoutDiscriminator((1, 4, 4), hidden=(6,), condition_size=3, weight_init=1.0, **kept), 3)
+    data = TensorDataset(torch.rand(6, 1, 4, 4), torch.arange(6) % 3)
+    trainer(max_steps=1, precision="32-true").fit(gan, DataLoader(data, batch_size=6))
+    assert all(torch.equal(*pair) for pair in zip(gan.asked, gan.expected, strict=True))
+    assert not torch.equal(*gan.asked)
 
 
 def test_data_without_labels_are_an_error() -> None:
