@@ -188,7 +188,7 @@ model:
       init_args: {image_shape: [1, 8, 8], hidden: [4]}
 data: own_modules.OwnData
 """)
-    ending = lit_gan("fit", "--config=own.yaml", *QUIET, "--wandb=off", "--trainer.max_steps=2")
+    ending = lit_gan("fit", "--config=own.yaml", *QUIET, "--wandb=off", "--report=false", "--trainer.max_steps=2")
     assert ending.code == 0, ending.err
     assert lit_gan("test", the_run(), *QUIET).code == 0
     assert lit_gan("sample", the_run(), "--num=3").code == 0
