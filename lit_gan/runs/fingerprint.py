@@ -16,6 +16,7 @@ _ADDED: dict[str, Any] = {
     "penalties": [],
     "augment": None,
     "batch_norm": False,
+    "output_weight_norm": False,
     "pixel_mean_clip": 1e-7,
     "half_life": None,
     "horizon": None,
