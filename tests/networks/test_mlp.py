@@ -38,7 +38,7 @@ def test_the_output_weights_have_a_direction_and_a_length() -> None:
     expected = torch.sigmoid(F.softplus(generator.hidden[0](z)) @ directions.T * generator.output.scale + 0.2)
     torch.testing.assert_close(generator(z), expected.reshape(8, *SHAPE), rtol=1e-7, atol=0)
     assert generator.output_bias is generator.output.bias
-    with pytest.raises(UserError, match=r"output_weight_norm = True and max_norm = 2\.0: expected one of them"):
+    with pytest.raises(UserError, match=r"output_weight_norm = True and max_norm = 2\.0: expected one of the two"):
         MLPGenerator(SHAPE, 5, (6,), max_norm=2.0, output_weight_norm=True)
 
 
