@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor
 
-
 _KEPT = 40  # pairs of images and centres, which tests take for many widths
 _squares: dict[tuple[int, ...], tuple[Tensor, Tensor, Tensor]] = {}  # with the pair itself: its ids stay its own
 

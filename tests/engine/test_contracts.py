@@ -316,7 +316,10 @@ def test_samples_outside_of_what_g_declares_are_a_warning() -> None:
         ("detached", "logits that no gradient flows through"),
         ("inf", "logits that are not finite"),
         ("whole numbers", "expected floating-point logits"),
-        ("channels", r"fails on images \(40, 1, 8, 8\): RuntimeError: (addmm: )?mat1 and mat2 shapes .*\(faulty_parts.py, line"),
+        (
+            "channels",
+            r"fails on images \(40, 1, 8, 8\): RuntimeError: (addmm: )?mat1 and mat2 shapes .*\(faulty_parts.py, line",
+        ),
     ],
 )
 def test_what_is_no_logit_of_each_image_is_told(fault: str, message: str) -> None:
