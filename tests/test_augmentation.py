@@ -70,6 +70,17 @@ def test_d_sees_augmented_images_in_both_turns_and_never_in_an_evaluation() -> N
     assert len(torch.cat(factors).unique()) == 24  # no draw is used twice
 
 
+def test_d_sees_gs_own_examples_augmented_as_well() -> None:
+    still = {"optimizer_g": sgd(0.0), "optimizer_d": sgd(0.0)}
+    gan = linear_gan(Recording, augment=Scale(), objective=RelativisticPairing(), **still)
+    trainer(max_steps=1).fit(gan, loader(examples(16), batch_size=16))
+    _, fake, real = gan.shown
+    factors = real.flatten() / examples(16)[8:].flatten()
+    assert factors.min() >= 1
+    assert factors.max() < 2
+    assert len(torch.cat([factors, fake.flatten() / gan.turns[1].generated.detach().flatten()]).unique()) == 16
+
+
 def test_draws_belong_to_rows_whatever_the_micro_batches() -> None:
     ends = []
     for pieces in (1, 3):

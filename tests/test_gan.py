@@ -427,6 +427,7 @@ def test_auxiliary_loss_as_it_was_written_once_still_counts() -> None:
 
     class Now(GAN):
         def auxiliary_loss(self, turn: Turn) -> Tensor | None:
+            self.generated = turn.generated.detach()
             return turn.x.sum() * self.discriminator.w if turn.player == "discriminator" else None
 
     seen: list[Any] = []
@@ -438,6 +439,7 @@ def test_auxiliary_loss_as_it_was_written_once_still_counts() -> None:
     trainer(max_steps=1).fit(now, loader(examples(8), batch_size=8))
     assert [player for player, _ in seen] == ["discriminator", "generator"]
     assert torch.equal(seen[0][1], examples(8))
+    assert torch.equal(seen[1][1], now.generated)  # in G's turn its samples, and not the examples
     for one, other in zip(earlier.parameters(), now.parameters(), strict=True):
         assert torch.equal(one, other)
 
