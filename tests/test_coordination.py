@@ -182,6 +182,16 @@ def test_the_state_of_another_policy_is_not_taken(tmp_path: Any) -> None:
     assert gan.coordination.discriminator_steps(3) == 1
 
 
+def test_what_a_policy_watches_is_logged_and_the_losses_stand_in_the_progress_bar() -> None:
+    gan = linear_gan(coordination=AccuracyBand(low=0.5, high=0.9, max_steps=2))
+    run = trainer(max_steps=1)
+    run.fit(gan, loader(examples(24), batch_size=24))
+    logged = {name.removeprefix("train/") for name in run.callback_metrics}
+    assert {"accuracy", "discriminator_steps"} <= logged
+    assert not [name for name in logged if name.startswith(("accuracy_", "logit_"))]
+    assert {*run.progress_bar_metrics} == {"train/loss_d", "train/loss_g"}
+
+
 @pytest.mark.filterwarnings("ignore:under .* may grow ever steeper")
 @pytest.mark.parametrize("objective", [NonSaturating(), LeastSquares(), Wasserstein()])
 def test_ds_lead_is_logged_where_it_decides(objective: Objective) -> None:

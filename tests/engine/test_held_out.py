@@ -47,6 +47,17 @@ def test_the_batch_size_does_not_matter(split: str, precision: str, bound: float
         assert other == pytest.approx(whole, rel=bound, abs=bound)
 
 
+def test_its_samples_are_of_the_average_where_there_is_one() -> None:
+    averaged, plain = linear_gan(), linear_gan()
+    averaged.generator_average = {"a": torch.tensor(0.3), "b": torch.tensor(1.5)}
+    with torch.no_grad():
+        plain.generator.a.fill_(0.3)
+        plain.generator.b.fill_(1.5)
+    ours, expected, raw = (numbers(gan, loader(examples(10), batch_size=4)) for gan in (averaged, plain, linear_gan()))
+    assert ours == pytest.approx(expected, rel=1e-6)
+    assert ours["val/loss_g"] != pytest.approx(raw["val/loss_g"], rel=1e-3)
+
+
 @pytest.mark.parametrize(
     "objective", [Minimax(), NonSaturating(), LeastSquares(), Hinge(), Wasserstein()], ids=lambda o: type(o).__name__
 )
