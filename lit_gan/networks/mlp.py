@@ -80,7 +80,7 @@ class MLPGenerator(OutputBiasGenerator):
         )
         sizes = self.hidden.out_features, math.prod(self.image_shape)
         self.output = (
-            WeightNormLayer(*sizes, weights[-1], biases[-1], learn_scale=True)
+            WeightNormLayer(*sizes, weights[-1], learn_scale=True, bias_init=biases[-1])
             if output_weight_norm
             else DenseLayer(*sizes, weights[-1], biases[-1], max_norm)
         )

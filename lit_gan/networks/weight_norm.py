@@ -40,8 +40,8 @@ class WeightNormLayer(nn.Linear):
         in_features: Columns of the input.
         out_features: Columns of the output.
         weight_init: How v is drawn; a float r means U(-r, r).
-        bias_init: What the bias is filled with.
         learn_scale: Whether g is learned; else it stays at its initial value.
+        bias_init: What the bias is filled with.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -63,8 +63,8 @@ class WeightNormLayer(nn.Linear):
         in_features: int,
         out_features: int,
         weight_init: float | WeightInit,
-        bias_init: float = 0.0,
         learn_scale: bool = False,
+        bias_init: float = 0.0,
     ) -> None:
         # Before torch's constructor, which ends by calling reset_parameters.
         self.weight_init = as_weight_init("weight_init", weight_init)
