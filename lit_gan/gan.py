@@ -250,7 +250,7 @@ class GAN(GenerativeModule, RoundModule):
             self._contracts.passed()
         for name, mean in held_out.means.items():
             # Named, for Lightning takes no metric without: these are no part of the module.
-            self.log(f"{split}/{name}", mean, metric_attribute=name)
+            log_number(self, f"{split}/{name}", mean, metric_attribute=name)
 
     def on_validation_epoch_end(self) -> None:
         """Calibrates D on what it has just said of held-out examples and as many samples."""

@@ -284,7 +284,7 @@ def _count(network: nn.Module) -> int:
 )
 def test_trains_two_rounds(name: str) -> None:
     gan = _train(name)
-    assert all(parameter.isfinite().all() for parameter in gan.parameters())
+    assert all(bound.isfinite() for parameter in gan.parameters() for bound in torch.aminmax(parameter.detach()))
     if name in _PARAMETERS:
         assert (_count(gan.generator), _count(gan.discriminator)) == _PARAMETERS[name]
     if name in _TRAINING:

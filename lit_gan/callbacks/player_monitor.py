@@ -7,7 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lit_gan.engine.lightning_seam import round_is_logged
+from lit_gan.engine.lightning_seam import log_number, round_is_logged
 from lit_gan.engine.players import Player
 from lit_gan.engine.rounds import RoundModule
 from lit_gan.schedules import OptimizerSetting
@@ -45,9 +45,9 @@ class PlayerMonitor(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Logs what the round's updates have left."""
-        if self._numbers:
-            pl_module.log_dict(dict(self._numbers), batch_size=1)
-            self._numbers = {}
+        for name, value in self._numbers.items():
+            log_number(pl_module, name, value)
+        self._numbers = {}
 
 
 def _settings(optimizer: Optimizer, player: Player) -> dict[str, Tensor]:

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_gan.engine.batches import num_rows
-from lit_gan.engine.lightning_seam import row_is_written
+from lit_gan.engine.lightning_seam import log_number, row_is_written
 
 
 class Throughput(Callback):
@@ -53,8 +54,8 @@ class Throughput(Callback):
         self._rounds += 1
         seconds = self._clock() - self._since
         if seconds > 0 and row_is_written(trainer, trainer.global_step):
-            speeds = {"images": self._images / seconds, "rounds": self._rounds / seconds}
-            pl_module.log_dict({f"perf/{name}_per_second": speed for name, speed in speeds.items()}, batch_size=1)
+            for name, count in {"images": self._images, "rounds": self._rounds}.items():
+                log_number(pl_module, f"perf/{name}_per_second", torch.tensor(count / seconds))
             self._begin()
 
     def _begin(self) -> None:

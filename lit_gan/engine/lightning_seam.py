@@ -18,6 +18,7 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
+from torchmetrics import Metric
 
 # -- What a type checker does not see, for the Trainer's connectors set it --------------------------------------------
 
@@ -71,11 +72,11 @@ def log_round(trainer: Trainer) -> None:
     trainer._logger_connector.update_train_step_metrics()  # noqa: SLF001
 
 
-def log_number(module: LightningModule, name: str, value: Tensor, **how: Any) -> None:
+def log_number(module: LightningModule, name: str, value: Tensor | Metric, **how: Any) -> None:
     """As ``module.log(name, value, batch_size=1)``; a number that is held already is only given its new value.
 
     Lightning copies all that it holds of a number each time one is logged: in a run of short epochs, whose last rounds
-    are all logged, a twentieth of its time.
+    are all logged, a twentieth of its time, and as much again for the metrics of small held-out batches.
     ``tests/engine/test_lightning_seam.py::test_numbers_are_logged_as_lightning_does``
     """
     trainer, hook = module.trainer, module._current_fx_name  # noqa: SLF001
@@ -84,7 +85,7 @@ def log_number(module: LightningModule, name: str, value: Tensor, **how: Any) ->
     if hook is None or held is None or key not in held or connector.should_reset_tensors(hook):
         module.log(name, value, batch_size=1, **how)
         return
-    held.update_metrics(key, value.detach(), 1)
+    held.update_metrics(key, value.detach() if isinstance(value, Tensor) else value, 1)
     connector._current_fx = hook  # noqa: SLF001
 
 

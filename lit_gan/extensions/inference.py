@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from lit_gan.engine.batches import num_rows
-from lit_gan.engine.lightning_seam import round_is_logged
+from lit_gan.engine.lightning_seam import log_number, round_is_logged
 from lit_gan.engine.value_ranges import check_declared_ranges
 from lit_gan.errors import UserError
 from lit_gan.extensions.finished_generator import finished_generator, no_generator
@@ -155,7 +155,7 @@ class InferenceNetwork(PairGame):
         if round_is_logged(self.trainer, self.global_step):
             means = self.trainer.strategy.reduce(torch.stack([*errors.values()]), reduce_op="mean")
             for name, value in zip(errors, means, strict=True):
-                self.log(f"train/{name}", value, prog_bar=name == "loss_e", batch_size=1)
+                log_number(self, f"train/{name}", value, prog_bar=name == "loss_e")
 
     # -- Held-out examples ------------------------------------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class InferenceNetwork(PairGame):
                 held_out.update_images(*(to_display_range(each, self.value_range) for each in (x[: len(z)], again)))
         self._contracts.passed()
         for name, mean in held_out.means(images=x is not None).items():
-            self.log(f"{split}/{name}", mean, metric_attribute=name)
+            log_number(self, f"{split}/{name}", mean, metric_attribute=name)
 
     def setup(self, stage: str) -> None:
         """What the data are held to begins anew.

@@ -11,7 +11,7 @@ from lit_gan.data.base import InMemoryDataModule
 from lit_gan.engine.batches import described, labels_of
 from lit_gan.engine.evaluation_mode import evaluating
 from lit_gan.engine.jsonargparse_seam import default_instance
-from lit_gan.engine.lightning_seam import round_is_logged
+from lit_gan.engine.lightning_seam import log_number, round_is_logged
 from lit_gan.engine.turn import Turn, at_least_float32
 from lit_gan.errors import UserError
 from lit_gan.extensions.few_labels import LabelledExamples, check_num_labels, labelled_examples, labelled_places
@@ -115,7 +115,7 @@ class SemiSupervisedGAN(GAN):
         x = x if self.augment is None or turn.rng is None else self.augment(x, turn.rng)
         error = F.cross_entropy(self._class_logits(x), labels)
         if round_is_logged(self.trainer, self.global_step):
-            self.log("train/label_loss", error.detach(), batch_size=1, sync_dist=True)
+            log_number(self, "train/label_loss", error, sync_dist=True)
         return self.label_weight * error
 
     def _class_logits(self, x: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ class SemiSupervisedGAN(GAN):
         if len(x):
             wrong = self.classify(x).argmax(1) != labels.to(self.device)
             self._errors[key].update(wrong.double().mean(), rows=len(x))
-        self.log(f"{split}/error", self._errors[key], metric_attribute="error", prog_bar=True)
+        log_number(self, f"{split}/error", self._errors[key], metric_attribute="error", prog_bar=True)
 
     # -- The run ----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor, nn
 
-from lit_gan.callbacks import NumericGuard, RunCheckpoint
+from lit_gan.callbacks import NumericGuard, RunCheckpoint, numeric_guard
 from lit_gan.errors import RunError
 from lit_gan.gan import GAN
 from lit_gan.objectives import NonSaturating
@@ -199,3 +199,20 @@ def test_a_second_training_starts_with_nothing_bad() -> None:
     gan = linear_gan(objective=Spoiled("generator", torch.nan, 1))
     _error(gan, [guard], enable_checkpointing=False)
     trainer(max_epochs=1, callbacks=[guard]).fit(gan, loader(examples(8), batch_size=4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_one_bad_number_among_good_ones_is_seen(bad: float, dtype: torch.dtype) -> None:
+    weights = [torch.ones(3, 4, dtype=dtype), torch.zeros(0), torch.arange(5), torch.full((7,), 6e4, dtype=dtype)]
+    assert numeric_guard._finite(weights)
+    for part, place in ((0, (2, 3)), (0, (0, 0)), (3, (4,))):
+        spoiled = [each.clone() for each in weights]
+        spoiled[part][place] = bad
+        assert not numeric_guard._finite(spoiled), (part, place)
+
+
+def test_the_greatest_numbers_are_finite_and_so_is_a_player_without_any() -> None:
+    greatest = torch.finfo(torch.float32).max
+    assert numeric_guard._finite([torch.tensor([greatest, greatest]), torch.tensor([-greatest])])
+    assert numeric_guard._finite([torch.arange(3)])

@@ -13,6 +13,7 @@ from lightning.pytorch.strategies import Strategy
 from tiny_gan import examples, linear_gan, loader, trainer
 
 import lit_gan.gan
+from lit_gan.callbacks import player_monitor
 from lit_gan.callbacks.last_round import LastRound
 from lit_gan.engine.lightning_seam import broadcast_sigterm, saves_by_time, validates_by_time
 
@@ -107,13 +108,12 @@ def test_numbers_are_logged_as_lightning_does(monkeypatch: pytest.MonkeyPatch) -
     """Over two epochs, with a validation after each, whose numbers have another hook."""
     found = []
     for lightnings in (False, True):
-        if lightnings:
-            monkeypatch.setattr(
-                lit_gan.gan, "log_number", lambda module, *what, **how: module.log(*what, batch_size=1, **how)
-            )
+        for logs in (lit_gan.gan, player_monitor) if lightnings else ():
+            monkeypatch.setattr(logs, "log_number", lambda module, *what, **how: module.log(*what, batch_size=1, **how))
         rows = Rows()
-        run = trainer(max_epochs=2, log_every_n_steps=2, logger=rows)
+        run = trainer(max_epochs=2, log_every_n_steps=2, logger=rows, callbacks=[player_monitor.PlayerMonitor()])
         run.fit(linear_gan(), loader(examples(), 4), loader(examples(4), 4))
         found.append((rows.rows, {name: float(value) for name, value in run.callback_metrics.items()}))
     assert found[0] == found[1]
-    assert sum("train/loss_d" in row for row in found[0][0]) == 6
+    for name, rows_with_it in {"train/loss_d": 6, "train/grad_norm_d": 6, "val/loss_d": 2}.items():
+        assert sum(name in row for row in found[0][0]) == rows_with_it, name
