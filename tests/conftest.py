@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import cache
 from typing import Any
 
 # Before torch is imported: one thread, so that sums are formed in the same order on every machine.
@@ -20,6 +19,7 @@ from browser import browser  # noqa: F401 -- a fixture
 from forked_python import forked_python  # noqa: F401 -- a fixture
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
 from nursery import nursery, start_afresh
+from repeated_lookups import looked_up_once
 from slurm_cluster import slurm, slurm_of_the_session  # noqa: F401 -- fixtures
 from started import queue, start_python  # noqa: F401 -- fixtures
 from wandb_server import server  # noqa: F401 -- a fixture
@@ -66,7 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the seed of the run, as seed_everything would set it
-    torch.manual_seed(0)
+    # torch.manual_seed would note, for each device that is not there, from where it was called: a millisecond.
+    torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
@@ -95,15 +96,8 @@ def own_process_group() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _what_is_installed_is_read_once() -> Iterator[None]:
-    """Lightning looks through the metadata of all that is installed, for each Trainer; a run through some of them."""
-    with pytest.MonkeyPatch.context() as patch:
-        registry = sys.modules.get("lightning.fabric.utilities.registry")
-        if registry is not None:
-            patch.setattr(registry, "entry_points", cache(registry.entry_points))
-        environment = sys.modules.get("lit_gan.runs.environment")
-        if environment is not None:
-            patch.setattr(environment, "_installed", cache(environment._installed))
+def _libraries_look_once() -> Iterator[None]:
+    with looked_up_once():
         yield
 
 

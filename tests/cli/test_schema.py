@@ -1,7 +1,6 @@
 """The JSON Schema of configurations takes what the command takes, and marks what it refuses, in its place."""
 
 import json
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,33 +16,35 @@ from lit_gan.cli.parsing.json_schema import configuration_schema
 _CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 
-@cache
-def _schema() -> dict[str, Any]:
+# Of the module, so that one process makes the schema, for all tests.
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
     return configuration_schema()
 
 
-@cache
-def _validator() -> Any:
+@pytest.fixture(scope="module")
+def validator(schema: dict[str, Any]) -> Any:
     require("jsonschema", None if find_spec("jsonschema") else "jsonschema is not installed: `pip install jsonschema`")
     import jsonschema  # noqa: PLC0415 -- it may be missing
 
-    schema = json.loads(json.dumps(_schema()))
+    schema = json.loads(json.dumps(schema))
     jsonschema.Draft7Validator.check_schema(schema)
     return jsonschema.Draft7Validator(schema)
 
 
-def _faults(text: str) -> list[str]:
-    return sorted({error.json_path for error in _validator().iter_errors(yaml.safe_load(text))})
+def _faults(validator: Any, text: str) -> list[str]:
+    return sorted({error.json_path for error in validator.iter_errors(yaml.safe_load(text))})
 
 
-def test_every_shipped_configuration_is_taken() -> None:
-    assert {file.name: _faults(file.read_text()) for file in _CONFIGS} == {file.name: [] for file in _CONFIGS}
+def test_every_shipped_configuration_is_taken(validator: Any) -> None:
+    faults = {file.name: _faults(validator, file.read_text()) for file in _CONFIGS}
+    assert faults == {file.name: [] for file in _CONFIGS}
 
 
-def test_the_configurations_of_the_pages_are_taken() -> None:
+def test_the_configurations_of_the_pages_are_taken(validator: Any) -> None:
     page = ROOT / "docs" / "how-to" / "configuration.md"
     texts = [block.text for block in blocks(page) if block.title in ("mine.yaml", "completed.yaml")]
-    assert [_faults(text) for text in texts] == [[], []]
+    assert [_faults(validator, text) for text in texts] == [[], []]
 
 
 @pytest.mark.parametrize(
@@ -66,13 +67,13 @@ def test_the_configurations_of_the_pages_are_taken() -> None:
         ("data: {class_path: lit_gan.data.DigitsDataModule, init_args: {batchsize: 3}}", "$.data.init_args"),
     ],
 )
-def test_what_is_misspelt_is_marked_in_its_place(text: str, place: str) -> None:
-    assert _all_errors(text) == {place}
+def test_what_is_misspelt_is_marked_in_its_place(validator: Any, text: str, place: str) -> None:
+    assert _all_errors(validator, text) == {place}
 
 
-def _all_errors(text: str) -> set[str]:
+def _all_errors(validator: Any, text: str) -> set[str]:
     """Where the deepest faults are: an alternative names its whole place, and below it why it was not taken."""
-    waiting, found = list(_validator().iter_errors(yaml.safe_load(text))), set()
+    waiting, found = list(validator.iter_errors(yaml.safe_load(text))), set()
     while waiting:
         error = waiting.pop()
         deeper = [each for each in error.context or [] if len(each.absolute_path) > len(error.absolute_path)]
@@ -93,12 +94,11 @@ def _all_errors(text: str) -> set[str]:
         "model: {class_path: lit_gan.GAN, init_args: {objective: Hinge}}",
     ],
 )
-def test_what_the_command_takes_is_taken(text: str) -> None:
-    assert _faults(text) == []
+def test_what_the_command_takes_is_taken(validator: Any, text: str) -> None:
+    assert _faults(validator, text) == []
 
 
-def test_classes_are_described_and_named_in_full() -> None:
-    schema = _schema()
+def test_classes_are_described_and_named_in_full(schema: dict[str, Any]) -> None:
     definitions = schema["definitions"]
     epochs = schema["properties"]["trainer"]["properties"]["max_epochs"]
     assert "epochs" in epochs["description"]
