@@ -6,9 +6,10 @@ deep stacks. All here gives what the library would have found; fresh processes a
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, wraps
-from types import SimpleNamespace
+from operator import attrgetter
+from types import FunctionType, SimpleNamespace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,10 +30,11 @@ def looked_up_once() -> Iterator[None]:
             ("lightning.pytorch.utilities.model_helpers", "inspect", lambda _: SimpleNamespace(stack=list)),
             ("jsonargparse._subcommands", "find_action_and_subcommand", actions_by_name),
             ("jsonargparse._core", "find_action_and_subcommand", actions_by_name),
+            ("jsonargparse._namespace", "Namespace._parse_key", plain_keys_first),
         ):
             owner = sys.modules.get(module)
-            if owner is not None and hasattr(owner, name):
-                patch.setattr(owner, name, replacement(getattr(owner, name)))
+            with suppress(AttributeError):  # an earlier or later version
+                patch.setattr(f"{module}.{name}", replacement(attrgetter(name)(owner)))
         yield
 
 
@@ -58,3 +60,20 @@ def actions_by_name(find: Callable[..., Any]) -> Callable[..., Any]:
         return answers[dest, exclude]
 
     return found
+
+
+def plain_keys_first(parse: FunctionType) -> Callable[..., Any]:
+    """The place of a key in a namespace: a key without a dot is in that namespace itself.
+
+    Args:
+        parse: ``Namespace._parse_key``.
+    """
+    leaf = parse.__globals__["add_clash_mark"]
+
+    @wraps(parse)
+    def parsed(namespace: Any, key: Any) -> Any:
+        if isinstance(key, str) and key.isidentifier():
+            return leaf(key), namespace, ""
+        return parse(namespace, key)
+
+    return parsed

@@ -2,11 +2,13 @@
 
 import inspect
 
-from jsonargparse import ArgumentParser
+import pytest
+from jsonargparse import ArgumentParser, Namespace
 from jsonargparse._actions import _ActionConfigLoad
+from jsonargparse._namespace import NSKeyError
 from jsonargparse._subcommands import find_action_and_subcommand
 from lightning.pytorch.utilities import model_helpers
-from repeated_lookups import actions_by_name
+from repeated_lookups import actions_by_name, plain_keys_first
 
 from lit_gan.cli.trainer.command import parser_of
 
@@ -32,6 +34,16 @@ def test_an_option_that_comes_later_is_found_and_so_are_those_of_subcommands() -
     assert found(parser, "fit.rate") == (None, "fit")
     rate = verb.add_argument("--rate")
     assert found(parser, "fit.rate") == (rate, "fit")
+
+
+def test_a_key_is_placed_as_ever() -> None:
+    namespace = Namespace(a=Namespace(b=1), keys=2)
+    parse = inspect.unwrap(Namespace._parse_key)
+    for key in ("a", "a.b", "keys", "no_such", "a.no_such", "no_such.b", "keys.b", "é"):
+        assert plain_keys_first(parse)(namespace, key) == parse(namespace, key), key
+    for key in ("", "a.", "a b", None):
+        with pytest.raises(NSKeyError):
+            plain_keys_first(parse)(namespace, key)
 
 
 def test_what_replaces_inspect_has_all_that_lightning_takes_of_it() -> None:
