@@ -82,9 +82,11 @@ def log_number(module: LightningModule, name: str, value: Tensor | Metric, **how
     trainer, hook = module.trainer, module._current_fx_name  # noqa: SLF001
     connector, held = trainer._logger_connector, trainer._results  # noqa: SLF001
     key = f"{hook}.{name}"
-    if hook is None or held is None or key not in held or connector.should_reset_tensors(hook):
+    if hook is None or held is None or key not in held:
         module.log(name, value, batch_size=1, **how)
         return
+    if connector.should_reset_tensors(hook):
+        held.reset(metrics=False, fx=hook)
     held.update_metrics(key, value.detach() if isinstance(value, Tensor) else value, 1)
     connector._current_fx = hook  # noqa: SLF001
 

@@ -115,11 +115,13 @@ def excess(content: Any) -> str | None:
             return _TOO_DEEP
         if seen > _MOST:
             return f"it holds more than {_MOST:,} values"
-        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
-            return f"a whole number of {value.bit_length():,} bits"
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
-            return f"a number of {len(value):,} digits"
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            if _NUMBER.fullmatch(value):
+                return f"a number of {len(value):,} digits"
+        elif isinstance(value, int):
+            if value.bit_length() > _MOST_BITS:
+                return f"a whole number of {value.bit_length():,} bits"
+        elif isinstance(value, Mapping):
             waiting.extend((each, depth + 1) for pair in value.items() for each in pair)
         elif isinstance(value, list | tuple | set | frozenset):
             waiting.extend((each, depth + 1) for each in value)
