@@ -44,6 +44,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return distribution.number_of_processes(config)
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getoption("dist") != "loadgroup":
+        return None
+    return distribution.SlowBesideOthers(config, log)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
     """The processes of pytest-xdist are forks as well, with the package but where coverage has to see its import."""
