@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_POINT = 1e-9  # of the bins' range: a narrower cell is a point, or its density would cost digits
+_PAIRS = 2**22  # of a cell and an edge, at most, at a time
 
 
 def pushforward(values: Tensor, masses: Tensor, edges: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def pushforward(values: Tensor, masses: Tensor, edges: Tensor) -> Tensor:
     """
     values, masses, edges = values.double(), masses.double(), edges.double()
     low, high = torch.minimum(values[:-1], values[1:]), torch.maximum(values[:-1], values[1:])
-    points = high - low <= _POINT * (edges[-1] - edges[0])
+    points = low == high
     spread = _cumulative(low[~points], high[~points], masses[~points], edges).diff().clamp(min=0)  # of rounding
     return spread + point_masses(low[points], masses[points], edges)
 
@@ -53,13 +53,15 @@ def point_masses(values: Tensor, masses: Tensor, edges: Tensor) -> Tensor:
 
 
 def _cumulative(low: Tensor, high: Tensor, masses: Tensor, edges: Tensor) -> Tensor:
-    """The mass below each edge: piecewise linear, its slope changing where a cell begins and where it ends."""
-    slopes = masses / (high - low)
-    breaks, order = torch.cat([low, high]).sort()
-    slope = torch.cat([slopes, -slopes])[order].cumsum(0)
-    rises = torch.cat([slope.new_zeros(1), (slope[:-1] * breaks.diff()).cumsum(0)])
-    if not len(breaks):
-        return torch.zeros_like(edges)
-    place = (torch.bucketize(edges, breaks, right=True) - 1).clamp(min=0)
-    below = rises[place] + slope[place] * (edges - breaks[place])
-    return torch.where(edges <= breaks[0], 0.0, below.clamp(0, float(masses.sum())))
+    """The mass below each edge: of the cells that end there or before, and the share of those that it cuts."""
+    ends, order = high.sort()
+    total = torch.cat([masses.new_zeros(1), masses[order].cumsum(0)])
+    below = total[torch.bucketize(edges, ends, right=True)]
+    for cells in torch.split(torch.arange(len(low)), max(1, _PAIRS // len(edges))):
+        first = torch.bucketize(low[cells], edges, right=True)
+        cuts = (torch.bucketize(high[cells], edges) - first).clamp(min=0)
+        cell = cells.repeat_interleave(cuts)
+        edge = torch.arange(len(cell)) - (cuts.cumsum(0) - cuts - first).repeat_interleave(cuts)
+        share = (edges[edge] - low[cell]) / (high[cell] - low[cell])
+        below.index_add_(0, edge, masses[cell] * share)
+    return below
