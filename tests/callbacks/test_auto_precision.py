@@ -75,8 +75,14 @@ def test_what_was_chosen_stays() -> None:
 
 def test_the_measurement_changes_nothing() -> None:
     """The same weights as without it, dropout included."""
-    found = []
-    for callbacks in ([], [AutoPrecision()]):
+
+    def measured(gan: GAN, rows: int, lowered: bool) -> float:
+        seconds_of_a_pass(gan, rows, lowered)
+        return 2.0 if lowered else 1.0  # on a machine that is at work, bf16 is the faster now and then
+
+    auto, found = AutoPrecision(), []
+    auto._seconds = measured
+    for callbacks in ([], [auto]):
         torch.manual_seed(0)
         networks = MLPGenerator((1, 2, 2), latent_size=2, hidden=(4,)), MaxoutDiscriminator((1, 2, 2), hidden=(4,))
         gan = GAN(*networks)
