@@ -49,7 +49,7 @@ def nearest_figure(
     framed = np.stack([_pixels(each) for each in nearest])
     height, width = shown.shape[2:4]
     across = columns * (width + _GAP) - _GAP + _APART + width
-    canvas = np.ones((rows * (height + _GAP) - _GAP, across, 3))
+    canvas = _white(rows * (height + _GAP) - _GAP, across)
     for row in range(rows):
         top = row * (height + _GAP)
         for column in range(columns):
@@ -82,7 +82,7 @@ def pairs_figure(samples: Tensor, nearest: Tensor, titles: Sequence[str], pairs:
     (height, width, _), rows = _shape(samples), -(-len(samples) // pairs)
     pairs = min(pairs, len(samples))
     down, across = height + _TITLE, 2 * width + _GAP + _APART
-    canvas = np.ones((rows * down - _TITLE, pairs * across - _APART, 3))
+    canvas = _white(rows * down - _TITLE, pairs * across - _APART)
     places = [(place // pairs * down, place % pairs * across) for place in range(len(samples))]
     for (top, left), sample, example in zip(places, samples, nearest, strict=True):
         canvas[top : top + height, left : left + width] = _pixels(sample)
@@ -115,7 +115,7 @@ def walks_figure(images: Tensor, steps: int, said: str, labels: Sequence[str] | 
     rows = len(images) // steps
     shown = np.stack([_pixels(each) for each in images]).reshape(rows, steps, *_shape(images))
     height, width = shown.shape[2:4]
-    canvas = np.ones((rows * (height + _GAP) - _GAP, steps * width, 3))
+    canvas = _white(rows * (height + _GAP) - _GAP, steps * width)
     for row in range(rows):
         top = row * (height + _GAP)
         canvas[top : top + height] = np.concatenate(list(shown[row]), axis=1)
@@ -143,7 +143,7 @@ def augmentation_figure(images: Tensor, columns: int, said: str) -> Figure:
     rows = len(images) // columns
     shown = np.stack([_pixels(each) for each in images]).reshape(rows, columns, *_shape(images))
     height, width = shown.shape[2:4]
-    canvas = np.ones((rows * (height + _GAP) - _GAP, width + _APART + (columns - 1) * (width + _GAP) - _GAP, 3))
+    canvas = _white(rows * (height + _GAP) - _GAP, width + _APART + (columns - 1) * (width + _GAP) - _GAP)
     for row in range(rows):
         top = row * (height + _GAP)
         canvas[top : top + height, :width] = shown[row, 0]
@@ -172,15 +172,19 @@ def _shape(images: Tensor) -> tuple[int, int, int]:
     return images.shape[-2] * factor, images.shape[-1] * factor, 3
 
 
-def _pixels(image: Tensor) -> NDArray[np.float64]:
+def _pixels(image: Tensor) -> NDArray[np.uint8]:
     """``(H, W, 3)``, each pixel enlarged by a whole number: no viewer blurs it."""
     factor = _factor(image[None])
-    levels = np.asarray(image.detach().cpu().double().permute(1, 2, 0).numpy())
+    levels = np.asarray(image.detach().double().mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
     levels = np.repeat(np.repeat(levels, factor, axis=0), factor, axis=1)
     return np.broadcast_to(levels, (*levels.shape[:2], 3))
 
 
-def _figure(canvas: NDArray[np.float64], *, labelled: bool, said: str) -> tuple[Figure, Axes]:
+def _white(height: int, width: int) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), 255, dtype=np.uint8)
+
+
+def _figure(canvas: NDArray[np.uint8], *, labelled: bool, said: str) -> tuple[Figure, Axes]:
     """A figure in which each pixel of the canvas is a dot of the raster."""
     height, width = (side / DPI for side in canvas.shape[:2])
     left, lines = _LABELS if labelled else _SIDE, said.split("\n")

@@ -16,10 +16,14 @@ from lit_gan.figures.writing import DPI, check_formats, drawn_plainly, write_fig
 
 _SIDE, _GAP, _APART = 136, 10, 40  # eight pixels, each enlarged by seventeen
 
+_HALF = 0.501 / 255  # of a level
+
 
 def _canvas(figure: Figure) -> NDArray[np.float64]:
     [image] = figure.axes[0].get_images()
-    return np.asarray(image.get_array())
+    levels = np.asarray(image.get_array())
+    assert levels.dtype == np.uint8
+    return levels / 255
 
 
 def _texts(figure: Figure) -> list[str]:
@@ -35,7 +39,7 @@ def test_samples_lie_row_by_row_and_the_last_column_is_framed() -> None:
     canvas = _canvas(figure)
     assert canvas.shape == (2 * _SIDE + _GAP, 4 * _SIDE + 2 * _GAP + _APART, 3)
     middles = canvas[_SIDE // 2 :: _SIDE + _GAP, _SIDE // 2 : 3 * (_SIDE + _GAP) : _SIDE + _GAP, 0]
-    np.testing.assert_allclose(middles, np.linspace(0, 0.9, 6).reshape(2, 3), atol=1e-6)
+    np.testing.assert_allclose(middles, np.linspace(0, 0.9, 6).reshape(2, 3), atol=_HALF)
     assert (canvas[:_SIDE, -_SIDE:] == 1).all()
     frames = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     assert [frame.get_xy() for frame in frames] == [
@@ -63,7 +67,7 @@ def test_walks_touch_along_the_way() -> None:
     canvas = _canvas(figure)
     assert canvas.shape == (2 * _SIDE + _GAP, 4 * _SIDE, 3)
     middles = canvas[_SIDE // 2 :: _SIDE + _GAP, _SIDE // 2 :: _SIDE, 0]
-    np.testing.assert_allclose(middles, np.linspace(0, 0.9, 8).reshape(2, 4), atol=1e-6)
+    np.testing.assert_allclose(middles, np.linspace(0, 0.9, 8).reshape(2, 4), atol=_HALF)
     assert [text for text in _texts(figure) if text] == ["$z_0$", "$z_1$", "between random latents"]
 
 
@@ -74,8 +78,8 @@ def test_pairs_lie_beside_each_other_and_the_example_is_framed() -> None:
     canvas, title, across = _canvas(figure), 60, 2 * _SIDE + _GAP + _APART
     assert canvas.shape == (2 * _SIDE + title, 2 * across - _APART, 3)
     middle = _SIDE // 2
-    np.testing.assert_allclose(canvas[middle, [middle, across + middle], 0], [0, 0.45], atol=1e-6)
-    np.testing.assert_allclose(canvas[middle + _SIDE + title, middle, 0], 0.9, atol=1e-6)
+    np.testing.assert_allclose(canvas[middle, [middle, across + middle], 0], [0, 0.45], atol=_HALF)
+    np.testing.assert_allclose(canvas[middle + _SIDE + title, middle, 0], 0.9, atol=_HALF)
     assert (canvas[:_SIDE, _SIDE + _GAP : across - _APART] == 1).all()
     frames = [patch.get_xy() for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     left = _SIDE + _GAP - 3.5
