@@ -69,7 +69,7 @@ class PictureArchive(PictureSource):
     def _files(self) -> Iterator[str]:
         with _archive(self.root) as archive:
             for info in archive.infolist():
-                if info.is_dir():
+                if not info.filename or info.is_dir():  # of no name at all zipfile itself cannot say what it is
                     continue
                 name = _readable_name(info)
                 parts = [part for part in PurePosixPath(name).parts if part != "."]

@@ -82,6 +82,19 @@ def test_what_is_left_out_is_counted_in_one_line(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["", ".", "./", "/", "a/"])
+def test_what_has_no_name_of_its_own_is_no_picture(tmp_path: Path, name: str) -> None:
+    path = zipped(tmp_path / "x.zip", {"a.png": picture(1), "?????"[: len(name)] or "_": b""})
+    content = bytearray(path.read_bytes())
+    place = content.rfind(DIRECTORY)
+    if not name:  # the one letter is called a further field
+        struct.pack_into("<HH", content, place + 28, 0, 1)
+    content[place + 46 : place + 46 + len(name)] = name.encode()
+    path.write_bytes(content)
+    assert zipfile.ZipFile(path).infolist()[1].filename == name
+    assert PictureArchive(path).names == ["a.png"]
+
+
 def test_only_another_content_of_a_member_is_another_archive(tmp_path: Path) -> None:
     before, after = (PictureArchive(three(tmp_path / f"{name}.zip")) for name in ("x", "y"))
     assert before.fingerprint() == after.fingerprint()

@@ -29,6 +29,8 @@ _OF_THE_READER = (
     "paired.yaml",
     "optimistic.yaml",
     "pairs.yaml",
+    "once.yaml",
+    "again.yaml",
     "sngan.yaml",
     "wgan.yaml",
     "r3gan.yaml",
