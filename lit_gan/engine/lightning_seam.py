@@ -81,7 +81,8 @@ def log_number(module: LightningModule, name: str, value: Tensor | Metric, **how
     """
     trainer, hook = module.trainer, module._current_fx_name  # noqa: SLF001
     connector, held = trainer._logger_connector, trainer._results  # noqa: SLF001
-    key = f"{hook}.{name}"
+    loader = "" if held is None or held.dataloader_idx is None else f".{held.dataloader_idx}"
+    key = f"{hook}.{name}{loader}"
     if hook is None or held is None or key not in held:
         module.log(name, value, batch_size=1, **how)
         return

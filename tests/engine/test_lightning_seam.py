@@ -117,3 +117,18 @@ def test_numbers_are_logged_as_lightning_does(monkeypatch: pytest.MonkeyPatch) -
     assert found[0] == found[1]
     for name, rows_with_it in {"train/loss_d": 6, "train/grad_norm_d": 6, "val/loss_d": 2}.items():
         assert sum(name in row for row in found[0][0]) == rows_with_it, name
+
+
+def test_one_loader_and_then_several_are_logged_as_lightning_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By one trainer, which holds what it has logged before."""
+    found = []
+    for lightnings in (False, True):
+        if lightnings:
+            monkeypatch.setattr(
+                lit_gan.gan, "log_number", lambda module, *what, **how: module.log(*what, batch_size=1, **how)
+            )
+        run, one, other = trainer(), loader(examples(8), 4), loader(examples(4), 4)
+        found.append([run.validate(linear_gan(), loaders, verbose=False) for loaders in (one, [one, other], one)])
+    assert found[0] == found[1]
+    assert [len(each) for each in found[0]] == [1, 2, 1]
+    assert all(found[0][1])
