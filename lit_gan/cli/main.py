@@ -187,6 +187,7 @@ def _dispatch(arguments: list[str]) -> int:
     # A rank may ask a store that has just gone with its host: torch would print a page of C++ frames beside our line.
     if "torch" not in sys.modules:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        import_module("lit_gan.cli.deferred_torchmetrics").defer_torchmetrics()
     return _run(verb, arguments[1:])
 
 

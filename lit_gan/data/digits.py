@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,7 +83,18 @@ class DigitsDataModule(InMemoryDataModule):
 @cache
 def _digits() -> tuple[Tensor, Tensor]:
     """Images ``(N, 1, 8, 8)`` and labels in scikit-learn's order; read once, for they are a text of 1,797 lines."""
-    from sklearn.datasets import load_digits  # noqa: PLC0415 -- scikit-learn, for those whose data these are
+    rows = torch.from_numpy(_table())
+    return rows[:, :-1].to(torch.uint8).reshape(-1, *DigitsDataModule.image_shape), rows[:, -1].to(torch.int64)
+
+
+def _table() -> Any:
+    """Levels and label of each digit, out of scikit-learn's file: it takes most of a second to import."""
+    package = find_spec("sklearn")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        file = Path(folder, "datasets", "data", "digits.csv.gz")
+        if file.is_file():
+            return np.loadtxt(file, delimiter=",")
+    from sklearn.datasets import load_digits  # noqa: PLC0415 -- where it is laid out in another way
 
     digits = load_digits()
-    return torch.from_numpy(digits.images).to(torch.uint8).unsqueeze(1), torch.from_numpy(digits.target).to(torch.int64)
+    return np.column_stack([digits.data, digits.target])

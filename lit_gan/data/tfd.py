@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import scipy.io
 import torch
-from scipy.io.matlab import MatReadError
 from torch import Tensor
 
 from lit_gan.data.base import InMemoryDataModule, Split
@@ -33,8 +31,8 @@ _PARTS: dict[TrainOn, tuple[int, ...]] = {
 # All that scipy is known to raise on files that are cut off, damaged, of another kind or of MATLAB 7.3
 # (HDF5).
 _READ_ERRORS = (
-    MatReadError, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, OSError, EOFError,
-    NotImplementedError, UserWarning, zlib.error, struct.error,
+    ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, OSError, EOFError, NotImplementedError,
+    UserWarning, zlib.error, struct.error,
 )  # fmt: skip
 
 
@@ -151,11 +149,13 @@ class TFDDataModule(InMemoryDataModule):
             owner = "the authors of the Toronto Face Database (University of Toronto)"
             advice = f"ask {owner} for the file and put it there, as there is no download"
             raise missing_files_error("TFD", [self.path], advice)
+        from scipy.io.matlab import MatReadError, loadmat  # noqa: PLC0415 -- half a second, for those who have the file
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # "returned data may be corrupt"
-                content: dict[str, Any] = scipy.io.loadmat(self.path, variable_names=["images", "labs_ex", "folds"])
-        except _READ_ERRORS as error:
+                content: dict[str, Any] = loadmat(self.path, variable_names=["images", "labs_ex", "folds"])
+        except (MatReadError, *_READ_ERRORS) as error:
             reason = in_short(f"{type(error).__name__}: {error}")
             raise UserError(
                 f"{self.path}: cannot be read as a MATLAB file of version 7 or older ({reason}); expected "

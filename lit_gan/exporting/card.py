@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, StrictUndefined
 
 import lit_gan.data
@@ -18,6 +17,7 @@ from lit_gan.exporting.loading_code import loading_code
 from lit_gan.exporting.prior import draw_in_numpy
 from lit_gan.reporting.run_data import RunData
 from lit_gan.reporting.tables import Measure, Measured, ScoreRow, measured, score_tables
+from lit_gan.runs.plain_data import dump_yaml
 
 # Of those the error by the draw of the samples is that of a share.
 _SHARES_OF_SAMPLES = ("precision", "memorization", "confident_share", "class_accuracy")
@@ -68,7 +68,7 @@ def card(exported: Export, file: str, run: RunData | None, caption: str, picture
         "tags": ["gan", "lit-gan"],
     }
     content = {
-        "head": yaml.safe_dump(head, sort_keys=False, allow_unicode=True),
+        "head": dump_yaml(head, allow_unicode=True),
         "title": file if run is None else f"{run.name}, {file}",
         "picture": picture,
         "caption": caption,
@@ -89,7 +89,7 @@ def card(exported: Export, file: str, run: RunData | None, caption: str, picture
 
 
 def _yaml(config: dict[str, Any]) -> str:
-    return yaml.safe_dump(without_folders(config), sort_keys=False, allow_unicode=True)
+    return dump_yaml(without_folders(config), allow_unicode=True)
 
 
 def numbers(run: RunData) -> list[Number]:

@@ -11,7 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
@@ -21,7 +20,7 @@ from lit_gan.errors import UserError
 from lit_gan.reporting.curves import learning_curves
 from lit_gan.reporting.run_data import RunData
 from lit_gan.reporting.tables import MEASURES, Measure, Measured, measured, score_tables, signs
-from lit_gan.runs.plain_data import json_text
+from lit_gan.runs.plain_data import dump_yaml, json_text
 from lit_gan.runs.summary import differences
 
 #: What a report can be written as.
@@ -105,7 +104,7 @@ def _of_run(run: RunData, shipped: Shipped, budget: int) -> dict[str, Any]:
         "command": shlex.join(run.summary.command),
         "shipped": None if changes is None else changes[0],
         "changes": {} if changes is None else changes[1],
-        "configuration": yaml.safe_dump(run.summary.config, sort_keys=False, allow_unicode=True),
+        "configuration": dump_yaml(run.summary.config, allow_unicode=True),
         "samples": samples,
         "pictures": _pictures(run, left) if budget else [],
     }

@@ -12,7 +12,7 @@ import yaml
 from lit_gan.runs.fingerprint import leaves_of
 from lit_gan.runs.layout import RunLayout
 from lit_gan.runs.metrics_file import Metrics, read_metrics
-from lit_gan.runs.plain_data import read_json
+from lit_gan.runs.plain_data import parse_yaml, read_json
 from lit_gan.runs.summary import RunSummary
 
 
@@ -116,7 +116,7 @@ class RunData:
         if file is None:
             return None
         with suppress(OSError, yaml.YAMLError):
-            said = leaves_of(yaml.safe_load(file.read_text()) or {})
+            said = leaves_of(parse_yaml(file.read_text()) or {})
             here = leaves_of(self.summary.config)
             apart = {key: (value, here.get(key)) for key, value in said.items() if not _same(value, here.get(key))}
             return name, {key: values for key, values in apart.items() if "${" not in str(values[0])}

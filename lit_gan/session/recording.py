@@ -8,8 +8,6 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any, Literal
 
-import yaml
-
 from lit_gan.engine.stored_configuration import escaped
 from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.launch.ranks import is_rank_zero, rank_in_job
@@ -17,6 +15,7 @@ from lit_gan.launch.slurm import queue_again
 from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint
 from lit_gan.runs.folder import RunFolder
 from lit_gan.runs.heartbeat import Heartbeat
+from lit_gan.runs.plain_data import dump_yaml
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.runs.resume import choose_run_folder
 from lit_gan.session.ending import Ending
@@ -67,7 +66,7 @@ class Recording:
         self.first_round = 0 if checkpoint is None else int(load_checkpoint(checkpoint).get("global_step", 0))
         if not self._speaks:
             return
-        self.run.write_config(yaml.safe_dump(escaped(self.config), sort_keys=False))
+        self.run.write_config(dump_yaml(escaped(self.config)))
         self.run.write_environment(seed=self._seed)
 
     def finish(self, reason: str = "") -> None:

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from optuna.trial import FrozenTrial
 
 from lit_gan.reporting.search_plots import draw_history, draw_importances, draw_parallel
 from lit_gan.runs.atomic_write import write_atomically
-from lit_gan.runs.plain_data import read_configuration
+from lit_gan.runs.plain_data import dump_yaml, read_configuration
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.tuning.command import arguments_of_lit_gan, trial_command
 from lit_gan.tuning.journal import os_errors_as_user_errors
@@ -41,7 +40,7 @@ def _write_best(study: SweepStudy, best: FrozenTrial) -> list[Path]:
         f"Trial {best.number}, the best of {len(study.trials())} of the sweep {sweep.name}.",
         f"{sweep.metric}: {best.value} ({sweep.goal}d)",
         f"Its run is {relative_to_cwd(folder)}.",
-        *yaml.safe_dump(best.params, sort_keys=False).splitlines(),
+        *dump_yaml(best.params).splitlines(),
     ]
     text = "".join(f"# {line}\n" for line in comment) + _trainable(folder / "config.yaml", sweep)
     for path in (layout.best, layout.newest_best):
@@ -57,4 +56,4 @@ def _trainable(config: Path, sweep: Sweep) -> str:
     if not arguments or arguments[0] == "fit":
         return config.read_text()
     content.pop("ckpt_path", None)
-    return yaml.safe_dump(content, sort_keys=False)
+    return dump_yaml(content)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from lit_gan.data import DigitsDataModule
+from lit_gan.data import DigitsDataModule, digits
 from lit_gan.errors import UserError
 
 SIZES = {"train": 1200, "val": 300, "test": 297}
@@ -19,9 +19,15 @@ def test_splits_have_their_sizes_and_are_the_whole_data_set():
 
 def test_labels_are_those_of_the_images():
     images, labels = next(iter(DigitsDataModule().val_dataloader()))
-    digits = load_digits()
-    of_image = {tuple(image): target for image, target in zip(digits.data.tolist(), digits.target, strict=True)}
+    theirs = load_digits()
+    of_image = {tuple(image): target for image, target in zip(theirs.data.tolist(), theirs.target, strict=True)}
     assert labels.tolist() == [of_image[tuple(image)] for image in (16 * images).flatten(1).tolist()]
+
+
+def test_another_layout_of_scikit_learn_is_read_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = digits._table()
+    monkeypatch.setattr(digits, "find_spec", lambda _: None)
+    assert digits._table().tolist() == table.tolist()
 
 
 def test_split_does_not_depend_on_the_seed_and_no_class_is_missing():

@@ -1,14 +1,17 @@
 """Whatever is wrong with a file of plain data is told in one way, and costs neither memory nor time."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from mutations import mutations
 
+from lit_gan.cli.parsing.shipped import find
 from lit_gan.errors import UserError
-from lit_gan.runs.plain_data import json_text, parse_yaml, read_configuration, read_json
+from lit_gan.runs.plain_data import dump_yaml, json_text, load_yaml, parse_yaml, read_configuration, read_json
 
 _BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{place}: &a{place} [{', '.join([f'*a{place - 1}'] * 10)}]\n" for place in range(1, 10)
@@ -42,11 +45,51 @@ def test_what_is_no_yaml_is_a_yaml_error(text: str, told: str) -> None:
         ("9" * 5000, "Exceeds the limit"),
         ("{", "Expecting"),
     ],
+    ids=["deep", "too-deep", "too-long", "open"],
 )
 def test_what_is_no_json_is_a_value_error(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=told):
         read_json(tmp_path / "x.json")
+
+
+def _read(load: Callable[[str], Any], text: str) -> str:
+    try:
+        return repr(load(text))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def test_libyaml_reads_what_pyyaml_reads() -> None:
+    damaged = mutations(find("quickstart").read_bytes(), 150)
+    for text in [text for text, _ in _NO_YAML if len(text) < 100] + [each.decode("latin-1") for each in damaged]:
+        assert _read(lambda text: load_yaml(text, yaml.SafeLoader), text) == _read(yaml.safe_load, text)
+
+
+_WRITTEN = [
+    *("", "null", "1e5", "1e-05", "yes", "a: b", "# c", "- d", "'", '"', "a\nb\n", " lead", "\t", "\x00", "<<", "*a"),
+    *("?", ":", "~", "\u00e9", "\U0001f600", "\x85", "\u2028", "\ufeff", "\udcff", "word " * 40, "0x1f", "C:\\x"),
+    *(1e-5, 1e300, float("inf"), float("-inf"), -0.0, 10**30, None, True, [], {}, [[]], {"a": [1, {"b": {}}]}),
+]
+
+
+@pytest.mark.parametrize("value", _WRITTEN, ids=ascii)
+@pytest.mark.parametrize("allow_unicode", [False, True])
+def test_libyaml_writes_what_pyyaml_writes(value: Any, allow_unicode: bool) -> None:
+    content = {"value": value, "values": [value, {"z": value, "a": value}]}
+    assert dump_yaml(content, allow_unicode=allow_unicode) == yaml.safe_dump(
+        content, sort_keys=False, allow_unicode=allow_unicode
+    )
+
+
+def test_a_pyyaml_without_libyaml_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    monkeypatch.delattr(yaml, "CSafeDumper")
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    assert load_yaml(dump_yaml({"lr": 1e-5}), Loader) == {"lr": 1e-5}
 
 
 def test_any_damage_to_a_text_is_one_kind_of_error(tmp_path: Path) -> None:

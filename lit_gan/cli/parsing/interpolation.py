@@ -20,11 +20,10 @@ from jsonargparse import ArgumentParser, get_loader
 from jsonargparse._common import (
     parser_context,  # what makes a parse a lenient one: tests/cli/parsing/test_interpolation.py
 )
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.errors import UserError
+from lit_gan.runs.plain_data import dump_yaml
 
 _MARK = "${"
 _VALUE = "value of an interpolation"  # no key of a configuration has spaces
@@ -85,6 +84,8 @@ def interpolated(
     if not any(_MARK in source.text for source in sources) or not {"-h", "--help"}.isdisjoint(arguments):
         yield list(arguments)
         return
+    from omegaconf.errors import OmegaConfBaseException  # a fifth of a second  # noqa: PLC0415
+
     given: dict[str, Any] = {}
     for source in sources:
         _merge(given, source.tree)
@@ -196,7 +197,7 @@ def _rewritten(arguments: Sequence[str], sources: Sequence[_Source], value_of: C
             continue
         tree = _replace(source.tree, "", value_of)
         if source.is_file:
-            texts[source.text] = yaml.safe_dump({} if tree is _ABSENT else tree, sort_keys=False, allow_unicode=True)
+            texts[source.text] = dump_yaml({} if tree is _ABSENT else tree, allow_unicode=True)
         elif tree is _ABSENT:
             changed |= {source.position: None} if source.prefix else {source.position - 1: None, source.position: None}
         else:
@@ -271,6 +272,8 @@ def _overlay(known: Any, given: Any) -> Iterator[str]:
 
 
 def _value(text: str, tree: Mapping[str, Any], *, default: Any) -> Any:
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415 -- as above
+
     try:
         return _resolved(text, tree)
     except OmegaConfBaseException:
@@ -278,12 +281,14 @@ def _value(text: str, tree: Mapping[str, Any], *, default: Any) -> Any:
 
 
 def _resolved(text: str, tree: Mapping[str, Any]) -> Any:
+    from omegaconf import OmegaConf  # noqa: PLC0415 -- as above
+
     content = OmegaConf.create({**tree, _VALUE: text})
     value = content[_VALUE]
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
-def _reason(error: OmegaConfBaseException, known: Mapping[str, Any], filled_later: Sequence[str]) -> str:
+def _reason(error: Exception, known: Mapping[str, Any], filled_later: Sequence[str]) -> str:
     reason = str(error).partition("\n")[0].rstrip(".")
     found = _NOT_FOUND.match(reason)
     if found is None and "no viable alternative" in reason:

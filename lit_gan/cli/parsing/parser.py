@@ -1,8 +1,10 @@
 """The parser of `fit`, `validate`, `test` and `predict`: shipped configs by name, errors in one line."""
 
+from functools import partial
 from typing import Any, NoReturn
 
 import yaml
+from jsonargparse import set_dumper
 from jsonargparse._actions import ActionConfigFile  # its public alias is not exported to type checkers
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning_utilities.core.enums import StrEnum
@@ -11,9 +13,13 @@ from lit_gan.cli.parsing.explanation import explain
 from lit_gan.cli.parsing.interpolation import with_values
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.errors import UserError
+from lit_gan.runs.plain_data import dump_yaml
 
 # Lightning's own words, such as the `interval` of its Timer, are strings to a reader of YAML, too.
-yaml.SafeDumper.add_multi_representer(StrEnum, lambda dumper, word: dumper.represent_str(str(word.value)))
+for _dumper in (yaml.SafeDumper, getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
+    _dumper.add_multi_representer(StrEnum, lambda dumper, word: dumper.represent_str(str(word.value)))
+# jsonargparse writes each class within a configuration as YAML, and reads that again.
+set_dumper("yaml", partial(dump_yaml, allow_unicode=True))
 
 
 class ShippedConfigFile(ActionConfigFile):

@@ -11,7 +11,7 @@ from lit_gan.cli.parsing.known_options import BUILT, known_options
 from lit_gan.cli.parsing.signatures import arguments_of, is_at_hand
 from lit_gan.cli.parsing.suggestions import full_path
 from lit_gan.errors import UserError, in_short
-from lit_gan.runs.plain_data import excess
+from lit_gan.runs.plain_data import excess, load_yaml
 
 CONFIG_OPTIONS = ("-c", "--config")
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
@@ -163,7 +163,7 @@ def options_in(arguments: Iterable[str]) -> Iterator[tuple[str, str | None]]:
 def read_config(path: Path) -> Any:
     """What stands in a configuration, every value a text."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Texts)  # noqa: S506 -- a SafeLoader
+        content = load_yaml(path.read_text(encoding="utf-8"), _Texts)
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
@@ -210,7 +210,7 @@ def _mapping(value: str | None) -> Mapping[Any, Any] | None:
     if value is None or not value.lstrip().startswith("{"):
         return None
     try:
-        content = yaml.load(value, _Texts)  # noqa: S506 -- a SafeLoader
+        content = load_yaml(value, _Texts)
     except (yaml.YAMLError, RecursionError):
         return None
     return content if isinstance(content, Mapping) else None

@@ -26,6 +26,7 @@ from lit_gan.cli.parsing.run_arguments import run_folder_of
 from lit_gan.cli.parsing.unbuilt import built_network, construction_errors
 from lit_gan.engine.lightning_seam import built_from_class_paths
 from lit_gan.evaluation.kept_file import KEPT
+from lit_gan.runs.plain_data import load_yaml
 from lit_gan.session.errors import user_errors
 
 _Module = TypeVar("_Module")
@@ -66,7 +67,7 @@ class Command:
             self.options, skip_link_targets=False, skip_unset=False, skip_validation=True, format="yaml"
         )
         #: The resolved configuration as plain data.
-        self.config: dict[str, Any] = yaml.safe_load(text)
+        self.config: dict[str, Any] = load_yaml(text, yaml.SafeLoader)
         keep_what_was_given(self.config, self.options)
         builders = [
             (ModuleBuilder("model", self.options, self.config), LightningModule, True),

@@ -13,7 +13,7 @@ from lit_gan.engine.import_policy import ImportPolicy
 from lit_gan.engine.stored_configuration import StoredConfiguration, escaped, import_paths_in
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import load_checkpoint
-from lit_gan.runs.plain_data import parse_yaml
+from lit_gan.runs.plain_data import dump_yaml, parse_yaml
 from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.session.identity import FROM_PYTHON, START_OPTIONS
 
@@ -50,7 +50,7 @@ def _written(layers: list[Any], folder: Path) -> Iterator[str]:
         else:
             target = folder / str(number) / f"{stem}.yaml"
             target.parent.mkdir()
-            target.write_text(yaml.safe_dump(layer))
+            target.write_text(dump_yaml(layer))
             yield str(target)
 
 
@@ -87,7 +87,7 @@ def _config_of_run(path: Path, policy: ImportPolicy, folder: Path) -> str:
     if len(kept) == len(content):
         return str(path)
     copy = folder / path.name
-    copy.write_text(yaml.safe_dump(kept))
+    copy.write_text(dump_yaml(kept))
     return str(copy)
 
 
