@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -184,6 +187,22 @@ def _white(height: int, width: int) -> NDArray[np.uint8]:
     return np.full((height, width, 3), 255, dtype=np.uint8)
 
 
+class _Raster(AxesImage):
+    """A canvas of which each pixel is a dot. To resample it takes matplotlib 50 bytes a pixel, and changes nothing."""
+
+    def make_image(
+        self, renderer: RendererBase, magnification: float = 1.0, unsampled: bool = False
+    ) -> tuple[NDArray[np.uint8], float, float, Affine2D]:
+        """The canvas as it is, from its lowest row on; resampled where somebody draws it with other dots."""
+        canvas, place = self.get_array(), self.axes.bbox
+        dots = round(place.height * magnification), round(place.width * magnification)
+        if canvas is None or canvas.shape[:2] != dots:
+            return super().make_image(renderer, magnification, unsampled)
+        opaque = np.full((*dots, 4), 255, dtype=np.uint8)
+        opaque[..., :3] = canvas[::-1]
+        return opaque, place.x0, place.y0, Affine2D()
+
+
 def _figure(canvas: NDArray[np.uint8], *, labelled: bool, said: str) -> tuple[Figure, Axes]:
     """A figure in which each pixel of the canvas is a dot of the raster."""
     height, width = (side / DPI for side in canvas.shape[:2])
@@ -192,7 +211,11 @@ def _figure(canvas: NDArray[np.uint8], *, labelled: bool, said: str) -> tuple[Fi
     whole = left + width + _SIDE, bottom + height + _TOP
     figure = Figure(figsize=whole)
     axes = figure.add_axes((left / whole[0], bottom / whole[1], width / whole[0], height / whole[1]))
-    axes.imshow(canvas, interpolation="nearest", aspect="auto")
+    across, down = canvas.shape[1] - 0.5, canvas.shape[0] - 0.5
+    raster = _Raster(axes, interpolation="nearest", extent=(-0.5, across, down, -0.5))
+    raster.set_data(canvas)
+    axes.add_image(raster)
+    axes.set(xlim=(-0.5, across), ylim=(down, -0.5))
     axes.set_axis_off()
     size = _fitting(max(lines, key=len), width)
     figure.text(left / whole[0], 0.06 / whole[1], said, fontsize=size, va="bottom", color="#333333")

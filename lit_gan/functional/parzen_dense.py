@@ -13,6 +13,7 @@ from lit_gan.functional.tiles import map_tiles
 
 _ROW_TILE = 256
 _CENTRE_TILE = 4096
+_VALUES = 64  # of all centres at a time, whose mean is taken
 _Sums = tuple[Tensor, Tensor]  # per row: the least squared distance, and the sums relative to it
 _LOG2_E = math.log2(math.e)
 
@@ -52,29 +53,34 @@ class DenseSums:
         self.nearest = torch.full((x.shape[0],), math.inf, dtype=torch.float64, device=x.device)
         self.total = torch.zeros(x.shape[0], len(sigmas), dtype=torch.float64, device=x.device)
 
-    def add(self, centres: Tensor, counts: Tensor) -> None:
+    def add(self, rows: Tensor, counts: Tensor, members: Tensor | None = None) -> None:
         """Adds centres.
 
         Args:
-            centres: ``(M, D)``.
+            rows: ``(N, D)``, among them the centres; no copy is made of all.
             counts: ``(M,)`` how often each of them occurs.
+            members: ``(M,)`` which rows are centres, in their order; all where it is ``None``.
         """
+        members = torch.arange(rows.shape[0], device=rows.device) if members is None else members
         # Differences do not change with the origin, but rounding does: small norms cancel less.
-        origin = centres.mean(0, dtype=torch.float64)
-        for start in range(0, centres.shape[0], _CENTRE_TILE):
-            part = slice(start, start + _CENTRE_TILE)
-            shifted = centres[part].double().sub_(origin)  # a tile is 25 MiB for MNIST: no second one
-            weights = counts[part].to(self._dtype) if bool((counts[part] > 1).any()) else None
-            norms = torch.cat([rows.square().sum(1) for rows in torch.split(shifted, _ROW_TILE)]).to(self._dtype)
-            tile = _Tile(origin, shifted.to(self._dtype), norms, weights)
-            local = threading.local()
+        parts = torch.split(rows, _VALUES, dim=1)
+        origin = torch.cat([part.index_select(0, members).mean(0, dtype=torch.float64) for part in parts])
+        for part, weights in zip(torch.split(members, _CENTRE_TILE), torch.split(counts, _CENTRE_TILE), strict=True):
+            self._add_tile(rows, part, weights, origin)
 
-            def tile_sums(rows: slice, tile: _Tile = tile, local: threading.local = local) -> _Sums:
-                with exact_matmul(origin.device):
-                    return self._tile_sums(self._x[rows], tile, local)
+    def _add_tile(self, rows: Tensor, members: Tensor, counts: Tensor, origin: Tensor) -> None:
+        # A tile is 25 MiB for MNIST: no second one.
+        shifted = rows.index_select(0, members).double().sub_(origin)
+        weights = counts.to(self._dtype) if bool((counts > 1).any()) else None
+        norms = torch.cat([part.square().sum(1) for part in torch.split(shifted, _ROW_TILE)]).to(self._dtype)
+        tile, local = _Tile(origin, shifted.to(self._dtype), norms, weights), threading.local()
 
-            sums = map_tiles(tile_sums, self._x.shape[0], _ROW_TILE, origin.device)
-            self.merge(torch.cat([nearest for nearest, _ in sums]), torch.cat([total for _, total in sums]))
+        def tile_sums(rows: slice) -> _Sums:
+            with exact_matmul(origin.device):
+                return self._tile_sums(self._x[rows], tile, local)
+
+        sums = map_tiles(tile_sums, self._x.shape[0], _ROW_TILE, origin.device)
+        self.merge(torch.cat([nearest for nearest, _ in sums]), torch.cat([total for _, total in sums]))
 
     def _tile_sums(self, x: Tensor, tile: _Tile, local: threading.local) -> _Sums:
         if not hasattr(local, "buffers"):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lit_gan.functional.matmul import int8_speedup
+from lit_gan.functional.parzen_dense import DenseSums
 from lit_gan.functional.parzen_projected import ProjectedCentres
 from lit_gan.functional.parzen_screened import Pairs, ScreenedCentres
 from lit_gan.functional.projection import ProjectionCoder, principal_axes
@@ -38,10 +39,9 @@ class CentreSearch:
     def __init__(self, rows: Tensor, members: Tensor, counts: Tensor, coder: Callable[[], Coder]) -> None:
         self._rows, self._members, self.counts, self._coder = rows, members, counts, coder
 
-    @property
-    def centres(self) -> Tensor:
-        """``(M, D)``, a copy."""
-        return self._rows.index_select(0, self._members)
+    def add_to(self, sums: DenseSums) -> None:
+        """Adds all centres to sums over every pair."""
+        sums.add(self._rows, self.counts, self._members)
 
     @cached_property
     def coded(self) -> ScreenedCentres:

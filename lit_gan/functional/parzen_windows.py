@@ -96,7 +96,7 @@ class ParzenWindows:
             near = self._near(x, reach)
             out = near.log(sigmas)
             if bool(near.wide.any()):
-                out[near.wide] = self._dense(x[near.wide], sigmas).log()
+                out[near.wide] = self._dense(_chosen(x, near.wide), sigmas).log()
             return out - out.new_tensor([math.log(self._num_centres) + self._log_volume(s) for s in sigmas])
 
     def nearest(self, x: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class ParzenWindows:
         with exact_matmul(x.device):
             near = self._near(x, 0.0)
             if bool(near.wide.any()):
-                near.nearest[near.wide] = self._dense(x[near.wide], ()).nearest
+                near.nearest[near.wide] = self._dense(_chosen(x, near.wide), ()).nearest
             return near.nearest
 
     def select_sigma(self, x: Tensor, grid: Sequence[float]) -> float:
@@ -202,8 +202,12 @@ class ParzenWindows:
     def _dense(self, x: Tensor, sigmas: Sequence[float]) -> DenseSums:
         own = DenseSums(x, sigmas)
         for shard in self._shards:
-            own.add(shard.centres, shard.counts)
+            shard.add_to(own)
         merged = DenseSums(x, sigmas)
         for nearest, total in zip(self._exchange(own.nearest[None]), self._exchange(own.total[None]), strict=True):
             merged.merge(nearest, total)
         return merged
+
+
+def _chosen(x: Tensor, rows: Tensor) -> Tensor:
+    return x if bool(rows.all()) else x[rows]  # all of them, of a generator that has just begun: no copy

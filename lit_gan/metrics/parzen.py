@@ -195,7 +195,10 @@ class ParzenNLL(Metric):
     def _canonical_rows(self, name: str, depth: int) -> Tensor:
         """A state's rows over all processes, in an order that depends on the set of rows alone."""
         rows = self._rows(name, depth)
-        return rows[row_fingerprints(rows).argsort(stable=True)]
+        rows = rows[row_fingerprints(rows).argsort(stable=True)]
+        if len(rows) and not self._is_synced and rows.device == self.device:  # in place of the others, not beside them
+            setattr(self, name, [rows.reshape(-1)])
+        return rows
 
     def _rows(self, name: str, depth: int) -> Tensor:
         """A state's rows over all processes, in the order of arrival."""

@@ -1,16 +1,20 @@
 """Figures 2 and 3 of the paper: where each image is, what is framed, and what stands beside."""
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
 from lit_gan.errors import UserError
+from lit_gan.figures import tiles
 from lit_gan.figures.tiles import check_channels, nearest_figure, pairs_figure, walks_figure
 from lit_gan.figures.writing import DPI, check_formats, drawn_plainly, write_figure
 
@@ -60,6 +64,22 @@ def test_each_pixel_of_the_canvas_is_a_dot_of_the_print(tmp_path: Path) -> None:
     left, top = round(0.14 * DPI), round(0.34 * DPI)
     shown = found[top : top + _SIDE, left : left + 2 * _SIDE + _GAP]
     assert np.abs(shown - canvas[:_SIDE, : 2 * _SIDE + _GAP])[4:-4, 4:-4].mean() < 0.02
+
+
+@pytest.mark.parametrize("dpi", [DPI, 200])
+@pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+def test_the_file_is_the_one_that_matplotlib_would_resample(kind: str, dpi: int, monkeypatch: Any) -> None:
+    def drawn() -> bytes:
+        with drawn_plainly():
+            images = torch.rand(4, 3, 8, 7, generator=torch.Generator().manual_seed(0))
+            figure, file = nearest_figure(images, images[:2], 2, "4 draws"), io.BytesIO()
+            figure.savefig(file, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else {})
+        return file.getvalue()
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    ours = drawn()
+    monkeypatch.setattr(tiles._Raster, "make_image", AxesImage.make_image)
+    assert ours == drawn()
 
 
 def test_walks_touch_along_the_way() -> None:

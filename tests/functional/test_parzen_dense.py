@@ -38,6 +38,15 @@ def test_sums_over_parts_merge_to_the_sums_over_all():
     torch.testing.assert_close(parts.nearest, whole.nearest)
 
 
+def test_centres_among_other_rows_are_as_if_they_stood_alone() -> None:
+    members = torch.randperm(2000, generator=torch.Generator().manual_seed(0))[:1300]
+    counts = torch.arange(1300) % 3 + 1
+    among, alone = DenseSums(X, [0.2, 0.7]), DenseSums(X, [0.2, 0.7])
+    among.add(CENTRES, counts, members)
+    alone.add(CENTRES[members], counts)
+    assert torch.equal(among.log(), alone.log())
+
+
 def test_merging_nothing_changes_nothing():
     sums = DenseSums(X[:4], [0.2])
     sums.merge(torch.full((4,), math.inf, dtype=torch.float64), torch.zeros(4, 1, dtype=torch.float64))

@@ -89,6 +89,18 @@ def test_waiting_on_disk_does_not_change_a_bit_either(sigma, tmp_path, monkeypat
     assert on_disk.generated == []
 
 
+def test_more_images_after_a_result_are_as_good_as_before_it() -> None:
+    metric = ParzenNLL(0.05)
+    metric.update(TEST[:7], real=True)
+    metric.update(SAMPLES, real=False)
+    first = metric.compute()["nll"].item()
+    metric.update(TEST[7:], real=True)
+    assert metric.compute()["nll"].item() != first
+    whole = filled(ParzenNLL(0.05))
+    whole.compute()
+    assert torch.equal(metric.log_likelihoods, whole.log_likelihoods)
+
+
 def test_log_likelihoods_go_with_the_test_rows_and_not_with_their_order():
     first, second = filled(ParzenNLL(0.05)), filled(ParzenNLL(0.05), 13, torch.randperm(500))
     with pytest.raises(UserError, match=r"expected compute\(\) first"):
