@@ -53,15 +53,18 @@ class ScoredAverage(MovingAverage):
         """Goes on with it."""
         self.average = state_dict["average"]
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts at the weights that G begins with, or goes on with the checkpoint's."""
+        if self.average is None:
+            self.average = {name: value.clone() for name, value in _weights(pl_module).items()}
+
     @torch.no_grad()
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Moves the average towards the weights after this round."""
-        weights = {name: value.detach() for name, value in plain_parameters(_gan(pl_module).generator).items()}
-        if self.average is None:
-            self.average = {name: value.clone() for name, value in weights.items()}
-        move_towards(list(self.average.values()), list(weights.values()), 1 - self.decay_at(trainer, batch))
+        average, weights = self.average or {}, _weights(pl_module)
+        move_towards(list(average.values()), list(weights.values()), 1 - self.decay_at(trainer, batch))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Scores it in place of the run's."""
@@ -81,6 +84,10 @@ class ScoredAverage(MovingAverage):
             gan.generator_average = kept
         results = self._windows.results()
         gan.log_dict({f"val/{name}_{self.name}": value for name, value in results.items()}, reduce_fx="max")
+
+
+def _weights(module: LightningModule) -> dict[str, Tensor]:
+    return {name: value.detach() for name, value in plain_parameters(_gan(module).generator).items()}
 
 
 def _gan(module: LightningModule) -> GAN:

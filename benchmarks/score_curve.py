@@ -8,7 +8,7 @@ import argparse
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -37,6 +37,15 @@ class Curve:
     real: float | None
 
 
+def averages(run: Path) -> list[Curve]:
+    """The paper's score of the averages that ``benchmarks.averages.ScoredAverage`` kept beside the run's own."""
+    with (run / "metrics.csv").open() as table:
+        names = [name.removeprefix("val/") for name in next(csv.reader(table))]
+    beside = [f"{PAPERS}_{way}_" for way in ("decay", "half_life", "horizon")]
+    found = [name for name in names if name.startswith(tuple(beside))]
+    return [replace(curve(run, name), name=f"{_name(run)}, {name.removeprefix(f'{PAPERS}_')}") for name in found]
+
+
 def curve(run: Path, score: str = PAPERS) -> Curve:
     """What a run folder says; rows without a score are rounds without a validation."""
     config = yaml.safe_load((run / "config.yaml").read_text())
@@ -46,7 +55,7 @@ def curve(run: Path, score: str = PAPERS) -> Curve:
     each = int(config["data"]["init_args"]["batch_size"]) * int(coordination.get("k", 1))
     images = [(int(row["step"]) + 1) * each for row in rows]
     values = [float(row[f"val/{score}"]) for row in rows]
-    if score != PAPERS:
+    if not score.startswith(PAPERS):
         return Curve(_name(run), images, values, None)
     scores = run / "scores.json"
     held_out = json.loads(scores.read_text())["val"]["rows"] if scores.exists() else {}
@@ -99,6 +108,8 @@ def main() -> None:
     arguments = parser.parse_args()
     grids = sorted((arguments.runs[-1] / "samples").glob("round-*.png"))
     scores = {score: [curve(run, score) for run in arguments.runs] for score in arguments.scores}
+    if PAPERS in scores:
+        scores[PAPERS] += [each for run in arguments.runs for each in averages(run)]
     plot(scores, grids[-1] if grids else None, arguments.goal, arguments.out)
 
 

@@ -1,10 +1,13 @@
 """What every test shares: a fixed number of threads, and no way to reach a server by mistake."""
 
+import itertools
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 # Before torch is imported: one thread, so that sums are formed in the same order on every machine.
@@ -28,6 +31,9 @@ from wandb_server import server  # noqa: F401 -- a fixture
 # command compile the package.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+_FOLDERS = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,6 +80,13 @@ def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the seed of the run, as seed_everything would set it
     # torch.manual_seed would note, for each device that is not there, from where it was called: a millisecond.
     torch.default_generator.manual_seed(0)
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As pytest's own, which looks through the folders of all earlier tests for a number that is free."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    return tmp_path_factory.mktemp(f"{name}{next(_FOLDERS)}", numbered=False)
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,21 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from lightning.pytorch import Callback
+from tiny_gan import trainer
 
 from benchmarks import inference, inpainting, score_curve, shipped
+from benchmarks.averages import ScoredAverage
+from lit_gan import GAN
+from lit_gan.callbacks import GeneratorEMA
+from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
+from lit_gan.data import DigitsDataModule
+from lit_gan.errors import UserError
+from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 
 
 def test_what_has_been_measured_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +88,69 @@ def test_any_score_that_was_logged_has_its_curve(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(sys, "argv", ["score_curve", *named])
     score_curve.main()
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_averages_have_their_curves_beside_the_runs_own(tmp_path: Path) -> None:
+    run = _run_folder(tmp_path / "mnist", k=1)
+    heads = "step,val/parzen_nll,val/parzen_nll_conditional,val/parzen_nll_decay_0,val/parzen_nll_horizon_0.3"
+    (run / "metrics.csv").write_text(f"{heads}\n9,1,2,-3,-4\n")
+    assert score_curve.averages(run) == [
+        score_curve.Curve("mnist, decay_0", [1000], [3.0], None),
+        score_curve.Curve("mnist, horizon_0.3", [1000], [4.0], None),
+    ]
+
+
+def _networks(**of_g: Any) -> dict[str, Any]:
+    torch.manual_seed(0)
+    generator = MLPGenerator((1, 8, 8), latent_size=4, hidden=(8,), **of_g)
+    return {"generator": generator, "discriminator": MaxoutDiscriminator((1, 8, 8), hidden=(4,), weight_init=0.5)}
+
+
+def _scored(folder: Path, epochs: int, ckpt_path: Path | None = None) -> dict[str, float]:
+    gan = GAN(**_networks(weight_init=0.5))
+    further = (ScoredAverage(horizon=0.3), ScoredAverage(decay=0))
+    callbacks = [ParzenEvaluation(num_samples=20), GeneratorEMA(horizon=0.3), *further]
+    run = trainer(callbacks=callbacks, max_epochs=epochs, limit_val_batches=1, precision="32-true")
+    run.fit(gan, DigitsDataModule(batch_size=300), ckpt_path=ckpt_path, weights_only=True)
+    run.save_checkpoint(folder / f"{epochs}.ckpt")
+    return {name: float(value) for name, value in run.callback_metrics.items() if "parzen_nll" in name}
+
+
+def test_an_average_beside_the_runs_own_is_scored_as_that_is_and_goes_on(tmp_path: Path) -> None:
+    found = _scored(tmp_path, 2)
+    assert found["val/parzen_nll_horizon_0.3"] == found["val/parzen_nll"] != found["val/parzen_nll_decay_0"]
+    assert found["val/parzen_nll_decay_0"] == _score_without_average(tmp_path / "2.ckpt")
+    _scored(tmp_path, 1)
+    assert _scored(tmp_path, 2, tmp_path / "1.ckpt") == found
+
+
+def _score_without_average(checkpoint: Path) -> float:
+    gan = GAN.load_from_checkpoint(checkpoint, **_networks())
+    gan.generator_average = None
+    evaluated = trainer(callbacks=[ParzenEvaluation(num_samples=20)], precision="32-true", limit_val_batches=1)
+    evaluated.validate(gan, DigitsDataModule(batch_size=300), verbose=False)
+    return float(evaluated.callback_metrics["val/parzen_nll"])
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "told"),
+    [
+        ([ParzenEvaluation(num_samples=0)], r"^parzen.num_samples = 0: expected how many, so that all have as many\.$"),
+        ([ParzenEvaluation()], r"^parzen.num_samples = None: expected how many"),
+    ],
+)
+def test_an_average_has_as_many_samples_as_the_runs_own(callbacks: list[Callback], told: str) -> None:
+    gan = GAN(**_networks())
+    run = trainer(callbacks=[*callbacks, ScoredAverage(decay=0)], max_epochs=1, precision="32-true")
+    with pytest.raises(UserError, match=told):
+        run.fit(gan, DigitsDataModule(batch_size=300))
+
+
+def test_an_average_of_batch_norm_is_refused() -> None:
+    gan = GAN(**_networks(batch_norm=True))
+    run = trainer(callbacks=[ScoredAverage(decay=0)], max_epochs=1, precision="32-true")
+    with pytest.raises(UserError, match=r"^ScoredAverage: expected a lit_gan.GAN without batch normalisation in G\.$"):
+        run.fit(gan, DigitsDataModule(batch_size=300))
 
 
 def test_score_curves_are_drawn_without_samples_too(tmp_path: Path) -> None:
