@@ -1,7 +1,5 @@
 """What the callbacks that measure samples have in common: when they look, one pass over the samples, one log."""
 
-import ctypes
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +11,7 @@ from torch import Tensor
 
 from lit_gan.callbacks.progress import LossProgressBar
 from lit_gan.engine.lightning_seam import callbacks_of
+from lit_gan.engine.memory import give_memory_back
 from lit_gan.errors import RunError, UserError
 from lit_gan.evaluation.generated import Measurement, draw
 from lit_gan.evaluation.image_metrics import ImageMetrics
@@ -90,20 +89,12 @@ class SampleEvaluation(Callback, ABC):
             results = {f"{split}/{name}": value for name, value in self.results(measurement).items()}
             # Every rank has computed the same: the greatest of equals has their bits, their mean may be rounded.
             module.log_dict(results, reduce_fx="max", sync_dist=True)
-        _give_memory_back()
+        give_memory_back()
 
 
 def images_of(batch: Any, module: LightningModule, trainer: Trainer) -> int:
     """How many images a round of a GAN trains on, over all ranks; 0 for a module of another kind."""
     return len(module.split_batch(batch)[0]) * trainer.world_size if isinstance(module, GAN) else 0
-
-
-def _give_memory_back() -> None:
-    """To the system: glibc would keep 150 MiB of what an evaluation of MNIST took, beside all that comes later."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # another C library has none
-        if trim is not None:
-            trim(0)
 
 
 def _check_finite(trainer: Trainer, *, finite: bool) -> None:

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
 from lit_gan.engine.lightning_seam import evaluate_as_after
+from lit_gan.engine.memory import keep_freed_memory
 from lit_gan.engine.rounds import RoundModule, planned_rounds
 from lit_gan.errors import RunError
 from lit_gan.loggers.lightnings import tell_configuration
@@ -48,6 +49,7 @@ def train(
     """
     started = time.monotonic() if started is None else started
     run, strategy = recording.run, trainer.strategy
+    keep_freed_memory()
     signals.listen()
     if isinstance(strategy, DDPGANStrategy):
         strategy.on_loss = lambda reason: run.mark("failed", reason)
