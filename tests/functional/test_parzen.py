@@ -232,6 +232,16 @@ def test_paired_standard_error_cancels_what_the_rows_have_in_common():
     assert paired_standard_error(rows, rows + model) == pytest.approx(standard_error(model), rel=1e-9)
     with pytest.raises(UserError, match="first has 1000 log-likelihoods, second has 3"):
         paired_standard_error(rows, rows[:3])
+    for pair, name in ((([["a"]], [0.0]), "first"), (([0.0], [["a"]]), "second")):
+        with pytest.raises(UserError, match=f"^{name} is "):
+            paired_standard_error(*pair)
+
+
+def test_paired_standard_error_of_float32_is_that_of_the_same_numbers_in_float64() -> None:
+    rows, model = torch.randn(1000, generator=DRAWS) * 200, torch.randn(1000, generator=DRAWS)
+    wide = rows.double(), model.double()
+    for first, second in ((rows, wide[1]), (wide[0], model), (rows, model)):
+        assert paired_standard_error(first, second) == standard_error(wide[0] - wide[1])
 
 
 @pytest.mark.parametrize(
