@@ -13,7 +13,8 @@ from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation
 from lit_gan.coordination import FixedSteps
 from lit_gan.engine.lightning_seam import callbacks_of, row_is_written
-from lit_gan.evaluation.diagnosis import TRAIN_NAMES, VAL_NAMES, Finding, Game, Row, diagnose
+from lit_gan.engine.rounds import planned_rounds
+from lit_gan.evaluation.diagnosis import ROUNDS, TRAIN_NAMES, VAL_NAMES, Finding, Game, Row, diagnose
 from lit_gan.gan import GAN
 from lit_gan.objectives import Minimax
 from lit_gan.runs.atomic_write import write_atomically
@@ -31,7 +32,8 @@ class Diagnosis(Callback):
 
     After every validation of a training it reads what has been logged; see
     :func:`~lit_gan.evaluation.diagnosis.diagnose` for the rules. Each disease is told once in a run, when it has lasted
-    for three validations and a thousand rounds, with the numbers that say so and the setting to change, and kept in
+    for three validations and a thousand rounds, or a twentieth of the rounds that are planned where these are more, up
+    to ten thousand. It is told with the numbers that say so and the setting to change, and kept in
     ``diagnosis.json`` of the run folder. Nothing is computed for it: a number that nobody logs says nothing, so
     ``parzen`` is what it knows collapse by, and :class:`~lit_gan.metrics.SampleClasses`, ``ModesCovered`` and
     ``Memorization`` are to be asked for.
@@ -86,7 +88,8 @@ class Diagnosis(Callback):
         rows = sorted([*self._rounds, *self._validations], key=lambda row: row["step"])
         told = {finding.disease for finding in self.findings}
         told |= {"collapse"} if "discriminator wins" in told else set()  # which comes with it, and stays for longer
-        new = [finding for finding in diagnose(rows, _game_of(pl_module)) if finding.disease not in told]
+        found = diagnose(rows, _game_of(pl_module), _wait(trainer))
+        new = [finding for finding in found if finding.disease not in told]
         self.findings += new
         for finding in new:
             rank_zero_warn(str(finding), category=DiagnosisWarning)
@@ -114,6 +117,11 @@ def _row(trainer: Trainer, names: tuple[str, ...]) -> dict[str, float]:
     logged: Mapping[str, Any] = trainer.callback_metrics
     present = (name for name in names if name in logged and not any(each.leaves_out(name, trainer) for each in others))
     return {"step": trainer.global_step - 1, **{name: float(logged[name]) for name in present}}
+
+
+def _wait(trainer: Trainer) -> int:
+    """How long a disease has to last: a long training has a long start."""
+    return min(max((planned_rounds(trainer) or 0) // 20, ROUNDS), 10 * ROUNDS)
 
 
 def _game_of(module: LightningModule) -> Game:

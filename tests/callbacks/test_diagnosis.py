@@ -14,9 +14,8 @@ from torchmetrics import Metric
 
 from lit_gan.augmentation import InstanceNoise
 from lit_gan.callbacks import Diagnosis, GenerativeEvaluation, PlayerMonitor
-from lit_gan.callbacks.diagnosis import DiagnosisWarning
+from lit_gan.callbacks.diagnosis import DiagnosisWarning, _wait
 from lit_gan.coordination import AccuracyBand, FixedSteps
-from lit_gan.evaluation import diagnosis
 from lit_gan.evaluation.diagnosis import Finding
 from lit_gan.metrics import ParzenWarning
 from lit_gan.objectives import Minimax
@@ -31,7 +30,7 @@ EVERY_FOUR: dict[str, Any] = {"val_check_interval": 4, "check_val_every_n_epoch"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A disease has to last ten rounds, not a thousand."""
-    monkeypatch.setattr(diagnosis, "_ROUNDS", 10)
+    monkeypatch.setattr("lit_gan.callbacks.diagnosis.ROUNDS", 10)
     monkeypatch.chdir(tmp_path)
 
 
@@ -173,7 +172,7 @@ COURSES = {
 def test_real_trainings(course: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the page, the first 432 rounds of them."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(diagnosis, "_ROUNDS", 300)
+    monkeypatch.setattr("lit_gan.callbacks.diagnosis.ROUNDS", 300)
     config, options = COURSES[course]
     quiet = ("--parzen.num_samples=300", "--sample_grid.num_samples=0", "--evaluation.metrics=[]", "--wandb=off")
     bare = ("--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false", "--report=false")
@@ -183,3 +182,10 @@ def test_real_trainings(course: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     file = the_run() / "diagnosis.json"
     found = [each["disease"] for each in json.loads(file.read_text())] if file.exists() else []
     assert found == ([] if course == "healthy" else [course])
+
+
+@pytest.mark.parametrize(
+    ("planned", "wait"), [(500, 1000), (20_000, 1000), (125_000, 6250), (10**6, 10_000), (-1, 1000)]
+)
+def test_a_long_training_has_a_long_start(planned: int, wait: int) -> None:
+    assert _wait(trainer(max_steps=planned, max_epochs=-1)) == wait

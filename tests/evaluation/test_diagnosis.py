@@ -90,6 +90,25 @@ def test_of_collapsed_samples_the_lead_tells_the_cause(lead: float, disease: str
     assert diagnose(rows({"train/d_lead": 0.6}, {"val/d_lead": lead})) == []
 
 
+def _slow_start(*near: float) -> list[Row]:
+    leads = (0.92, 0.88, 0.72, 0.71)
+    val = [{"val/d_lead": lead, "val/near_duplicates_real": 0.0} for lead in leads[: len(near)]]
+    later = [row | {"val/near_duplicates": share} for row, share in zip(val, near, strict=True)]
+    return [
+        {"step": 2500 * (i + 1) - 1, "train/d_lead": row["val/d_lead"], "train/lr_d": 0.1, **row}
+        for i, row in enumerate(later)
+    ]
+
+
+def test_a_slow_start_that_mends_is_no_disease() -> None:
+    """The paper's MNIST run with its shipped seed: of a D that had won it was told after 15 epochs, of 250."""
+    assert diagnose(_slow_start(0.984, 0.860, 0.511)) == []
+    assert diagnose(_slow_start(0.99, 0.95, 0.88)) == []
+    assert diseases(diagnose(_slow_start(0.99, 0.95, 0.90))) == ["discriminator wins"]  # by too little
+    assert diseases(diagnose(_slow_start(0.984, 0.6, 0.65))) == ["discriminator wins"]  # no longer
+    assert diseases(diagnose(_slow_start(0.99, 0.95, 0.88, 0.88))) == ["discriminator wins"]
+
+
 def test_the_real_value_is_what_near_duplicates_are_held_against() -> None:
     assert diagnose(rows(val={"val/near_duplicates": 0.9, "val/near_duplicates_real": 0.5})) == []
 
@@ -123,6 +142,13 @@ def test_d_that_knows_its_examples_by_heart() -> None:
 def test_the_remedy_is_the_setting_as_it_is_typed(disease: str, game: Game, remedy: str) -> None:
     [found] = diagnose(rows(**SICK[disease]), game)
     assert re.fullmatch(remedy, found.remedy)
+
+
+def test_it_lasts_as_long_as_is_said() -> None:
+    sick = rows(**SICK["collapse"], rounds=4000)
+    assert diseases(diagnose(sick, rounds=4000)) == ["collapse"]
+    assert diagnose(sick, rounds=4001) == []
+    assert diagnose(rows(rounds=2000) + [row | {"step": row["step"] + 2000} for row in sick[:40]], rounds=3000) == []
 
 
 def test_what_is_told_is_one_line_with_its_numbers() -> None:
