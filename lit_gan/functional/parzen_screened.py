@@ -75,11 +75,6 @@ class ScreenedCentres:
         self._spread = coder.ceil(self._highest - norms.amin(0))
         self._residual = code.residuals.max()
 
-    @property
-    def centres(self) -> Tensor:
-        """``(M, D)``, a copy."""
-        return self._rows.index_select(0, self._members)
-
     def search(self, x: Tensor, reach: float, nearest: Tensor) -> Pairs:
         """All pairs of a row and a centre whose squared distance is within ``reach`` of the row's least one.
 

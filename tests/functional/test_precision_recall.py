@@ -41,6 +41,8 @@ CASES = {
     "alike": lambda: (points(300, 4, "a"), points(250, 4, "b")),
     "narrower": lambda: (points(300, 4, "a"), points(600, 4, "b", 0.3)),
     "levels, which tie": lambda: ((points(400, 2, "a") * 2).round(), (points(300, 2, "b") * 2).round()),
+    # Nearly all of these tie or differ by less than a product's rounding: what is near is for differences to say.
+    "tenths, far from zero": lambda: tuple((points(300, 2, name) * 3).round().double() / 10 + 1000 for name in "ab"),
     "far from zero": lambda: (points(270, 3, "a") + 1e6, points(270, 3, "b") + 1e6),
     "collapsed": lambda: (points(300, 5, "a"), points(1, 5, "b").repeat(280, 1)),
     "copies": lambda: (points(300, 5, "a"), points(300, 5, "a")),
