@@ -20,6 +20,7 @@ from lit_gan.functional import (
     standard_error,
 )
 from lit_gan.functional.matmul import int8_matmul_is_exact
+from lit_gan.functional.parzen_windows import ParzenWindows
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -225,6 +226,32 @@ def test_standard_error_is_that_of_the_authors():
     values = torch.randn(1000, dtype=torch.float64)
     assert standard_error(values) == pytest.approx(values.numpy().std() / np.sqrt(1000), rel=1e-12)
     assert standard_error(values) == standard_error(values.flip(0))
+
+
+@pytest.mark.parametrize(
+    ("rows", "centres", "depth", "steps"),
+    [(200, 2000, 3, 9), (200, 2000, 8, 8), (100, 3000, 1, 20), (200, 1000, 16, 6)],
+)
+def test_em_is_at_the_maximum_after_few_steps(
+    rows: int, centres: int, depth: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where many centres share a row: plain steps take 117, 35, over 400 and 15."""
+    rng, taken = torch.Generator().manual_seed(depth), []
+    x, means = (torch.randn(num, depth, generator=rng) for num in (rows, centres))
+    step = ParzenWindows._em_gain
+    monkeypatch.setattr(ParzenWindows, "_em_gain", lambda *given: taken.append(step(*given)) or taken[-1])
+    sigma = fit_sigma(x, means)
+
+    def average(width: float) -> float:
+        return float(reference_log_likelihood(x, means, width).mean())
+
+    assert len(taken) <= steps
+    assert abs(taken[-1]) <= 1e-6
+    near = [average(sigma * factor) for factor in (1 - 1e-4, 1.0, 1 + 1e-4)]
+    # Within a hundredth of the step on either side of the top of the parabola through the three.
+    curvature, slope = near[0] - 2 * near[1] + near[2], (near[2] - near[0]) / 2
+    assert curvature < 0
+    assert abs(slope / curvature) < 0.02
 
 
 def test_paired_standard_error_cancels_what_the_rows_have_in_common():
