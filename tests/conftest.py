@@ -1,5 +1,10 @@
-"""What every test shares: a fixed number of threads, and no way to reach a server by mistake."""
+"""What every test shares: a fixed number of threads, and no way to reach a server by mistake.
 
+The process that hands the tests out to others imports this too, and no library that a test needs: they would take it
+seconds, in which no other can begin.
+"""
+
+import gc
 import itertools
 import os
 import re
@@ -17,7 +22,6 @@ os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # as the command sets it
 
 import distribution
 import pytest
-import torch
 from browser import browser  # noqa: F401 -- a fixture
 from forked_python import forked_python  # noqa: F401 -- a fixture
 from network_namespaces import two_hosts  # noqa: F401 -- a fixture
@@ -36,14 +40,24 @@ sys.dont_write_bytecode = False
 _FOLDERS = itertools.count()
 
 
+_NO_ERRORS = (
+    # Advice, which Lightning gives on tiny trainings too: "no val_dataloader", "smaller than the logging interval", ...
+    "lightning.fabric.utilities.warnings.PossibleUserWarning",
+    # Lightning 2.6 on jsonargparse 4.53: LightningCLI's own use of names that jsonargparse deprecated.
+    "jsonargparse._deprecated.JsonargparseDeprecationWarning",
+    # True of the untrained generators that most tests draw from; the tests of these warnings expect them by name.
+    "lit_gan.metrics.parzen_warnings.ParzenWarning",
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # a process of pytest-xdist
         start_afresh()
     # A shell starts what it puts into the background deaf to Ctrl-C, and all processes of the tests would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # True of the untrained generators that most tests draw from; the tests of these warnings expect them by name. Here,
-    # not in pyproject.toml: there pytest would import the package for it before coverage begins to look.
-    config.addinivalue_line("filterwarnings", "ignore::lit_gan.metrics.parzen_warnings.ParzenWarning")
+    if not config.getoption("numprocesses", None):  # here are tests: the filters import the classes
+        for name in _NO_ERRORS:
+            config.addinivalue_line("filterwarnings", f"ignore::{name}")
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -67,6 +81,17 @@ def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """What is there before the first test stays: no collection of garbage looks through all of it again."""
+    gc.disable()
+    result = yield
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(7_000, 10, 50)
+    return result
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     distribution.group(items)
@@ -78,6 +103,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _fixed_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the seed of the run, as seed_everything would set it
+    import torch  # noqa: PLC0415
+
     # torch.manual_seed would note, for each device that is not there, from where it was called: a millisecond.
     torch.default_generator.manual_seed(0)
 
@@ -106,6 +133,8 @@ def _signals_are_given_back() -> Iterator[None]:
 @pytest.fixture
 def own_process_group() -> Iterator[None]:
     """For a test that trains by `ddp_gan` in this process: later tests, and their jobs, meet no port and no group."""
+    import torch  # noqa: PLC0415
+
     before = dict(os.environ)
     yield
     if torch.distributed.is_initialized():
