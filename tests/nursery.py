@@ -10,8 +10,8 @@ Every process that is forked here has a nursery of its own as a child: a fork fr
 nothing yet. That one forks its children, and the kernel hands them on to the process (`PR_SET_CHILD_SUBREAPER`).
 
 What differs from a fresh interpreter: all children hash strings with the seed of the nursery, everything is imported
-already (but W&B counts as imported only where somebody does so), one command has been parsed, and at the end libraries
-are not taken down. So each kind of start keeps a test without the nursery. What it
+already (but W&B counts as imported only where somebody does so), one command has been parsed, and at the end modules
+are not taken down (our own are where threads are left). So each kind of start keeps a test without the nursery. What it
 cannot do exactly (other options of the interpreter, variables that an import reads, another system than Linux) is
 started afresh.
 """
@@ -36,6 +36,7 @@ import tempfile
 import threading
 import time
 import types
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -446,6 +447,14 @@ class _Aside:
         module.__spec__ = self._spec
 
 
+def _forget_ends_of_libraries() -> None:
+    """Of what torch has imported: it takes 200 tables of operators down, and formats the times of no compiler."""
+    for one in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        one.atexit = False
+    if (dynamo := sys.modules.get("torch._dynamo.utils")) is not None:
+        atexit.unregister(dynamo.dump_compile_times)
+
+
 def _put_wandb_aside() -> None:
     sys.meta_path.insert(0, _Aside())
 
@@ -460,6 +469,7 @@ def _import(names: Sequence[str], then: Callable[[], None]) -> None:
         importlib.import_module(name)
     then()
     assert len(os.listdir("/proc/self/task")) == 1, "a thread would not be there in a fork"
+    _forget_ends_of_libraries()
     _libraries[:] = [name for name in sys.modules if not name.startswith(_TAKEN_DOWN)]
     _ready[:] = [True] if _COMMAND in sys.modules else []
     gc.collect()
@@ -483,14 +493,37 @@ def _live() -> None:
     while way is not None:
         order, descriptors = _serve(way)
         way = _become(order, descriptors)
+    code: Any = None
     try:
         _run(order, libraries)
-    except (SystemExit, KeyboardInterrupt):
+    except KeyboardInterrupt:
         raise
+    except SystemExit as ending:
+        code = ending.code
     except BaseException as error:
         trace = _of_the_program(error.__traceback__)
         sys.excepthook(type(error), error.with_traceback(trace), trace)
-        sys.exit(1)
+        code = 1
+    _end(code)
+
+
+def _end(code: Any) -> None:
+    """As the interpreter ends, which would take modules down for longer than many a child lives."""
+    if code is not None and not isinstance(code, int):
+        sys.exit(code)  # it is told
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    if len(os.listdir("/proc/self/task")) > 1:  # those of process groups and stores, which end with their objects
+        sys.exit(code)
+    sys.modules["__main__"].__dict__.clear()
+    gc.collect()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if not stream.closed:
+                stream.flush()
+    except OSError:
+        sys.exit(code)  # it is told that nobody reads
+    os._exit((code or 0) & 0xFF)
 
 
 def _of_the_program(trace: types.TracebackType | None) -> types.TracebackType | None:

@@ -35,7 +35,7 @@ def note_down(message: str, options: dict) -> None:
 
 
 def end(case: str) -> None:
-    time.sleep(0.5)
+    time.sleep(1)  # three turns of the others' watches, on a busy machine: they know by then who this is
     if case == "error":
         raise ZeroDivisionError("division by zero")
     os.kill(os.getpid(), signal.Signals[case])
