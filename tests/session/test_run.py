@@ -354,7 +354,8 @@ def _start(*arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("devices", ["1", "2"])
 def test_a_script_ends_as_the_command_does_and_goes_on(devices: str) -> None:
     Path("pause").write_text("0.05")
-    with nullcontext() if devices == "2" else nursery():  # a script as a user starts it, and what that starts
+    # As a user starts it; one that starts ranks, in fresh interpreters: tests/strategies/test_launcher.py.
+    with nursery() if devices == "2" else nullcontext():
         process = _start("off", devices)
     try:
         wait_for_rows(_MINE, 5, lambda: process.poll() is None, lambda: "it trains no 5 rounds")
