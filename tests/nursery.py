@@ -474,10 +474,12 @@ def _import(names: Sequence[str], then: Callable[[], None]) -> None:
     _ready[:] = [True] if _COMMAND in sys.modules else []
     gc.collect()
     gc.freeze()  # a collection would touch, and so copy, every page
+    gc.enable()
 
 
 def _live() -> None:
     """A nursery until the tests have ended; in each of its forks, the process that was asked for."""
+    gc.disable()  # until all is imported: no garbage is found among it, and much time spent
     libraries = sys.path[1 + len(os.environ["PYTHONPATH"].split(os.pathsep)) :]
     way: socket.socket | None = socket.socket(fileno=int(sys.argv[1]))
     way.set_inheritable(False)

@@ -1,11 +1,13 @@
 """Verbs, exit codes, and how little is imported for the help."""
 
 import errno
+import gc
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import lit_gan
@@ -135,6 +137,21 @@ def test_nothing_heavy_is_imported_before_a_verb_is_known(arguments: list[str]) 
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], cwd=_ROOT, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_no_collection_looks_for_garbage_among_what_is_imported(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def importing(name: str) -> SimpleNamespace:
+        collects.append(gc.isenabled())
+        return SimpleNamespace(main=name)
+
+    collects: list[bool] = []
+    if own:  # a program that calls a command has imported torch, and what else there is, is its own
+        monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(main_module, "import_module", importing)
+    frozen = gc.get_freeze_count()
+    assert main_module._imported("runs") == "lit_gan.cli.runs"
+    assert (collects, gc.isenabled(), gc.get_freeze_count() > frozen) == ([not own], True, own)
 
 
 def test_python_m_lit_gan_is_the_same() -> None:
