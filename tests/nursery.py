@@ -460,8 +460,10 @@ def _put_wandb_aside() -> None:
 
 
 def _parse() -> None:
-    """One command, so that each fork finds the parser made that is kept for all commands of a process."""
-    importlib.import_module("lit_gan.cli.trainer.command").Command("fit", ["--config", "quickstart"])
+    """One command, so that each fork finds what a process keeps for all: sources that are read, the parser."""
+    arguments = ["--config", "quickstart"]
+    importlib.import_module("lit_gan.cli.parsing.first_look").look("fit", arguments)
+    importlib.import_module("lit_gan.cli.trainer.command").Command("fit", arguments)
 
 
 def _import(names: Sequence[str], then: Callable[[], None]) -> None:

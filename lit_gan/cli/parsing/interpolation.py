@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +90,17 @@ def interpolated(
     given: dict[str, Any] = {}
     for source in sources:
         _merge(given, source.tree)
-    draft = _rewritten(arguments, sources, lambda text, _: _value(text, given, default=_ABSENT))
+    of_the_given = _values_in(given)
+    draft = _rewritten(arguments, sources, lambda text, _: _value(text, of_the_given, default=_ABSENT))
     with draft.parsed():
         known = _every_key(parser, draft.arguments)
     _drop_unfilled(known, filled_later)
     live = set(_overlay(known, given))
+    of_all = _values_in(known)
 
     def value_of(text: str, key: str) -> Any:
         try:
-            return _resolved(text, known)
+            return of_all(text)
         except OmegaConfBaseException as error:
             if text not in live:
                 return _ABSENT
@@ -271,21 +274,32 @@ def _overlay(known: Any, given: Any) -> Iterator[str]:
             yield from _overlay(known[key] if within else None, value)
 
 
-def _value(text: str, tree: Mapping[str, Any], *, default: Any) -> Any:
+def _value(text: str, value_of: Callable[[str], Any], *, default: Any) -> Any:
     from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415 -- as above
 
     try:
-        return _resolved(text, tree)
+        return value_of(text)
     except OmegaConfBaseException:
         return default
 
 
-def _resolved(text: str, tree: Mapping[str, Any]) -> Any:
-    from omegaconf import OmegaConf  # noqa: PLC0415 -- as above
+def _values_in(tree: Mapping[str, Any]) -> Callable[[str], Any]:
+    """What a text with ``${...}`` is, where these are all keys; made once, for a configuration has hundreds of them."""
 
-    content = OmegaConf.create({**tree, _VALUE: text})
-    value = content[_VALUE]
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    @cache
+    def content() -> Any:
+        from omegaconf import OmegaConf  # noqa: PLC0415 -- as above
+
+        return OmegaConf.create({**tree})
+
+    def value_of(text: str) -> Any:
+        from omegaconf import OmegaConf  # noqa: PLC0415 -- as above
+
+        content()[_VALUE] = text
+        value = content()[_VALUE]
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+    return value_of
 
 
 def _reason(error: Exception, known: Mapping[str, Any], filled_later: Sequence[str]) -> str:
