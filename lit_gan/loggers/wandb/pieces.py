@@ -7,8 +7,10 @@ to its place when it is whole, and each begins where the ones before it end.
 
 import glob
 import json
+import re
 import shutil
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 STEP = "trainer/global_step"  # Lightning's name of the axis: the index of a round
 _END = "end.json"  # in a piece that is whole: how far it goes
+_NAME, _STAMP = re.compile(r"(offline-run-)(\d{8}_\d{6})(-.+)"), "%Y%m%d_%H%M%S"  # of an offline piece, by W&B
 _ASIDE, _STAGE = "set-aside", "unfinished"
 
 
@@ -49,9 +52,18 @@ class Pieces:
         with suppress(OSError):  # a full disk: then the next piece has these rows once more
             write_atomically(piece / _END, json.dumps(end) + "\n")
             if piece.is_relative_to(self.stage):
-                piece.rename(self.folder / piece.name)
+                piece.rename(self._free(piece.name))
                 shutil.rmtree(self.stage, ignore_errors=True)
                 self.stage.parent.rmdir()
+
+    def _free(self, name: str) -> Path:
+        """A piece's place: W&B calls it by the second it was begun in, and so may have called the one before it."""
+        place, found = self.folder / name, _NAME.fullmatch(name)
+        begun = datetime.strptime(found[2], _STAMP) if found else None
+        while found and begun and place.exists():
+            begun += timedelta(seconds=1)
+            place = self.folder / f"{found[1]}{begun:{_STAMP}}{found[3]}"
+        return place
 
     def send_media_again(self, run: "Run") -> None:
         """Uploads the files of online pieces that were killed: their rows were sent before their pictures."""

@@ -1,5 +1,6 @@
 """The pieces of a W&B run in its folder: how far they go, and which are set aside."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,19 @@ def test_an_offline_piece_is_where_wandb_looks_for_it_only_when_it_is_whole(piec
     assert not list(pieces.folder.glob("offline-run-5-*"))
     pieces.keep(staged, 11, delivered=True)
     assert (pieces.folder / "offline-run-5-a" / "end.json").is_file()
+    assert not pieces.stage.parent.exists()
+
+
+def test_pieces_that_were_begun_in_the_same_second_are_kept_in_their_order(tmp_path: Path) -> None:
+    pieces = Pieces(tmp_path, "a-b")
+    for number in range(3):
+        staged = pieces.stage / "wandb" / "offline-run-20261231_235959-a-b"
+        staged.mkdir(parents=True)
+        pieces.keep(staged, number, delivered=True)
+    pieces.look()
+    times = ("20261231_235959", "20270101_000000", "20270101_000001")
+    assert _names(pieces.earlier) == [f"offline-run-{time}-a-b" for time in times]
+    assert [json.loads((piece / "end.json").read_text())["last_round"] for piece in pieces.earlier] == [0, 1, 2]
     assert not pieces.stage.parent.exists()
 
 
