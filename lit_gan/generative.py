@@ -270,6 +270,25 @@ class GenerativeModule(LoadableModule):
             with self.averaged():
                 pass
 
+    def check_average(self) -> None:
+        """Refuses an average, loaded from a checkpoint, that is not one of this G's weights.
+
+        Raises:
+            UserError: If names or shapes are others.
+        """
+        if self.generator_average is None:
+            return
+        buffers = plain_buffers(self.generator)
+        statistics = self.average_statistics.keys() & buffers.keys()
+        own = plain_parameters(self.generator) | {name: buffers[name] for name in statistics}
+        kept = self.generator_average | {name: self.average_statistics[name] for name in statistics}
+        unfit = [name for name in own.keys() | kept.keys() if _shape_of(own.get(name)) != _shape_of(kept.get(name))]
+        if unfit:
+            raise UserError(
+                f"the checkpoint's average of G does not fit this G at {min(unfit)}: expected the names and shapes of "
+                "its own weights; give the checkpoint that its run has written."
+            )
+
     def _swap_weights(self) -> None:
         for parameter, average in self._weights_with_averages():
             parameter.data, average.data = average.data, parameter.data
@@ -277,10 +296,11 @@ class GenerativeModule(LoadableModule):
     def _weights_with_averages(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
         averages = self.generator_average or {}
         parameters = plain_parameters(self.generator) if averages else {}
-        for name in averages:
+        self.check_average()
+        for name, average in averages.items():
             parameter = parameters[name]
             # The average is no part of the module, and has not moved to another device or type with it.
-            averages[name] = averages[name].to(parameter.device, parameter.dtype)
+            averages[name] = average.to(parameter.device, parameter.dtype)
             yield parameter, averages[name]
 
     def _averages_by_path(self) -> dict[str, Tensor]:
@@ -428,7 +448,7 @@ class GenerativeModule(LoadableModule):
         self.has_begun = saved.get("has_begun", True)
         average = saved.get("generator_average")
         self.generator_average = None if average is None else {plain_name(name): average[name] for name in average}
-        self.average_statistics, self.statistics_due = saved.get("average_statistics", {}), ()
+        self.average_statistics, self.statistics_due = dict(saved.get("average_statistics", {})), ()
         self.class_names = tuple(saved.get("class_names", self.class_names))
         value_range = saved.get("value_range")
         self.value_range = self.value_range if value_range is None else tuple(value_range)
@@ -443,6 +463,10 @@ class _Generation(nn.Module):
 
     def forward(self, z: Tensor, condition: Tensor | None) -> Tensor:
         return self.gan.generate(z, condition)
+
+
+def _shape_of(value: Any) -> tuple[int, ...] | None:
+    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _latent_for(generator: nn.Module, latent: Latent | None) -> Latent:

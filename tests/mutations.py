@@ -1,9 +1,14 @@
 """Damage as disks, networks and hands do it: any file's bytes, changed at random by a seed."""
 
+import math
 import os
 import random
 import re
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import torch
 
 #: How many mutations a fuzz of the suite makes of each seed file; LIT_GAN_FUZZ=50 makes fifty times as many.
 TIMES = int(os.environ.get("LIT_GAN_FUZZ", "1"))
@@ -140,6 +145,37 @@ _CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     *(_length, _length, _line, _encoding, _in_text(_NUMBER, _NUMBERS), _in_text(_NUMBER, _NUMBERS)),
     *(_in_text(_WORD, _WORDS), _in_text(_WORD, _WORDS)),
 )
+
+
+#: What may stand in a checkpoint in the place of something else: plain values and tensors are all that is loaded.
+_VALUES: tuple[Any, ...] = (
+    *(None, True, 0, -1, 3.5, float("nan"), float("inf"), "", "x", "lit_gan.GAN", b"x", 2**70, -(2**63), 1 + 2j),
+    *([], {}, [None], ("a",), {1: 2}, {"class_path": "torch.nn.Linear"}, torch.zeros(3), torch.zeros(0)),
+)
+
+
+def mutated_checkpoint(content: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    """A checkpoint in which one thing is missing, has another name, or is another thing; each part as often."""
+    changed = deepcopy(content)
+    place: list[Any] = [rng.choice(list(changed))]
+    where: Any = changed
+    while isinstance(where[place[-1]], (dict, list)) and where[place[-1]] and rng.random() < 0.7:
+        where = where[place[-1]]
+        place.append(rng.choice(list(where) if isinstance(where, dict) else range(len(where))))
+    name = place[-1]
+    kind = rng.choice(("gone", "renamed", "other", "other", "shaped"))
+    if kind == "gone":
+        del where[name]
+    elif kind == "renamed" and isinstance(where, dict):
+        where[f"{name}x"] = where.pop(name)
+    elif kind == "shaped" and isinstance(where[name], torch.Tensor):
+        flat = where[name].flatten()
+        where[name] = rng.choice(
+            (flat[:0], torch.cat([flat, flat]), flat.to(torch.int64), torch.full_like(flat, math.nan))
+        )
+    else:
+        where[name] = deepcopy(rng.choice(_VALUES))
+    return changed
 
 
 def check_told(error: BaseException) -> None:

@@ -67,7 +67,8 @@ class Diagnosis(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """A run that goes on has told what it told before its checkpoint."""
         findings = [Finding(**each) for each in state_dict["findings"]]
-        self._begin(findings, state_dict["rounds"], state_dict["validations"])
+        rounds, validations = map(_rows_again, (state_dict["rounds"], state_dict["validations"]))
+        self._begin(findings, rounds, validations)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What was told after the checkpoint that a run goes on from has not happened."""
@@ -109,6 +110,11 @@ class Diagnosis(Callback):
             write_atomically(path, json.dumps([asdict(finding) for finding in self.findings], indent=2) + "\n")
         else:
             path.unlink(missing_ok=True)
+
+
+def _rows_again(saved: list[dict[str, float]]) -> list[Row]:
+    """As they were; what a checkpoint holds in their place is refused here, not when a disease is looked for."""
+    return [{"step": int(row["step"]), **{name: float(row[name]) for name in row if name != "step"}} for row in saved]
 
 
 def _row(trainer: Trainer, names: tuple[str, ...]) -> dict[str, float]:

@@ -86,6 +86,7 @@ class GeneratorEMA(MovingAverage):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the average at the weights that G begins with, or goes on with the checkpoint's."""
         gan = _generative(pl_module)
+        gan.check_average()
         kept = gan.generator_average
         gan.generator_average = {
             name: (parameter if kept is None else kept[name]).detach().to(parameter.device, copy=True)

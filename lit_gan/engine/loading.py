@@ -144,7 +144,15 @@ class LoadableModule(LightningModule):
             return super().load_from_checkpoint(
                 checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
             )
-        except (RuntimeError, TypeError, ValueError, KeyError, AttributeError, ArgumentError) as error:
+        except (
+            RuntimeError,
+            TypeError,
+            ValueError,
+            LookupError,
+            ArithmeticError,
+            AttributeError,
+            ArgumentError,
+        ) as error:
             reason = " ".join(str(error).split())
             name = stored.get("_class_path") or cls.__name__
             raise UserError(f"checkpoint {checkpoint_path} does not fit {name}: {reason}") from error
@@ -158,8 +166,6 @@ class LoadableModule(LightningModule):
         configuration = StoredConfiguration(f"checkpoint {path}", ImportPolicy.allowing(allow))
         for key in (*_EARLIER_KEYS, cls.CHECKPOINT_HYPER_PARAMS_KEY):
             stored = content.get(key) or {}
-            if not isinstance(stored, dict):
-                raise UserError(f"checkpoint {path}: its {key} are a {type(stored).__name__}: expected a mapping.")
             found = configuration.check_module({name: stored[name] for name in stored if name not in given}, cls)
         if not (isinstance(found, type) and issubclass(found, cls)):
             class_path = content[cls.CHECKPOINT_HYPER_PARAMS_KEY]["_class_path"]

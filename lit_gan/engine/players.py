@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -10,6 +11,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from lit_gan.engine.optimizer_settings import ConfiguredOptimizer, Settings
+from lit_gan.engine.optimizer_state import check_taken_back
 from lit_gan.errors import UserError
 from lit_gan.schedules import Schedule
 
@@ -59,6 +61,7 @@ class Player:
         optimizer = self._configured_optimizer()
         self.settings, self.schedulers = Settings.of(optimizer, self.schedules)
         _prefer_fused(optimizer)
+        optimizer.register_load_state_dict_post_hook(partial(check_taken_back, player=self.name))
         return optimizer
 
     def _configured_optimizer(self) -> Optimizer:

@@ -12,9 +12,12 @@ from lit_gan.runs.checkpoint_files import ended_epochs
 
 def apply_settings(players: Mapping[Any, Player], checkpoint: dict[str, Any], built_from: Mapping[str, Any]) -> None:
     """Puts into a checkpoint's optimisers and schedulers what is asked for, where it was trained with others."""
-    states = checkpoint.get("optimizer_states", ())
-    if len(states) != len(players) or "lr_schedulers" not in checkpoint:
-        return
+    if "optimizer_states" not in checkpoint or "lr_schedulers" not in checkpoint:
+        return  # Lightning says what it misses
+    states = checkpoint["optimizer_states"]
+    _check_number(
+        states, len(players), f"optimisers, and the module has {len(players)} ({', '.join(map(str, players))})"
+    )
     recorded = _recorded(players, checkpoint, built_from)
     if recorded is None:
         return
@@ -24,6 +27,15 @@ def apply_settings(players: Mapping[Any, Player], checkpoint: dict[str, Any], bu
         own, schedulers = _cut(schedulers, len(recorded[name].schedules))
         kept += player.configured.put_into(state, own, recorded[name], progress)
     checkpoint["lr_schedulers"] = kept
+
+
+def _check_number(states: list[Any], number: int, counted: str) -> None:
+    """Lightning takes back as many as there are, and leaves the others as they begin."""
+    if len(states) != number:
+        raise UserError(
+            f"the checkpoint holds the states of {len(states)} {counted}: expected all of them; give another "
+            "checkpoint, or begin anew with its weights alone (--init_from PATH in place of --ckpt_path)."
+        )
 
 
 def _cut(items: list[Any], count: int) -> tuple[list[Any], list[Any]]:
@@ -41,7 +53,10 @@ def _recorded(
                 f"the checkpoint's players are {', '.join(record)}, and the module's {', '.join(players)}: expected "
                 "the same; begin anew with the weights alone (--init_from PATH in place of --ckpt_path)."
             )
-        return {name: Settings(**record[name]) for name in players}
+        recorded = {name: Settings(**record[name]) for name in players}
+        number = sum(len(each.schedules) for each in recorded.values())
+        _check_number(checkpoint["lr_schedulers"], number, f"schedules, and was trained with {number}")
+        return recorded
     stored = checkpoint.get("hyper_parameters", {})
     names = [player.argument(each) for player in players.values() for each in ("optimizer", "schedule")]
     if stored.keys() >= set(names):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lit_gan.errors import UserError, in_short
+from lit_gan.runs.checkpoint_outline import fault_of_outline
 from lit_gan.torch_files import fault_of_file, load_mapped, unless_known
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def load_checkpoint(
         Its content.
 
     Raises:
-        UserError: When it is missing, broken, not a checkpoint, or holds anything but tensors and plain
-            values.
+        UserError: When it is missing, broken, not a checkpoint, holds anything but tensors and plain values, or a
+            part of it is of another kind than a Trainer writes.
 
     Example:
         >>> import tempfile, torch
@@ -131,6 +132,9 @@ def load_checkpoint(
             f"{file} is no Lightning checkpoint: it holds a {type(content).__name__} without a state_dict; "
             "give one that was written by `lit-gan fit`."
         )
+    fault = fault_of_outline(content)
+    if fault is not None:
+        raise UserError(f"checkpoint {file} is not as a Trainer writes it: {fault}; give another one.")
     return content
 
 
@@ -146,7 +150,7 @@ def ended_epochs(checkpoint: Mapping[str, Any]) -> int:
     """
     try:  # Lightning 2.6 counts the one that is just ending here, and not in `epoch`
         return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-    except KeyError:
+    except (KeyError, TypeError):  # not there, or not as Lightning writes it, which it says when it takes it back
         return int(checkpoint.get("epoch", 0))
 
 

@@ -1,19 +1,23 @@
 """What Lightning and torch say when arguments or a checkpoint do not fit, as errors that the user can mend."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb, walk_tb
 
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from lit_gan.errors import RunError, UserError
+from lit_gan.errors import RunError, UserError, in_short
 from lit_gan.runs.atomic_write import NO_SPACE
 
 _NO_LOADER = re.compile(
     r"An invalid dataloader was (?:returned from|passed to) (`.*?`)\. Found (.*?)\.(?: Either .*)?$"
 )
+_TAKES_BACK = "lightning.pytorch.trainer.connectors.checkpoint_connector"
+_LIBRARIES = ("lit_gan", "lightning", "torch", "torchmetrics", "packaging")
 _OTHER_OPTIMIZERS = "its optimisers are of another kind; give optimizer_g and optimizer_d as they were, or start anew"
 
 
@@ -24,7 +28,7 @@ def user_errors(checkpoint: Path | str | None = None) -> Iterator[None]:
         yield
     except MisconfigurationException as error:
         raise UserError(_one_line(error)) from error
-    except (RuntimeError, KeyError, ValueError, TypeError, ImportError) as error:
+    except (RuntimeError, LookupError, ArithmeticError, AttributeError, ValueError, TypeError, ImportError) as error:
         if isinstance(error, UserError):
             raise
         fault = _misfit(error)
@@ -65,6 +69,8 @@ def _misfit(error: Exception) -> str | None:
         return "it holds weights only, and training goes on from a whole one"
     if text == "pytorch-lightning_version":
         return "no Trainer wrote it; give one that was written by `lit-gan fit`"
+    if _cannot_be_taken_back(error):
+        return f"what it holds cannot be taken back ({type(error).__name__}: {in_short(text)}); give another checkpoint"
     return None
 
 
@@ -75,6 +81,15 @@ def _restores_an_optimizer(error: BaseException) -> bool:
         frame.f_code.co_name == "load_state_dict" and str(frame.f_globals.get("__name__")).startswith("torch.optim.")
         for frame in frames
     )
+
+
+def _cannot_be_taken_back(error: BaseException) -> bool:
+    """Whether it came up while Lightning took a checkpoint back, in code that is none of the user's."""
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
+    if _TAKES_BACK not in modules or isinstance(error, (torch.OutOfMemoryError, torch.AcceleratorError)):
+        return False
+    since = modules[modules.index(_TAKES_BACK) :]
+    return all(name.partition(".")[0] in (*_LIBRARIES, *sys.stdlib_module_names) for name in since)
 
 
 def _refused_by_lightning(error: BaseException) -> bool:

@@ -151,6 +151,14 @@ def test_a_state_is_plain_and_comes_back() -> None:
     assert other.state_dict() == one.state_dict()
 
 
+@pytest.mark.parametrize("row", ["x", 3.5, None, {}, {"step": "last"}, {"step": 1, "train/d_real": [1.0]}])
+def test_a_state_of_something_else_is_refused_when_it_is_taken_back(row: Any) -> None:
+    with pytest.raises((TypeError, KeyError, ValueError)):
+        Diagnosis().load_state_dict(
+            {"findings": [], "rounds": [], "validations": [{"step": 0, "val/d_real": 0.5}, row]}
+        )
+
+
 def test_an_evaluation_apart_from_training_tells_it_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert fit(*ALIKE, epochs=1).code == 0

@@ -196,3 +196,36 @@ def test_asking_the_gan_in_the_midst_of_training_does_not_disturb_it(k: int) -> 
         assert torch.equal(one, other)
     for name, average in left_alone.generator_average.items():
         assert torch.equal(asked.generator_average[name], average)
+
+
+_HERE, _ONE = torch.zeros(()), torch.zeros(1)
+
+
+@pytest.mark.parametrize(
+    ("average", "where"),
+    [
+        ({}, "a"),
+        ({"a": _ONE, "b": _HERE}, "a"),
+        ({"a": _HERE, "b": 1.0}, "b"),
+        ({"a": _HERE, "b": _HERE, "c": _HERE}, "c"),
+    ],
+)
+def test_an_average_of_another_generator_is_refused(average: dict[str, Any], where: str) -> None:
+    gan = linear_gan()
+    gan.generator_average = average
+    message = f"the checkpoint's average of G does not fit this G at {where}: expected the names and shapes of"
+    with pytest.raises(UserError, match=message), gan.averaged():
+        pass
+    with pytest.raises(UserError, match=message):
+        GeneratorEMA(0.5).on_train_start(trainer(), gan)
+
+
+def test_statistics_of_another_generator_are_refused() -> None:
+    gan = linear_gan()
+    gan.generator.register_buffer("mean", torch.zeros(2))
+    gan.generator_average = {"a": _HERE, "b": _HERE}
+    gan.average_statistics = {"mean": torch.zeros(2)}
+    gan.check_average()
+    gan.average_statistics = {"mean": torch.zeros(3)}
+    with pytest.raises(UserError, match="does not fit this G at mean:"):
+        gan.check_average()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from command_line import Ending, fit, lit_gan, metrics, repeatable, the_run, weights
+from mutations import TIMES, mutated_checkpoint
 from shared_runs import trained_once
 from small_disk import fill, small_disk
 
@@ -265,6 +267,36 @@ def test_a_given_one_that_is_not_complete_is_refused_and_leaves_no_folder(
     line = fit("--ckpt_path=part.ckpt", "--run_dir=never", epochs=3).line
     assert line == f"checkpoint part.ckpt does not fit the model: {fault}."
     assert not Path("never").exists()
+
+
+_USES = {
+    "sample": lambda stopped, path: lit_gan("sample", path, "--num=1", "--out=samples.png"),
+    "test": lambda stopped, path: lit_gan("test", stopped),
+    "fit": lambda stopped, path: fit(f"--ckpt_path={path}", "--run_dir=new", *_STOPS, epochs=3),
+    "resume": lambda stopped, path: fit(*_STOPS, epochs=3),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # what weights and moments of anything overflow to
+@pytest.mark.parametrize("use", _USES)
+def test_a_checkpoint_of_which_something_is_something_else_is_taken_or_refused_in_one_line(
+    use: str, stopped: Path, tmp_path: Path
+) -> None:
+    last, record = stopped / "checkpoints" / "last.ckpt", (stopped / "run.json").read_bytes()
+    content = torch.load(last, weights_only=True)
+    codes = set()
+    for number in range(8 * TIMES):
+        shutil.rmtree("new", ignore_errors=True)
+        (stopped / "run.json").write_bytes(record)
+        torch.save(mutated_checkpoint(content, random.Random(f"{use} {number}")), last)  # noqa: S311 -- no secret
+        ending = _USES[use](stopped, last)
+        codes.add(ending.code)
+        if ending.code == 1:  # moments of anything are numbers, too: that they are none that go on is found in a round
+            assert ending.err.startswith("lit-gan: failed: "), (number, ending.err)
+        elif ending.code not in (0, 130):  # or the callback stops a second time
+            assert ending.line, number
+        assert "Traceback" not in ending.err, number
+    assert 2 in codes
 
 
 def test_bare_weights_in_the_place_of_the_newest_one_are_refused(stopped: Path) -> None:

@@ -192,7 +192,7 @@ def test_the_arguments_that_earlier_versions_kept_elsewhere_are_looked_at_too(
     with sentinel(tmp_path, monkeypatch), pytest.raises(UserError, match=r"names sentinel\.G as its generator, and"):
         GAN.load_from_checkpoint(path)
     torch.save({**checkpoint, "hyper_parameters": [generator]}, path)
-    with pytest.raises(UserError, match=r"its hyper_parameters are a list: expected a mapping"):
+    with pytest.raises(UserError, match=r"its hyper_parameters: got a list, expected a mapping"):
         GAN.load_from_checkpoint(path)
 
 

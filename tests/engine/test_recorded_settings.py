@@ -263,3 +263,25 @@ def test_an_old_one_that_does_not_tell_is_told_of(tmp_path: Path) -> None:
 )
 def test_settings_are_compared_by_value(one: Any, other: Any, equal: bool) -> None:
     assert same(one, other) == equal
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_checkpoint_without_the_state_of_each_player_is_refused(left: int, tmp_path: Path) -> None:
+    _fit(tmp_path, 6)
+    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    checkpoint["optimizer_states"] = checkpoint["optimizer_states"][:left]
+    torch.save(checkpoint, tmp_path / "part.ckpt")
+    message = (
+        rf"the states of {left} optimisers, and the module has 2 \(generator, discriminator\): expected all of them;"
+    )
+    with pytest.raises(UserError, match=message):
+        _fit(tmp_path / "now", 7, tmp_path / "part.ckpt")
+
+
+def test_a_checkpoint_without_the_state_of_each_schedule_is_refused(tmp_path: Path) -> None:
+    _fit(tmp_path, 6, schedule_g=(_STEPS,))
+    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    checkpoint["lr_schedulers"] = []
+    torch.save(checkpoint, tmp_path / "part.ckpt")
+    with pytest.raises(UserError, match=r"the states of 0 schedules, and was trained with 1: expected all of them;"):
+        _fit(tmp_path / "now", 7, tmp_path / "part.ckpt", schedule_g=(_STEPS,))

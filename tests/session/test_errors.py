@@ -2,6 +2,8 @@
 
 import errno
 import os
+from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -28,6 +30,46 @@ def test_weights_that_do_not_fit_are_told_with_the_checkpoint() -> None:
     )
     with pytest.raises(UserError, match=message), user_errors("x.ckpt"):
         nn.Linear(3, 5).load_state_dict(state)
+
+
+class _Keeps(Callback):
+    def state_dict(self) -> dict[str, Any]:
+        return {"rounds": 3}
+
+
+class Library(_Keeps):
+    """As if it were no code of the user's."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.kept = state_dict["rows"]
+
+
+class Own(Library):
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.kept = state_dict["rows"]
+
+
+def _go_on(callback: Callback, path: Any) -> None:
+    run = trainer(max_steps=1, callbacks=[callback])
+    run.fit(linear_gan(), loader(examples(), 8))
+    run.save_checkpoint(path)
+    with user_errors(path):
+        trainer(max_steps=2, callbacks=[callback]).fit(linear_gan(), loader(examples(), 8), ckpt_path=path)
+
+
+def test_what_cannot_be_taken_back_is_told_with_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.ckpt"
+    monkeypatch.setattr(
+        Library, "load_state_dict", FunctionType(Library.load_state_dict.__code__, {"__name__": "lit_gan.callbacks.x"})
+    )
+    message = r"x\.ckpt does not fit the model: what it holds cannot be taken back \(KeyError: rows\); give another"
+    with pytest.raises(UserError, match=message):
+        _go_on(Library(), path)
+
+
+def test_a_fault_of_the_users_own_callback_is_shown_where_it_is(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="rows"):
+        _go_on(Own(), tmp_path / "x.ckpt")
 
 
 def test_what_lightning_itself_refuses_is_told() -> None:

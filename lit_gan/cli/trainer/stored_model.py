@@ -98,7 +98,8 @@ def _stored_model(checkpoint: Path, folder: Path, policy: ImportPolicy) -> dict[
     if class_path is None:
         return {}
     StoredConfiguration(f"checkpoint {checkpoint}", policy, folder).check_module(stored)
-    arguments = {key: _plain(value) for key, value in stored.items() if key not in ("_instantiator", "_class_path")}
+    kept = {key: value for key, value in stored.items() if key not in ("_instantiator", "_class_path")}
+    arguments = _plain(kept, f"checkpoint {checkpoint}")
     return {"model": {"class_path": class_path, "init_args": escaped(arguments)}}
 
 
@@ -109,10 +110,15 @@ def _networks_of(stored: dict[str, Any]) -> dict[str, Any]:
     return {"model": {"init_args": kept}} if kept else {}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, owner: str) -> Any:
     """Tuples as lists, which YAML knows."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, owner) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item, owner) for item in value]
+    if value is not None and not isinstance(value, (str, int, float)):
+        raise UserError(
+            f"{owner}: among its hyper_parameters is a {type(value).__name__}: expected numbers, words, lists and "
+            "mappings; give another one."
+        )
     return value
