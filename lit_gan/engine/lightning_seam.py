@@ -5,6 +5,7 @@ are in a ``lightning_seam`` of their own, beside their users. ``tests/test_priva
 """
 
 import functools
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,6 +19,7 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
+from torch.optim import Optimizer
 from torchmetrics import Metric
 
 # -- What a type checker does not see, for the Trainer's connectors set it --------------------------------------------
@@ -92,7 +94,15 @@ def log_number(module: LightningModule, name: str, value: Tensor | Metric, **how
     connector._current_fx = hook  # noqa: SLF001
 
 
-# -- Backward passes --------------------------------------------------------------------------------------------------
+# -- Backward passes and steps of optimisers --------------------------------------------------------------------------
+
+
+def _takes_part(trainer: Trainer) -> bool:
+    """Whether a strategy, a scaler or a profiler has a part in what a module does by hand."""
+    plugin = trainer.precision_plugin
+    plain = type(trainer.strategy) is SingleDeviceStrategy and type(plugin) in (Precision, MixedPrecision)
+    seen = not isinstance(getattr(trainer, "profiler", None), PassThroughProfiler)
+    return seen or not plain or getattr(plugin, "scaler", None) is not None
 
 
 def backward_is_plain(trainer: Trainer) -> bool:
@@ -100,14 +110,38 @@ def backward_is_plain(trainer: Trainer) -> bool:
 
     ``tests/engine/test_lightning_seam.py::test_who_listens_to_a_backward_pass_hears_it``
     """
-    module, plugin = trainer.lightning_module, trainer.precision_plugin
-    plain = type(trainer.strategy) is SingleDeviceStrategy and type(plugin) in (Precision, MixedPrecision)
-    seen = not isinstance(getattr(trainer, "profiler", None), PassThroughProfiler)
-    if not plain or seen or getattr(plugin, "scaler", None) is not None:
+    if _takes_part(trainer):
         return False
-    hooks = ("on_before_backward", "on_after_backward")
+    module, hooks = trainer.lightning_module, ("on_before_backward", "on_after_backward")
     heard = any(is_overridden(hook, each, Callback) for each in callbacks_of(trainer) for hook in hooks)
     return not heard and not any(is_overridden(hook, module, LightningModule) for hook in ("backward", *hooks))
+
+
+def step_of(trainer: Trainer) -> Callable[[Optimizer], None]:
+    """How an optimiser steps under manual optimisation: as the strategy has it, which calls a hook of each callback.
+
+    Where that is all that it does, those callbacks alone are called that have such a hook: of twenty they are one, and
+    the others took a twentieth of a short round.
+    ``tests/engine/test_lightning_seam.py::test_who_looks_on_before_a_step_does_so``
+    """
+    strategy, module = trainer.strategy, trainer.lightning_module
+    if _takes_part(trainer):
+        return lambda optimizer: strategy.optimizer_step(optimizer, _nothing)
+    hook = "on_before_optimizer_step"
+    listeners = [each for each in callbacks_of(trainer) if is_overridden(hook, each, Callback)]
+
+    def look(optimizer: Optimizer) -> None:
+        if listeners:
+            before, module._current_fx_name = module._current_fx_name, hook
+            for each in listeners:
+                each.on_before_optimizer_step(trainer, module, optimizer)
+            module._current_fx_name = before
+        module.on_before_optimizer_step(optimizer)
+
+    def step(optimizer: Optimizer) -> None:
+        optimizer.step(functools.partial(look, optimizer))  # type: ignore[arg-type]  # it has no loss to return
+
+    return step
 
 
 # -- Counting ---------------------------------------------------------------------------------------------------------

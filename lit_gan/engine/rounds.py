@@ -10,7 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lit_gan.engine.lightning_seam import backward_is_plain, count_round, resume_between_epochs
+from lit_gan.engine.lightning_seam import backward_is_plain, count_round, resume_between_epochs, step_of
 from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.players import Player, clear_gradients
 from lit_gan.engine.precision import choose_scaler, scale_each_player
@@ -74,6 +74,10 @@ class RoundModule(LoadableModule):
         self._steps = StepCount()
         self._in_round = False
         self._plain_backward: bool | None = None  # not yet known
+        self._step: Callable[[Optimizer], None] | None = None  # likewise
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_step": None}  # it knows the Trainer, which Lightning leaves behind, too
 
     # -- What a subclass calls --------------------------------------------------------------------------------------
 
@@ -145,8 +149,10 @@ class RoundModule(LoadableModule):
                 if name != player:
                     others.enter_context(other.frozen())
             yield
-        # Through the strategy, not through Lightning's wrapper: a step is what `round` counts.
-        self.trainer.strategy.optimizer_step(optimizer, lambda: None)
+        # Not through Lightning's wrapper of the optimiser: a step is what `round` counts.
+        if self._step is None:
+            self._step = step_of(self.trainer)
+        self._step(optimizer)
         self.players[player].constrain()
 
     def manual_backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -194,7 +200,7 @@ class RoundModule(LoadableModule):
 
     def setup(self, stage: str) -> None:
         """All ranks have the seed of rank 0; 16-bit mixed precision scales each player's loss by itself."""
-        self._steps, self._plain_backward = StepCount(), None
+        self._steps, self._plain_backward, self._step = StepCount(), None, None
         self._seed = self.trainer.strategy.broadcast(self.seed)
         scale_each_player(self.trainer, tuple(self.players))
 

@@ -1,6 +1,8 @@
 """What we need of the inside of Lightning is there: a release that changes it fails here first."""
 
+import pickle
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,10 +13,12 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import SimpleProfiler
 from lightning.pytorch.strategies import Strategy
 from tiny_gan import examples, linear_gan, loader, trainer
+from torch.optim import SGD
 
 import lit_gan.gan
 from lit_gan.callbacks import player_monitor
 from lit_gan.callbacks.last_round import LastRound
+from lit_gan.engine import lightning_seam
 from lit_gan.engine.lightning_seam import broadcast_sigterm, saves_by_time, validates_by_time
 
 
@@ -86,6 +90,67 @@ def test_who_listens_to_a_backward_pass_hears_it(monkeypatch: pytest.MonkeyPatch
     run = trainer(max_steps=1, precision="32-true", profiler=SimpleProfiler())
     run.fit(linear_gan(), loader(examples().float(), 4))
     assert len(by_lightning) == 2  # a profiler sees them, too
+
+
+class Looker(Callback):
+    """Notes whose gradient it sees before a step, and logs."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, float]] = []
+
+    def on_before_optimizer_step(self, run: Trainer, module: Any, optimizer: Any) -> None:
+        number = run.optimizers.index(optimizer)
+        self.seen.append((number, float(optimizer.param_groups[0]["params"][0].grad)))
+        module.log(f"gradient_{number}", self.seen[-1][1])
+
+
+class Halving(lit_gan.gan.GAN):
+    """Has a hook of its own."""
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        super().on_before_optimizer_step(optimizer)
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad /= 2
+
+
+@pytest.mark.parametrize("cls", [lit_gan.gan.GAN, Halving])
+@pytest.mark.parametrize("callbacks", [0, 1, 2])
+def test_who_looks_on_before_a_step_does_so(cls: Any, callbacks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by Lightning's own way: what they see and log, clipped after them, and the weights in the end."""
+    ends = []
+    for lightnings in (False, True):
+        if lightnings:
+            monkeypatch.setattr(lightning_seam, "_takes_part", lambda _: True)
+        lookers, rows = [Looker() for _ in range(callbacks)], Rows()
+        sgd = partial(SGD, lr=0.5)  # which can be pickled
+        gan = linear_gan(cls, optimizer_g=sgd, optimizer_d=sgd, clip_g=0.05, clip_d=0.05)
+        settings = {"log_every_n_steps": 1, "logger": rows, "callbacks": [Callback(), *lookers]}
+        run = trainer(max_steps=3, precision="32-true", **settings)
+        run.fit(gan, loader(examples().float(), 4))
+        weights = torch.stack([parameter.detach() for parameter in gan.parameters()])
+        ends.append((weights.tolist(), [each.seen for each in lookers], rows.rows))
+        assert all(len(each.seen) == 6 for each in lookers)
+        assert bool(callbacks) == ("gradient_0" in run.callback_metrics)
+        assert pickle.loads(pickle.dumps(gan))._step is None
+    assert ends[0] == ends[1]
+
+
+def test_a_step_is_the_strategys_where_it_has_a_part_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_strategy: list[int] = []
+    step = Strategy.optimizer_step
+
+    def watched(self: Strategy, *args: Any, **kwargs: Any) -> Any:
+        by_strategy.append(1)
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(Strategy, "optimizer_step", watched)
+    for settings, calls in (({}, 0), ({"precision": "bf16-mixed"}, 0), ({"profiler": SimpleProfiler()}, 2)):
+        run = trainer(max_steps=1, **{"precision": "32-true", **settings})
+        run.fit(linear_gan(), loader(examples().float(), 4))
+        assert len(by_strategy) == calls
+    trainer(max_steps=1).fit(linear_gan(), loader(examples(), 4))
+    assert len(by_strategy) == 4  # in double precision the plugin's own
 
 
 class Rows(Logger):
