@@ -1,7 +1,10 @@
 import pytest
 import torch
 
-from lit_gan.functional.vector_codes import Float32Coder, Int8Coder, coder_for
+from lit_gan.functional import vector_codes
+from lit_gan.functional.vector_codes import Code, Float32Coder, Int8Coder, coder_for, tiles
+
+EPS = torch.finfo(torch.float32).eps
 
 X, M = torch.rand(40, 77) * 3 - 1, torch.rand(50, 77) * 3 - 1
 CODERS = [Int8Coder(-1.0, 2.0, 77), Int8Coder(-0.2, 0.5, 77), Float32Coder(torch.full((77,), 0.5))]
@@ -36,10 +39,94 @@ def test_members_are_coded_as_they_are_among_all(coder):
         assert torch.equal(part, whole[members])
 
 
-@pytest.mark.parametrize("coder", CODERS)
-def test_rounding_to_the_type_of_products_never_goes_down(coder):
-    values = torch.tensor([-1e8 - 0.3, -0.5, 0.0, 1 / 3, 123456789.1], dtype=torch.float64)
-    assert bool((coder.ceil(values).double() >= values).all())
+# Where float32 has many steps for one of the code, few, or its range lies far from zero; and rows beyond the range.
+RANGES = [
+    (0.0, 1.0),
+    (-1.0, 1.0),
+    (0.0, 1e4),
+    (-1e4, 0.0),
+    (1000.0, 1001.0),
+    (-1001.0, -1000.0),
+    (-3.0, 5.0),
+    (0.2, 0.2),
+]
+
+
+@pytest.mark.parametrize(("low", "high"), RANGES)
+@pytest.mark.parametrize("depth", [1, 16, 77, 300])
+def test_an_int8_residual_is_no_less_than_the_distance_to_the_code_and_little_more(low, high, depth):
+    generator = torch.Generator().manual_seed(depth)
+    width = max(high - low, 1e-3)
+    x = low + width * (1.4 * torch.rand(600, depth, dtype=torch.float64, generator=generator) - 0.2)
+    x[:300].clamp_(low, high)
+    coder = Int8Coder(low, high, depth)
+    code = coder.encode(x)
+    decoded = (code.values[:, :depth].double() + 128) * coder.step + low
+    distances = (x - decoded).square().sum(1).sqrt() / coder.step
+    unit = EPS * max(abs(low), abs(high), high - low) / coder.step
+    assert bool((code.residuals >= distances).all())
+    assert bool((code.residuals <= distances * (1 + 4 * depth * EPS) + 20 * unit * depth**0.5).all())
+
+
+@pytest.mark.parametrize("depth", [1, 15, 16, 17, 31])
+def test_int8_codes_are_padded_with_what_adds_nothing(depth):
+    code = Int8Coder(-1.0, 2.0, depth).encode(X[:, :depth].contiguous())
+    assert code.values.shape == (40, 16 if depth <= 16 else 32)
+    assert not code.values[:, depth:].any()
+    assert torch.equal(code.norms, code.values.double().square().sum(1))
+
+
+@pytest.mark.parametrize("origin", [0.5, -1000.0])
+def test_a_float32_residual_is_no_less_than_what_is_rounded_off_and_little_more(origin):
+    x = 1e4 * torch.rand(600, 77, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) - 5e3
+    code = Float32Coder(torch.full((77,), origin)).encode(x)
+    distances = (x - (code.values.double() + origin)).square().sum(1).sqrt()
+    assert code.values.dtype == torch.float32
+    assert torch.equal(code.norms, code.values.double().square().sum(1))
+    assert bool((code.residuals >= distances).all())
+    assert bool((code.residuals <= 8 * distances).all())
+
+
+def test_the_bound_on_products_is_the_classical_one_twice_and_a_few_roundings():
+    def code(*norms):
+        return Code(torch.zeros(len(norms), 10), torch.tensor(norms, dtype=torch.float64), torch.zeros(len(norms)))
+
+    bound = Float32Coder(torch.zeros(10)).product_error(code(4.0, 9.0, 0.0), code(1.0, 25.0, 16.0))
+    tiny = 20 * torch.finfo(torch.float32).tiny
+    expected = [20 * EPS * 5 * norm + tiny + 8 * EPS * (norm**2 + 25) for norm in (2, 3, 0)]
+    torch.testing.assert_close(bound, torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=0)
+    assert Int8Coder(0.0, 1.0, 10).product_error(code(4.0, 9.0), code(1.0)).tolist() == [0.0, 0.0]
+
+
+def test_rounding_up_goes_to_the_next_number_that_products_have():
+    values = torch.tensor([-1e8 - 0.3, -0.5, 0.0, 1 / 3, 7.0, 123456789.1], dtype=torch.float64)
+    whole = Int8Coder(0.0, 1.0, 5).ceil(values)
+    assert whole.dtype == torch.int32
+    assert whole.tolist() == [-100_000_000, 0, 0, 1, 7, 123_456_790]
+    assert Int8Coder(0.0, 1.0, 5).ceil(torch.tensor([-1e12, 1e12]).double()).tolist() == [-(2**30), 2**30]
+    single = Float32Coder(torch.zeros(5)).ceil(values).double()
+    room = 2 * EPS * values.abs()  # for another operation in float32
+    assert bool((single >= values + room).all())
+    assert bool((single <= values + 4 * room).all())
+
+
+@pytest.mark.parametrize(("num", "depth"), [(0, 5), (1, 1), (255, 3), (257, 3), (1000, 784), (30, 100_000), (3, 10**7)])
+def test_parts_of_rows_are_all_rows_once_and_small(num, depth):
+    parts = [list(range(num))[part] for part in tiles(num, depth)]
+    assert [row for part in parts for row in part] == list(range(num))
+    assert all(len(part) == 1 or len(part) * depth <= 2**20 for part in parts)
+    assert all(len(part) <= 256 for part in parts)
+
+
+def test_codes_in_int8_are_as_deep_as_int32_holds_what_is_made_of_their_products(monkeypatch):
+    """A norm less twice a product, both of at most 128^2 D, and a threshold as large as 2^30."""
+    monkeypatch.setattr(vector_codes, "int8_matmul_is_exact", lambda _: True)
+    depths = [
+        depth for depth in range(21_000, 23_000) if isinstance(coder_for(torch.zeros(1, depth), 0.0, 1.0), Int8Coder)
+    ]
+    assert depths[0] == 21_000
+    deepest = -(-depths[-1] // 16) * 16
+    assert 3 * 128**2 * deepest <= 2**30 < 3 * 128**2 * (deepest + 32)
 
 
 def test_bytes_lie_on_the_int8_grid():
