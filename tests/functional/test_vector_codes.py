@@ -129,6 +129,18 @@ def test_codes_in_int8_are_as_deep_as_int32_holds_what_is_made_of_their_products
     assert 3 * 128**2 * deepest <= 2**30 < 3 * 128**2 * (deepest + 32)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_coder_has_the_range_or_its_middle(exact, monkeypatch):
+    monkeypatch.setattr(vector_codes, "int8_matmul_is_exact", lambda _: exact)
+    centres = torch.tensor([[0.0, 4.0, 1.0], [2.0, 8.0, 1.0], [0.5, 7.0, 1.0]])
+    coder = coder_for(centres, -1.0, 9.0)
+    assert coder.step == pytest.approx(10 / 255 if exact else 1.0)
+    if exact:
+        assert coder.encode(torch.tensor([[-1.0, 9.0, 4.02]])).values[0, :3].tolist() == [-128, 127, 0]
+    else:
+        assert torch.equal(coder.encode(centres).values, centres - torch.tensor([1.0, 6.0, 1.0]))
+
+
 def test_bytes_lie_on_the_int8_grid():
     x = torch.arange(256).float()[None] / 255
     assert Int8Coder(0.0, 1.0, 256).encode(x).residuals.item() < 0.1
