@@ -24,6 +24,27 @@ def test_no_more_axes_are_taken_than_are_needed():
         assert 0 <= principal_axes(narrow, 160, rest).shape[1] - needed < 32
 
 
+@pytest.mark.parametrize("shift", [0.0, 50.0])
+def test_axes_hold_as_much_as_the_principal_ones_wherever_the_rows_lie(shift):
+    """By a decomposition of the whole: variances that fall by a tenth from one axis to the next."""
+    generator = torch.Generator().manual_seed(3)
+    rows = torch.randn(600, 120, generator=generator, dtype=torch.float64) * 0.9 ** torch.arange(120.0) + shift
+    variances = torch.linalg.svdvals(rows - rows.mean(0)).square()
+    for count in (16, 32, 48):
+        rest = 1.02 * float(variances[count:].sum() / variances.sum())
+        axes = principal_axes(rows, 100, rest)
+        assert axes.shape == (120, count)
+        held = ((rows - rows.mean(0)) @ axes.double()).square().sum()
+        assert held >= 0.999 * variances[:count].sum()
+        assert principal_axes(rows, count, 0.9 * rest) is None
+
+
+@pytest.mark.parametrize(("rows", "most", "there"), [(40, 32, True), (39, 32, False), (40, 47, True), (40, 48, False)])
+def test_axes_need_a_few_rows_and_dimensions_more_than_there_are_of_them(rows, most, there):
+    assert (principal_axes(ROWS[:rows], most, 1.0) is not None) == there
+    assert (principal_axes(ROWS[:, :rows], most, 1.0) is not None) == there
+
+
 def test_axes_are_the_same_every_time_and_draw_no_random_number():
     state = torch.random.get_rng_state()
     assert torch.equal(principal_axes(ROWS, 32, 1.0), principal_axes(ROWS, 32, 1.0))
@@ -61,6 +82,27 @@ def test_no_distance_of_codes_exceeds_the_true_one_by_more_than_their_residuals(
             for a, b in ((codes[0].values, codes[1].values), (left, centres))
         )
         assert bool((coded <= true + codes[0].residuals[:, None] + codes[1].residuals).all())
+
+
+def test_members_are_coded_as_they_are_among_all():
+    coder, members = ProjectionCoder(principal_axes(ROWS, 16, 1.0)), torch.tensor([3, 1, 499, 3])
+    for part, whole in zip(coder.encode(ROWS, members), coder.encode(ROWS), strict=True):
+        assert torch.equal(part, whole[members])
+
+
+@pytest.mark.parametrize("defect", [0.0, 3e-3])
+def test_the_residual_of_a_projection_is_the_defect_of_its_axes_and_the_rounding_of_its_products(defect):
+    axes = torch.eye(200)[:, :16].clone()
+    axes[5, 5] += defect
+    code = ProjectionCoder(axes).encode(torch.full((1, 200), 2.0))
+    defect_of_squares = 2 * defect + defect**2  # the one entry in which the products of the axes are not one or zero
+    expected = (defect_of_squares + 208 * 4 * torch.finfo(torch.float32).eps) * 2 * 200**0.5
+    assert code.residuals.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_no_row_is_too_short_for_a_residual():
+    code = ProjectionCoder(principal_axes(ROWS, 16, 1.0)).encode(torch.zeros(1, 200))
+    assert 1e-22 < code.residuals.item() < 1e-18
 
 
 def test_codes_hold_the_lengths_of_the_rows():
