@@ -4,6 +4,9 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples, numbers
 from torch import Tensor
 
 from lit_gan.errors import UserError
@@ -204,6 +207,47 @@ def test_any_batches_of_any_ranks_are_the_same_rows(size: int, world_size: int) 
         one, mine = table(), range(rank, 2500, world_size)
         pieces = [one.rows(mine[start : start + size]) for start in range(0, len(mine), size)]
         assert torch.equal(torch.cat(pieces), whole[rank::world_size])
+
+
+_LATENTS_OF_3 = [Uniform(3), Normal(3), Spherical(3), Truncated(3, 1.0), Mixture(2, 3)]
+
+
+@examples(30)
+@given(
+    which=st.sampled_from(range(len(_LATENTS_OF_3))),
+    wanted=st.lists(
+        st.tuples(st.integers(0, 3000), st.integers(0, 1500), st.integers(1, 1200)), min_size=1, max_size=4
+    ),
+)
+def test_any_rows_in_any_order_are_those_of_the_whole(which: int, wanted: list[tuple[int, int, int]]) -> None:
+    one = table(_LATENTS_OF_3[which])
+    whole = table(_LATENTS_OF_3[which]).rows(range(4500))
+    for start, length, step in wanted:
+        places = range(start, start + length, step)
+        assert torch.equal(one.rows(places), whole[places.start : places.stop : places.step])
+
+
+@examples(30)
+@given(seed=st.integers(0, 999), fraction=numbers(0, 1), threshold=numbers(0.25, 3))
+def test_walks_and_truncation_stay_where_the_density_is(seed: int, fraction: float, threshold: float) -> None:
+    steps = torch.tensor([0.0, fraction, 1.0], dtype=torch.float64)
+    for latent in (
+        Uniform(5, -2.0, 3.0),
+        Truncated(5, threshold),
+        Normal(5).truncated(threshold),
+        Mixture(3, 5),
+        Spherical(5),
+    ):
+        start, end = latent.sample(2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        walk = latent.between(start, end, steps)
+        torch.testing.assert_close(walk[[0, 2]], torch.stack([start, end]), rtol=0, atol=1e-12)
+        assert bool(walk.isfinite().all())
+        if latent.bounds is not None:
+            low, high = latent.bounds
+            assert bool(((walk >= low - 1e-12) & (walk <= high + 1e-12)).all())
+            assert bool(latent.log_density(walk).isfinite().all())
+        if isinstance(latent, Spherical):
+            torch.testing.assert_close(walk.norm(dim=1), start.norm().expand(3), rtol=1e-9, atol=0)
 
 
 def test_no_row_comes_twice_and_steps_longer_than_a_block_are_taken() -> None:

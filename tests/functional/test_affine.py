@@ -4,6 +4,9 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from properties import examples, numbers
 from torch import Tensor
 
 from lit_gan.functional.affine import (
@@ -87,3 +90,62 @@ def test_a_map_has_the_type_of_what_it_is_made_of(dtype: torch.dtype) -> None:
     colours = [turns_of_colour(one), saturations(one), reflections_of_brightness(one)]
     assert {(tuple(found.shape), found.dtype) for found in plane} == {((2, 3, 3), dtype)}
     assert {(tuple(found.shape), found.dtype) for found in colours} == {((2, 4, 4), dtype)}
+
+
+# -- Laws, for any maps and images
+
+_ANGLES, _FACTORS = numbers(-10, 10), numbers(0.125, 4)
+
+
+@examples(40)
+@given(one=_ANGLES, other=_ANGLES, a=_FACTORS, b=_FACTORS)
+def test_maps_of_a_kind_are_a_group(one: float, other: float, a: float, b: float) -> None:
+    for make, first, second, both in (
+        (rotations, one, other, one + other),
+        (turns_of_colour, one, other, one + other),
+        (saturations, a, b, a * b),
+        (lambda by: scalings(by, 1 / by), a, b, a * b),
+        (lambda by: translations(by, -2 * by), one, other, one + other),
+        (reflections_of_brightness, 1.0, 1.0, 0.0),
+    ):
+        torch.testing.assert_close(make(each(first)) @ make(each(second)), make(each(both)), rtol=1e-9, atol=1e-9)
+
+
+@examples(40)
+@given(seed=st.integers(0, 999), height=st.integers(1, 7), width=st.integers(1, 7), angle=_ANGLES, by=_FACTORS)
+def test_a_warped_image_has_no_value_that_it_had_not_and_a_plain_one_stays(
+    seed: int, height: int, width: int, angle: float, by: float
+) -> None:
+    images = torch.rand(2, 3, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    inverse = (
+        rotations(each(angle, -angle)) @ scalings(each(by, by), each(by, 1.0)) @ translations(each(by, 0), each(0, by))
+    )
+    found = warped(images, inverse)
+    least, most = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
+    assert bool(((found >= least - 1e-12) & (found <= most + 1e-12)).all())
+    torch.testing.assert_close(warped(least.expand_as(images), inverse), least.expand_as(images), rtol=0, atol=1e-12)
+    assert torch.equal(warped(images, translations(each(0, 0), each(0, 0))), images)
+
+
+@examples(40)
+@given(seed=st.integers(0, 999), size=st.integers(1, 6), right=st.integers(-20, 20), down=st.integers(-20, 20))
+def test_whole_pixels_are_moved_without_a_rounding_and_come_back_after_two_mirrors(
+    seed: int, size: int, right: int, down: int
+) -> None:
+    images = torch.rand(1, 1, size, size + 1, generator=torch.Generator().manual_seed(seed))
+    moved = warped(images, translations(torch.tensor([float(right)]), torch.tensor([float(down)])))
+    mirrored = torch.cat([images, images.flip(3)], 3)
+    mirrored = torch.cat([mirrored, mirrored.flip(2)], 2)  # the pattern that goes on for ever
+    assert torch.equal(moved, mirrored.roll((-down, -right), (2, 3))[..., :size, : size + 1])
+
+
+@examples(40)
+@given(angle=_ANGLES, by=_FACTORS, grey=numbers(0, 1))
+def test_hue_and_saturation_leave_grey_as_it_is_and_brightness_too(angle: float, by: float, grey: float) -> None:
+    images = torch.rand(1, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    maps = turns_of_colour(each(angle)) @ saturations(each(by))
+    torch.testing.assert_close(recoloured(images, maps).mean(1), images.mean(1), rtol=0, atol=1e-12)
+    plain = torch.full_like(images, grey)
+    torch.testing.assert_close(recoloured(plain, maps), plain, rtol=0, atol=1e-12)
+    of_grey = recoloured(plain[:, :1], reflections_of_brightness(each(1.0)))
+    torch.testing.assert_close(of_grey, -plain[:, :1], rtol=0, atol=1e-12)

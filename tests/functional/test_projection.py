@@ -37,6 +37,9 @@ def test_axes_hold_as_much_as_the_principal_ones_wherever_the_rows_lie(shift):
         held = ((rows - rows.mean(0)) @ axes.double()).square().sum()
         assert held >= 0.999 * variances[:count].sum()
         assert principal_axes(rows, count, 0.9 * rest) is None
+        few = principal_axes(rows, count, rest)  # from no more rows than it may have axes, and a few
+        assert few is not None
+        assert ((rows - rows.mean(0)) @ few.double()).square().sum() >= 0.99 * variances[:count].sum()
 
 
 @pytest.mark.parametrize(("rows", "most", "there"), [(40, 32, True), (39, 32, False), (40, 47, True), (40, 48, False)])
