@@ -132,10 +132,10 @@ def step_of(trainer: Trainer) -> Callable[[Optimizer], None]:
 
     def look(optimizer: Optimizer) -> None:
         if listeners:
-            before, module._current_fx_name = module._current_fx_name, hook
+            before, module._current_fx_name = module._current_fx_name, hook  # noqa: SLF001
             for each in listeners:
                 each.on_before_optimizer_step(trainer, module, optimizer)
-            module._current_fx_name = before
+            module._current_fx_name = before  # noqa: SLF001
         module.on_before_optimizer_step(optimizer)
 
     def step(optimizer: Optimizer) -> None:
