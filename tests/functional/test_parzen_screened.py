@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 import torch
 from parzen_reference import image_like
@@ -17,6 +19,11 @@ CODERS = {
 }
 
 
+@cache
+def true_distances():
+    return torch.cdist(X.double(), CENTRES.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
+
+
 def search(x, centres, reach, coder, nearest=None):
     nearest = torch.full((x.shape[0],), torch.inf, dtype=torch.float64) if nearest is None else nearest
     return ScreenedCentres(centres, *distinct_rows(centres), coder).search(x, reach, nearest)
@@ -25,9 +32,10 @@ def search(x, centres, reach, coder, nearest=None):
 @pytest.mark.parametrize("coder", CODERS)
 @pytest.mark.parametrize("reach", [0.0, 0.01, 0.1])
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.3, 0.6), (-50.0, 50.0)])
-def test_no_pair_within_reach_is_missed_whatever_the_grid(coder, reach, low, high):
-    pairs = search(X, CENTRES, reach, CODERS[coder](low, high))
-    distances = torch.cdist(X.double(), CENTRES.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
+@pytest.mark.parametrize("known", [False, True])
+def test_no_pair_within_reach_is_missed_whatever_the_grid(coder, reach, low, high, known):
+    distances = true_distances()
+    pairs = search(X, CENTRES, reach, CODERS[coder](low, high), distances.amin(1) if known else None)
     expected = (distances <= distances.amin(1, keepdim=True) + reach).sum(1)
     found = pairs.distances <= distances.amin(1)[pairs.rows] + reach + 1e-12
     got = torch.bincount(pairs.rows[found], minlength=X.shape[0])
