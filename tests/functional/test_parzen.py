@@ -264,9 +264,10 @@ def test_paired_standard_error_cancels_what_the_rows_have_in_common():
             paired_standard_error(*pair)
 
 
-def test_paired_standard_error_of_float32_is_that_of_the_same_numbers_in_float64() -> None:
+def test_standard_errors_of_float32_are_those_of_the_same_numbers_in_float64() -> None:
     rows, model = torch.randn(1000, generator=DRAWS) * 200, torch.randn(1000, generator=DRAWS)
     wide = rows.double(), model.double()
+    assert standard_error(rows) == standard_error(wide[0])
     for first, second in ((rows, wide[1]), (wide[0], model), (rows, model)):
         assert paired_standard_error(first, second) == standard_error(wide[0] - wide[1])
 
