@@ -56,12 +56,26 @@ def test_merging_nothing_changes_nothing():
     assert torch.equal(sums.log(), before)
 
 
-def test_counts_stand_for_copies():
-    counts = torch.tensor([3, 1, 2])
+@pytest.mark.parametrize("counts", [[3, 1, 2], [2, 2, 2], [1, 1, 1], [1, 2, 1]])
+def test_counts_stand_for_copies(counts):
+    counts = torch.tensor(counts)
     copies = CENTRES[:3].repeat_interleave(counts, 0)
     torch.testing.assert_close(
-        dense(X[:5], CENTRES[:3], [0.5], counts=counts) - math.log(2),
+        dense(X[:5], CENTRES[:3], [0.5], counts=counts) - math.log(int(counts.sum()) / 3),
         dense(X[:5], copies, [0.5]),
         rtol=0,
         atol=1e-11,
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_row_that_is_a_centre_has_no_distance_below_zero(dtype):
+    """Nor is there a sum above one for each centre: rounding would make both."""
+    centres = CENTRES[:50] * 1e3 + 0.1
+    sums = DenseSums(centres, [0.2], dtype)
+    sums.add(centres, torch.ones(50, dtype=torch.int64))
+    assert bool((sums.nearest >= 0).all())
+    torch.testing.assert_close(
+        sums.nearest, torch.zeros(50, dtype=torch.float64), rtol=0, atol=1e-5 if dtype == torch.float64 else 1e3
+    )
+    torch.testing.assert_close(sums.total[:, 0], torch.ones(50, dtype=torch.float64))
