@@ -176,7 +176,8 @@ def test_runs_with_todays_networks_play_the_papers_game(name: str) -> None:
     noise, config = other["augment"]["init_args"], _config(name)
     images = 1200 if name == "digits_fast" else 50_000
     rounds = config["trainer"]["max_epochs"] * (images // config["data"]["init_args"]["batch_size"])
-    assert noise["sigma"] * (1 - rounds / noise["rounds"]) == pytest.approx(0.3, abs=0.01)
+    left = 0.1 if name == "mnist_fast" else 0.3  # in its longer run less: more legible, a lower score
+    assert noise["sigma"] * (1 - rounds / noise["rounds"]) == pytest.approx(left, abs=0.01)
 
 
 def test_pictures_are_drawn_by_what_r3gan_published() -> None:
