@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["WANDB_MODE"] = "disabled"
 os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # as the command sets it
 
+import bytecode
 import distribution
 import pytest
 from browser import browser  # noqa: F401 -- a fixture
@@ -76,11 +77,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> Iterator[None]:
     """The processes of pytest-xdist are forks as well, with the package but where coverage has to see its import."""
-    with (
-        nursery(command="slipcover" not in sys.modules)
-        if session.config.getoption("numprocesses", None)
-        else nullcontext()
-    ):
+    if not session.config.getoption("numprocesses", None):
+        return (yield)
+    with ExitStack() as stack:
+        with bytecode.written(session.config):
+            stack.enter_context(nursery(command="slipcover" not in sys.modules))
         return (yield)
 
 
