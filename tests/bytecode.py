@@ -9,6 +9,10 @@ from contextlib import contextmanager, suppress
 import pytest
 
 
+class _NotRunError(Exception):
+    """The bytecode is in its place, and its module would run now."""
+
+
 class _NotRun:
     """What a module is loaded into, up to the moment at which it would run."""
 
@@ -19,7 +23,7 @@ class _NotRun:
 
     @property
     def __dict__(self) -> dict[str, object]:
-        raise InterruptedError
+        raise _NotRunError
 
 
 @contextmanager
@@ -36,10 +40,12 @@ def written(config: pytest.Config) -> Iterator[None]:
         for path in files:
             spec = importlib.util.spec_from_file_location(path.stem, path)
             assert spec is not None
-            with suppress(InterruptedError, SyntaxError):  # its own import tells of the latter
+            with suppress(_NotRunError, SyntaxError):  # its own import tells of the latter
                 load(_NotRun(spec))
 
     thread = threading.Thread(target=write)
     thread.start()
-    yield
-    thread.join()
+    try:
+        yield
+    finally:
+        thread.join()

@@ -19,6 +19,8 @@ from lit_gan.runs.checkpoint_files import load_checkpoint, resolve_checkpoint
 
 # Where earlier versions of Lightning kept a module's arguments; it still reads them.
 _EARLIER_KEYS = ("hparams", "module_arguments")
+# What Lightning, jsonargparse and torch raise where a checkpoint holds something else.
+_MISFITS = (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError, ArgumentError)
 
 
 class LoadableModule(LightningModule):
@@ -144,15 +146,7 @@ class LoadableModule(LightningModule):
             return super().load_from_checkpoint(
                 checkpoint_path, map_location, hparams_file, strict, weights_only, **kwargs
             )
-        except (
-            RuntimeError,
-            TypeError,
-            ValueError,
-            LookupError,
-            ArithmeticError,
-            AttributeError,
-            ArgumentError,
-        ) as error:
+        except _MISFITS as error:
             reason = " ".join(str(error).split())
             name = stored.get("_class_path") or cls.__name__
             raise UserError(f"checkpoint {checkpoint_path} does not fit {name}: {reason}") from error

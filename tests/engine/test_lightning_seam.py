@@ -69,15 +69,21 @@ class Own(lit_gan.gan.GAN):
         super().backward(loss, *args, **kwargs)
 
 
-def test_who_listens_to_a_backward_pass_hears_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    by_lightning: list[int] = []
-    backward = Strategy.backward
+def calls_of(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+    """Grows by one whenever that method of a strategy is called."""
+    calls: list[str] = []
+    method = getattr(Strategy, name)
 
     def watched(self: Strategy, *args: Any, **kwargs: Any) -> Any:
-        by_lightning.append(1)
-        return backward(self, *args, **kwargs)
+        calls.append(name)
+        return method(self, *args, **kwargs)
 
-    monkeypatch.setattr(Strategy, "backward", watched)
+    monkeypatch.setattr(Strategy, name, watched)
+    return calls
+
+
+def test_who_listens_to_a_backward_pass_hears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_lightning = calls_of(monkeypatch, "backward")
     weights = []
     for how, cls in (({}, lit_gan.gan.GAN), ({"callbacks": [Listener()]}, lit_gan.gan.GAN), ({}, Own)):
         gan = linear_gan(cls)
@@ -137,14 +143,7 @@ def test_who_looks_on_before_a_step_does_so(cls: Any, callbacks: int, monkeypatc
 
 
 def test_a_step_is_the_strategys_where_it_has_a_part_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    by_strategy: list[int] = []
-    step = Strategy.optimizer_step
-
-    def watched(self: Strategy, *args: Any, **kwargs: Any) -> Any:
-        by_strategy.append(1)
-        return step(self, *args, **kwargs)
-
-    monkeypatch.setattr(Strategy, "optimizer_step", watched)
+    by_strategy = calls_of(monkeypatch, "optimizer_step")
     for settings, calls in (({}, 0), ({"precision": "bf16-mixed"}, 0), ({"profiler": SimpleProfiler()}, 2)):
         run = trainer(max_steps=1, **{"precision": "32-true", **settings})
         run.fit(linear_gan(), loader(examples().float(), 4))
