@@ -16,7 +16,7 @@ from lit_gan.engine.value_ranges import ContractWarning
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
 from lit_gan.objectives import Hinge, NonSaturating, Objective, Wasserstein
-from lit_gan.penalties import R1, R2, GradientPenalty, LeCam, Penalty, due_in
+from lit_gan.penalties import R1, R2, GradientPenalty, LeCam, Penalty, by_name, due_in
 from lit_gan.randomness import stream
 from lit_gan.schedules import LinearSchedule, scalar_at
 
@@ -420,20 +420,66 @@ def turn_of(real: Tensor, fake: Tensor) -> Turn:
 
 def test_lecam_holds_logits_near_the_averages_of_the_other_side() -> None:
     penalty = LeCam(weight=0.3, decay=0.75, start=2)
-    real, fake = torch.tensor([1.0, 4.0], requires_grad=True), torch.tensor([-2.0, 0.5], requires_grad=True)
-    cold = penalty(turn_of(real, fake))
-    assert cold.item() == 0
-    assert cold.requires_grad
-    for of_x, of_g in ((9.0, 9.0), (2.0, -1.0), (4.0, 3.0)):  # until the second one the last means are the averages
+    real, fake = torch.tensor([1.0, -4.0], requires_grad=True), torch.tensor([-2.0, 5.0], requires_grad=True)
+
+    def expected(of_x: float, of_g: float) -> float:
+        above = [max(value - of_g, 0) ** 2 for value in (1.0, -4.0)]
+        below = [max(of_x - value, 0) ** 2 for value in (-2.0, 5.0)]
+        return sum(above) / 2 + sum(below) / 2
+
+    for of_x, of_g in ((9.0, 9.0), (2.0, -1.0)):  # in the rounds before it counts the last means are the averages
+        cold = penalty(turn_of(real, fake))
+        assert (cold.item(), cold.requires_grad) == (0, True)
         penalty.observe({"logit_real": torch.tensor(of_x), "logit_fake": torch.tensor(of_g)})
-    of_x, of_g = 0.75 * 2.0 + 0.25 * 4.0, 0.75 * -1.0 + 0.25 * 3.0
-    above = [max(value - of_g, 0) ** 2 for value in (1.0, 4.0)]
-    below = [max(of_x - value, 0) ** 2 for value in (-2.0, 0.5)]
-    assert penalty(turn_of(real, fake)).item() == pytest.approx(sum(above) / 2 + sum(below) / 2, rel=1e-6)
-    penalty.observe({"loss_g": torch.tensor(0.0)})  # D rested
-    again = LeCam(start=2)
-    again.load_state_dict(penalty.state_dict())
-    assert torch.equal(again(turn_of(real, fake)), penalty(turn_of(real, fake)))
+    assert penalty(turn_of(real, fake)).item() == pytest.approx(expected(2.0, -1.0), rel=1e-6)
+    penalty.observe({"logit_real": torch.tensor(4.0, requires_grad=True), "logit_fake": torch.tensor(2.0)})
+    warm = penalty(turn_of(real, fake)).item()
+    assert warm == pytest.approx(expected(0.75 * 2.0 + 0.25 * 4.0, 0.75 * -1.0 + 0.25 * 2.0), rel=1e-6)
+    for rested in ({"loss_g": torch.tensor(0.0)}, {"logit_real": torch.tensor(7.0)}):  # D did not move
+        penalty.observe(rested)
+        assert penalty(turn_of(real, fake)).item() == warm
+
+
+def test_the_state_of_lecam_is_nobody_elses() -> None:
+    means = {"logit_real": torch.tensor(3.0, requires_grad=True), "logit_fake": torch.tensor(-3.0)}
+    penalty, again = LeCam(decay=0.5, start=1), LeCam(decay=0.5, start=1)
+    assert penalty.state_dict() == {}
+    penalty.observe(means)
+    state = penalty.state_dict()
+    assert not state["means"]["logit_real"].requires_grad
+    again.load_state_dict(state)
+    turn = turn_of(torch.ones(2), torch.zeros(2))
+    assert again(turn).item() == penalty(turn).item() == 25
+    for each in (penalty, again):
+        each.observe({name: torch.tensor(0.0) for name in means})
+    assert {name: mean.item() for name, mean in state["means"].items()} == {"logit_real": 3, "logit_fake": -3}
+
+
+def test_a_slope_is_that_of_an_image_under_its_condition() -> None:
+    """D(x | c) = c sum(x): its slope has the norm c sqrt(pixels)."""
+    images = torch.rand(3, 2, 2, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    condition = torch.tensor([1.0, 0.25, 0.5], dtype=torch.float64)
+
+    def discriminate(x: Tensor, given: Tensor | None) -> Tensor:
+        assert given is not None
+        return given * x.sum((1, 2, 3))
+
+    logits = torch.zeros(3)
+    turn = Turn("discriminator", images, 1 - images, logits, logits, condition, discriminate)
+    assert GradientPenalty()(turn).item() == pytest.approx(float((4 * condition - 1).square().mean()), rel=1e-12)
+
+
+def test_squares_of_small_slopes_of_16_bits_are_not_lost() -> None:
+    x = torch.ones(2, 1, 2, 2, dtype=torch.float16, requires_grad=True)
+    turn = Turn("discriminator", x, x.detach(), x.sum((1, 2, 3)) * 2.0**-14, torch.zeros(2))
+    assert R1()(turn).item() == 2 * 2.0**-28  # in 16 bits nothing
+
+
+def test_a_namesake_is_numbered() -> None:
+    first, second, third = R1(0.1), R1(0.2), R1(0.3)
+    found = by_name([first, R2(), second, third])
+    assert [name for name in found if name != "r2"] == ["r1", "r1_2", "r1_3"]
+    assert [found[name] for name in ("r1", "r1_2", "r1_3")] == [first, second, third]
 
 
 def test_lecam_keeps_mixed_precision_and_a_compiled_d_for_it_needs_no_slope() -> None:
