@@ -54,7 +54,7 @@ _NO_ERRORS = (
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # a process of pytest-xdist
         start_afresh()
-        from lit_gan.engine.memory import keep_freed_memory  # noqa: PLC0415
+        from lit_gan.engine.c_library import keep_freed_memory  # noqa: PLC0415
 
         keep_freed_memory()  # pages that one test gives back are faults of the next
     # A shell starts what it puts into the background deaf to Ctrl-C, and all processes of the tests would inherit that.

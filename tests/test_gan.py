@@ -349,6 +349,27 @@ def test_what_an_objective_gives_no_meaning_to_is_not_logged(objective: Objectiv
     assert set(run.callback_metrics) == names
 
 
+def test_callbacks_are_given_each_players_last_loss() -> None:
+    class EverySecond(FixedSteps):
+        def discriminator_steps(self, round_index: int) -> int:
+            return round_index % 2
+
+    class Outputs(Callback):
+        def __init__(self) -> None:
+            self.seen: list[dict[str, float]] = []
+
+        def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
+            self.seen.append({name: float(loss) for name, loss in outputs.items()})
+
+    outputs = Outputs()
+    run = trainer(max_steps=2, callbacks=[outputs])
+    run.fit(linear_gan(coordination=EverySecond(k=1)), loader(examples(12), batch_size=6))
+    rested, moved = outputs.seen
+    assert set(rested) == {"generator"}
+    logged = {"generator": run.callback_metrics["train/loss_g"], "discriminator": run.callback_metrics["train/loss_d"]}
+    assert moved == pytest.approx({name: float(loss) for name, loss in logged.items()}, rel=1e-6)
+
+
 def test_validation_changes_nothing_in_training() -> None:
     def weights(**kwargs: Any) -> list[float]:
         gan = linear_gan()

@@ -10,8 +10,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from lit_gan.callbacks.progress import LossProgressBar
+from lit_gan.engine.c_library import give_memory_back
 from lit_gan.engine.lightning_seam import callbacks_of
-from lit_gan.engine.memory import give_memory_back
 from lit_gan.errors import RunError, UserError
 from lit_gan.evaluation.generated import Measurement, draw
 from lit_gan.evaluation.image_metrics import ImageMetrics

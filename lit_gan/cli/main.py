@@ -76,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _ending(list(sys.argv[1:] if arguments is None else arguments))
         if code != DONE:
             _keep_the_exit_code()
+    if arguments is None and "torch" in sys.modules:
+        import_module("lit_gan.engine.c_library").end_without_destructors()
     return code
 
 

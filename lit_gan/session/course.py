@@ -9,8 +9,8 @@ from typing import TypeVar
 from lightning.pytorch import LightningModule, Trainer
 
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
+from lit_gan.engine.c_library import keep_freed_memory
 from lit_gan.engine.lightning_seam import evaluate_as_after
-from lit_gan.engine.memory import keep_freed_memory
 from lit_gan.engine.rounds import RoundModule, planned_rounds
 from lit_gan.errors import RunError
 from lit_gan.loggers.lightnings import tell_configuration

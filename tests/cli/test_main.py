@@ -16,6 +16,7 @@ import lit_gan as package
 from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.cli import main as main_module
 from lit_gan.cli import srun
+from lit_gan.engine import c_library
 from lit_gan.errors import DISK_FULL, RunError, RunStopped, UserError
 
 _ROOT = Path(package.__file__).parents[1]
@@ -152,6 +153,17 @@ def test_no_collection_looks_for_garbage_among_what_is_imported(own: bool, monke
     frozen = gc.get_freeze_count()
     assert main_module._imported("runs") == "lit_gan.cli.runs"
     assert (collects, gc.isenabled(), gc.get_freeze_count() > frozen) == ([not own], True, own)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_process_of_its_own_does_not_take_torch_down(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that calls a command goes on after it."""
+    told: list[bool] = []
+    monkeypatch.setattr(c_library, "end_without_destructors", lambda: told.append(True))
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # a process of its own heeds who reads it
+    monkeypatch.setattr(sys, "argv", ["lit-gan", "--version"])
+    assert main_module.main(None if own else ["--version"]) == 0
+    assert told == [True] * own
 
 
 def test_python_m_lit_gan_is_the_same() -> None:
