@@ -247,7 +247,7 @@ def throughput(section: str) -> Iterator[Finding]:
             alone = Products(Rounds(game, precision, 1).loop().round)
             rounds = Rounds(game, precision, number)
             ways: dict[str, Callable[[], Seconds]] = {"fit": rounds.fit, "by hand": rounds.by_hand}
-            ways["products"] = partial(timed, alone.round, number)
+            ways["products"] = partial(alone.timed, number)
             found = {name: each.wall for name, each in interleaved(ways, 3).items()}
             what, rate = f"{config}, {precision}", alone.flops / found["fit"]
             yield Finding(section, f"{what}: images/s", f"{game.data.batch_size / found['fit']:,.0f}")

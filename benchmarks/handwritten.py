@@ -3,6 +3,7 @@
 Both train the networks of a :class:`lit_gan.GAN`, by its objective, latent, optimisers and augmentation.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -18,6 +19,8 @@ from torchvision import transforms
 
 from lit_gan import GAN
 from lit_gan.functional.torch_seam import BatchNorm
+from lit_gan.penalties import R1, R2
+from lit_gan.schedules import ends_of
 
 
 class Loop:
@@ -31,8 +34,8 @@ class Loop:
     """
 
     def __init__(self, gan: GAN, images: Tensor, batch_size: int, precision: str) -> None:
-        if gan.penalties or gan.objective.pairs_examples or gan.objective.matches_features:
-            raise SystemExit("benchmarks.handwritten: expected an objective of logits alone, and no penalties.")
+        if gan.objective.matches_features or any(type(each) not in (R1, R2) for each in gan.penalties):
+            raise SystemExit("benchmarks.handwritten: expected an objective of logits, and no penalties but R1 and R2.")
         self._gan, self._batch_size = gan, batch_size
         self._device = next(gan.parameters()).device
         self._images = images.to(self._device)
@@ -49,6 +52,11 @@ class Loop:
         self._minibatches = self._endless_minibatches()
         gan.train()
 
+    @property
+    def cycle(self) -> int:
+        """After how many rounds those with penalties and those without come again."""
+        return math.lcm(*(each.every for each in self._gan.penalties))
+
     def round(self) -> None:
         """K updates of D and one of G."""
         gan = self._gan
@@ -57,18 +65,36 @@ class Loop:
             gan.augment.begin_round(self._rounds)
         for _ in range(k):
             x = next(self._minibatches)
-            with self._autocast():
-                with torch.no_grad():
-                    generated = gan.generator(self._latents())
-                loss = gan.objective.loss_d(*self._judged(self._seen(x), self._seen(generated)))
-            self._move("discriminator", loss)
+            with self._autocast(), torch.no_grad():
+                generated = gan.generator(self._latents())
+            self._move("discriminator", self._loss_d(x, generated))
         _let_learn(self._weights["discriminator"], False)
         with self._autocast():
-            logits = gan.discriminator(self._seen(gan.generator(self._latents())))
-            loss = gan.objective.loss_g(logits.float(), None)
-        self._move("generator", loss)
+            logits = gan.discriminator(self._seen(gan.generator(self._latents()))).float()
+            real: Tensor | None = None
+            if gan.objective.pairs_examples:
+                with torch.no_grad():
+                    real = gan.discriminator(self._seen(next(self._minibatches))).float()
+        self._move("generator", gan.objective.loss_g(logits, real))
         _let_learn(self._weights["discriminator"], True)
         self._rounds += 1
+
+    def _loss_d(self, x: Tensor, generated: Tensor) -> Tensor:
+        """Half the sum of its two parts and of the penalties that are due, which are outside autocast."""
+        objective, due = self._gan.objective, [each for each in self._gan.penalties if self._rounds % each.every == 0]
+        if not due:
+            with self._autocast():
+                return objective.loss_d(*self._judged(self._seen(x), self._seen(generated)))
+        images = {R1: x, R2: generated.float()}
+        for each in due:
+            images[type(each)].requires_grad_()
+        real, fake = self._judged(self._seen(images[R1]), self._seen(images[R2]))
+        paying = [images[type(each)] for each in due]
+        slopes = torch.autograd.grad(real.sum() + fake.sum(), paying, create_graph=True)
+        loss = objective.loss_d(real, fake)
+        for each, slope in zip(due, slopes, strict=True):
+            loss = loss + 0.25 * each.every * ends_of(each.weight)[0] * slope.square().sum((1, 2, 3)).mean()
+        return loss
 
     def _judged(self, x: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
         judge = self._gan.discriminator

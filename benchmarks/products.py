@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.measuring import Seconds, timed
+
 _ATEN = torch.ops.aten
 _LINEAR = {_ATEN.mm.default: 0, _ATEN.addmm.default: 1}  # and where the two factors stand among the arguments
 _CONVOLUTIONS = (_ATEN.convolution.default, _ATEN.convolution_backward.default)
@@ -51,16 +53,19 @@ class Products:
 
     Args:
         one_round: Does a round.
+        rounds: After how many another one is like the first.
 
     Attributes:
-        flops: Multiplications and additions in it.
+        flops: Multiplications and additions in a round, on average over those.
+        rounds: As given.
     """
 
-    def __init__(self, one_round: Callable[[], None]) -> None:
-        recorder = _Recorder()
+    def __init__(self, one_round: Callable[[], None], rounds: int = 1) -> None:
+        recorder, self.rounds = _Recorder(), rounds
         with FlopCounterMode(display=False) as counter, recorder:
-            one_round()
-        self.flops = counter.get_total_flops()
+            for _ in range(rounds):
+                one_round()
+        self.flops = counter.get_total_flops() // rounds
         memory: dict[tuple[Any, ...], int] = {}
         for func, args in recorder.calls:
             for role, each in self._tensors(func, args):
@@ -69,8 +74,11 @@ class Products:
         self._memory = {key: torch.randn(size, device=key[2]).to(key[1]) for key, size in memory.items()}
         self._calls = [self._prepared(func, args) for func, args in recorder.calls]
 
-    def round(self) -> None:
-        """All of them once."""
+    def timed(self, rounds: int) -> Seconds:
+        """What those of a round take, over as many as there are to be; of each kind alike."""
+        return timed(self._once, rounds // self.rounds).each(self.rounds)
+
+    def _once(self) -> None:
         for call in self._calls:
             call()
 

@@ -8,7 +8,7 @@ noise of the same shapes takes their place.
 
 The ways: ``Trainer.fit``, a plain Trainer; ``the command``, a Trainer with all that a run has, but for its progress bar
 and its checkpoints; ``by hand``, a loop without Lightning; ``the usual way``, Lightning's example on a data set of
-transforms image by image; ``products``, the round's matrix products.
+transforms image by image, where the game has no penalties; ``products``, the round's matrix products.
 
 Seconds are processor time; with several threads, or on a GPU, by the clock.
 """
@@ -33,7 +33,8 @@ from benchmarks.measuring import Seconds, Stopwatch, arguments, interleaved, mar
 from benchmarks.products import Products
 from lit_gan import Run
 
-CONFIGS = ("quickstart", "mnist", "mnist_fast", "tfd", "cifar10_fc", "cifar10_conv")
+CONFIGS = ("quickstart", "mnist", "mnist_fast", "tfd", "cifar10_fc", "cifar10_conv", "images")
+_OPTIONS = {"images": ["--data.init_args.image_size=32"]}
 PRECISIONS = ("32-true", "bf16-mixed")
 FIT, COMMAND, HAND, USUAL, PRODUCTS = "Trainer.fit", "the command", "by hand", "the usual way", "products"
 WAYS = (FIT, COMMAND, HAND, USUAL, PRODUCTS)
@@ -137,20 +138,22 @@ class Rounds:
 def measure(config: str, k: int, options: argparse.Namespace) -> Cell:
     """All ways of a configuration, in all precisions, in turn."""
     steps = [] if k == 1 else [f"--model.init_args.coordination.init_args.k={k}"]
-    game = shipped(config, *steps, root=options.root if config.startswith("mnist") else None)
+    root = options.root if config.startswith("mnist") else None
+    game = shipped(config, *steps, *_OPTIONS.get(config, []), root=root)
     ways: dict[str, Callable[[], Seconds]] = {}
     flops: dict[str, int] = {}
     number: dict[str, int] = {}
     for precision in options.precisions:
         loop = Rounds(game, precision, 1).loop()
-        alone = Products(loop.round)
-        took = timed(loop.round, 2)
-        number[precision] = max(2, min(200, int(options.seconds / (took.wall if by_the_clock() else took.cpu))))
+        alone = Products(loop.round, loop.cycle)
+        took = timed(loop.round, max(2, loop.cycle))
+        cycles = int(options.seconds / (took.wall if by_the_clock() else took.cpu)) // alone.rounds
+        number[precision] = alone.rounds * max(2, min(200 // alone.rounds, cycles))
         rounds = Rounds(game, precision, number[precision])
         flops[precision] = alone.flops
         found = {FIT: rounds.fit, COMMAND: rounds.command, HAND: rounds.by_hand}
-        found |= {USUAL: rounds.usual} if k == 1 else {}
-        found |= {PRODUCTS: partial(timed, alone.round, number[precision])}
+        found |= {USUAL: rounds.usual} if k == 1 and not game.gan.penalties else {}
+        found |= {PRODUCTS: partial(alone.timed, number[precision])}
         ways |= {f"{precision}, {name}": way for name, way in found.items()}
     medians = interleaved(ways, options.repeats)
     return {

@@ -22,6 +22,8 @@ from lit_gan.cli.main import main
 from lit_gan.coordination import FixedSteps
 from lit_gan.data import MNISTDataModule
 from lit_gan.latents import Normal
+from lit_gan.objectives import RelativisticPairing
+from lit_gan.penalties import R1, R2
 
 
 def _results(out: Path, name: str) -> Any:
@@ -61,15 +63,26 @@ def test_a_machine_is_told_in_one_line() -> None:
     )
 
 
-def test_the_loop_by_hand_plays_the_same_game() -> None:
-    """Where nothing is random, its weights are those of the GAN after as many rounds, k = 2."""
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"coordination": FixedSteps(2)},
+        {"objective": RelativisticPairing(), "penalties": [R1(0.3, every=2), R2(0.5, every=2)]},
+        {"penalties": [R2(0.5, every=3)]},
+    ],
+    ids=["k = 2", "pairing, R1 and R2", "R2 alone"],
+)
+def test_the_loop_by_hand_plays_the_same_game(arguments: dict[str, Any]) -> None:
+    """Where nothing is random, its weights are those of the GAN after as many rounds."""
     images = torch.full((24, 1, 1, 1), 1.5)
-    arguments: dict[str, Any] = {"latent": Normal(1, mean=0.3, std=1e-12), "coordination": FixedSteps(2)}
-    trained, by_hand = tiny_gan.linear_gan(**arguments), tiny_gan.linear_gan(**arguments)
-    tiny_gan.trainer(max_steps=3, precision="32-true").fit(trained, tiny_gan.loader(images, 8))
+    still = Normal(1, mean=0.3, std=1e-12)
+    trained, by_hand = (tiny_gan.linear_gan(latent=still, **arguments) for _ in range(2))
+    rows = 4 * trained.minibatches_per_round
+    tiny_gan.trainer(max_steps=3, precision="32-true").fit(trained, tiny_gan.loader(images, rows))
     loop = Loop(by_hand, images, 4, "32-true")
     for _ in range(3):
         loop.round()
+    assert loop.cycle == max([penalty.every for penalty in trained.penalties], default=1)
     assert _weights(by_hand) == pytest.approx(_weights(trained), rel=1e-4)  # its rates decay by 4e-6 a round
 
 
@@ -92,7 +105,11 @@ def test_the_products_of_a_round_are_all_that_backpropagation_needs_and_no_more(
     of_d = m * sum(g) + 2 * m * (3 * sum(d) - d[0])
     of_g = m * (3 * sum(g) - g[0]) + m * 2 * sum(d)
     assert alone.flops == 2 * (of_d + of_g)
-    alone.round()
+    took = alone.timed(2)
+    assert took.cpu > 0
+    twice = Products(loop.round, 2)
+    assert (twice.flops, twice.rounds) == (alone.flops, 2)
+    assert twice.timed(4).cpu > 0
 
 
 def _players(gan: Any) -> tuple[torch.nn.Module, torch.nn.Module]:

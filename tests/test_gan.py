@@ -22,6 +22,7 @@ from lit_gan.gan import GAN
 from lit_gan.latents import Normal, Uniform
 from lit_gan.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective, Wasserstein
 from lit_gan.penalties import R1
+from lit_gan.randomness import stream
 from lit_gan.schedules import ExponentialDecay, MomentumRamp, Schedule
 
 
@@ -136,6 +137,16 @@ def test_k_discriminator_steps_see_disjoint_minibatches_and_latents_are_never_re
     values = [value for minibatch in first_round for value in minibatch]
     assert len(set(values)) == 12
     assert values == examples(24).flatten()[:12].tolist()
+
+
+def test_latents_are_a_function_of_the_seed_the_round_and_the_turn() -> None:
+    """As docs/architecture.md has it: what a resumed run draws, and another release."""
+    gan = linear_gan(RecordingGAN, coordination=FixedSteps(k=2))
+    trainer(max_steps=2).fit(gan, loader(examples(16), batch_size=8))
+    for index, z in enumerate(gan.latents_drawn):
+        rng = stream(11, "latents", "training", index // 3, index % 3, 0)
+        assert torch.equal(z, gan.latent.sample(4, generator=rng, dtype=torch.float64))
+    assert len(gan.latents_drawn) == 2 * 3
 
 
 def test_no_forward_pass_is_repeated_or_wasted() -> None:
