@@ -1,11 +1,14 @@
 """The shipped games, built as the command builds them: on their own data, or on noise of the same shapes."""
 
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from lit_gan import GAN
@@ -15,6 +18,7 @@ from lit_gan.data import DigitsDataModule
 from lit_gan.data.base import InMemoryDataModule, Split
 from lit_gan.data.dataset import ImageDataset
 from lit_gan.data.scaling import LinearScaling
+from lit_gan.errors import UserError
 
 #: Where Lightning's ``accelerator="auto"`` trains, too.
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -30,22 +34,25 @@ class Noise(InMemoryDataModule):
 
     def __init__(self, like: InMemoryDataModule, rows: int) -> None:
         super().__init__(batch_size=like.batch_size, eval_batch_size=like.eval_batch_size, seed=like.seed)
-        self._like, self._rows = like, rows
+        self._image_shape, self._rows = like.image_shape, rows
+        self._num_classes, self._value_range = 0, (0.0, 1.0)
+        with suppress(UserError):  # where the files say so, G fits any range
+            self._num_classes, self._value_range = like.num_classes, like.value_range
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """The other's."""
-        return self._like.image_shape
+        return self._image_shape
 
     @property
     def num_classes(self) -> int:
         """The other's."""
-        return self._like.num_classes
+        return self._num_classes
 
     @property
     def value_range(self) -> tuple[float, float]:
         """The other's, so that G fits."""
-        return self._like.value_range
+        return self._value_range
 
     def load(self) -> Mapping[Split, ImageDataset]:
         """The same each time."""
@@ -89,13 +96,16 @@ def shipped(config: str, *options: str, root: Path | None = None, rows: int = 10
         rows: How many examples of noise there are.
     """
     silence_what_users_cannot_mend()
-    real = [] if root is None else [f"--data.init_args.root={root}"]
-    command = Command("fit", ["--config", config, *real, *options])
-    command.build()
-    gan, data = command.model, command.built.data
-    if not isinstance(gan, GAN) or not isinstance(data, InMemoryDataModule):
-        raise SystemExit(f"--config {config}: expected a GAN on data in memory.")
-    if root is None and not isinstance(data, DigitsDataModule):
-        data = Noise(data, rows)
+    with tempfile.TemporaryDirectory() as pictures:
+        Image.new("RGB", (64, 64)).save(Path(pictures, "one.png"))
+        own = [f"--data.init_args.root={pictures}"] if config.startswith("images") else []
+        real = own if root is None else [f"--data.init_args.root={root}"]
+        command = Command("fit", ["--config", config, *real, *options])
+        command.build()
+        gan, data = command.model, command.built.data
+        if not isinstance(gan, GAN) or not isinstance(data, InMemoryDataModule):
+            raise SystemExit(f"--config {config}: expected a GAN on data in memory.")
+        if root is None and not isinstance(data, DigitsDataModule):
+            data = Noise(data, rows)
     start = {name: value.clone() for name, value in gan.state_dict().items()}
     return Game(gan, data, command.trainer, start)

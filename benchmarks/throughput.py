@@ -1,7 +1,7 @@
 """How fast the shipped games train, beside the same game by hand, the usual public way, and its matrix products alone.
 
 ``python -m benchmarks.throughput --out FOLDER [--configs mnist quickstart] [--k 1 3] [--root DIR]`` takes all ways of a
-configuration, in all precisions, in turn in one process, several times over, each from the same weights, and writes
+configuration, in all precisions, in turn, several times over, each from the same weights and in a fork, and writes
 ``throughput.md``, ``throughput.json`` and ``throughput.png``: medians of the images a second, k minibatches a round,
 and ratios. What is in the JSON file is not measured again: remove it for new figures. Where the data are not at hand,
 noise of the same shapes takes their place.
@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def measure(config: str, k: int, options: argparse.Namespace) -> Cell:
         found = {FIT: rounds.fit, COMMAND: rounds.command, HAND: rounds.by_hand}
         found |= {USUAL: rounds.usual} if k == 1 and not game.gan.penalties else {}
         found |= {PRODUCTS: partial(alone.timed, number[precision])}
-        ways |= {f"{precision}, {name}": way for name, way in found.items()}
+        ways |= {f"{precision}, {name}": partial(_apart, way) for name, way in found.items()}
     medians = interleaved(ways, options.repeats)
     return {
         "config": config,
@@ -165,6 +166,23 @@ def measure(config: str, k: int, options: argparse.Namespace) -> Cell:
         "flops_a_round": flops,
         "seconds_a_round": {name: asdict(each) for name, each in medians.items()},
     }
+
+
+def _apart(way: Callable[[], Seconds]) -> Seconds:
+    """In a process of its own: what a training asks of the C library is not for the others."""
+    if by_the_clock():
+        return way()
+    receiving, sending = Pipe(duplex=False)
+    process = get_context("fork").Process(target=lambda: sending.send(way()))
+    process.start()
+    sending.close()
+    try:
+        found: Seconds = receiving.recv()
+    except EOFError as error:
+        raise SystemExit("benchmarks.throughput: a way has failed, which is told above.") from error
+    finally:
+        process.join()
+    return found
 
 
 def _seconds(cell: Cell, precision: str, way: str) -> float | None:

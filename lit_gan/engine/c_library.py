@@ -3,23 +3,35 @@
 import ctypes
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 _MIB = 2**20
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, as malloc.h has them
-_OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of mallopt, as malloc.h has them
+_OF_THE_USER = (
+    *(f"MALLOC_{name}_" for name in ("TRIM_THRESHOLD", "MMAP_THRESHOLD", "MMAP_MAX", "TOP_PAD")),
+    "GLIBC_TUNABLES",
+)
 
 
-def keep_freed_memory() -> None:
-    """Lets a round have the pages of the round before: a fifth of its time, for MNIST in bf16 on a CPU.
+def keep_freed_memory(weights: Sequence[int] = ()) -> None:
+    """Lets a round have the pages of the round before, in a training on a CPU.
 
-    Freed tensors of some megabytes go back to the system, and each page of the next ones is a fault. glibc keeps more
-    as it meets larger ones; here it begins with the most that it would come to, 64 MiB. What the user has set stays.
+    Freed tensors of some megabytes go back to the system, and each page of the next ones is a fault: a fifth of a round
+    of MNIST in bf16, a third of one of TFD, whose largest weight has 256 MiB. glibc keeps more as it meets larger ones,
+    up to 64 MiB and none of more than 32 MiB; here it begins with that, and with large weights keeps what a round takes
+    beside them: gradients, and copies in 16 bits. What the user has set stays.
+
+    Args:
+        weights: The bytes of each weight that is trained.
     """
     mallopt = None if any(name in os.environ for name in _OF_THE_USER) else _of_the_c_library("mallopt")
-    if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, 32 * _MIB)
-        mallopt(_TRIM_THRESHOLD, 64 * _MIB)
+    if mallopt is None:
+        return
+    mallopt(_MMAP_THRESHOLD, 32 * _MIB)
+    mallopt(_TRIM_THRESHOLD, min(max(64 * _MIB, 4 * sum(weights)), 2**31 - 1))
+    if max(weights, default=0) >= 32 * _MIB:
+        mallopt(_MMAP_MAX, 0)
 
 
 def give_memory_back() -> None:

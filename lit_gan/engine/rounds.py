@@ -10,6 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from lit_gan.engine.c_library import keep_freed_memory
 from lit_gan.engine.lightning_seam import backward_is_plain, count_round, resume_between_epochs, step_of
 from lit_gan.engine.loading import LoadableModule
 from lit_gan.engine.players import Player, clear_gradients
@@ -205,9 +206,11 @@ class RoundModule(LoadableModule):
         scale_each_player(self.trainer, tuple(self.players))
 
     def on_fit_start(self) -> None:
-        """Checkpoints are written whole, and gone on from where they were."""
+        """Checkpoints are written whole, and gone on from where they were; a round has the memory of the one before."""
         check_checkpoints(self.trainer)
         resume_between_epochs(self.trainer)
+        if self.device.type == "cpu":
+            keep_freed_memory([weight.nbytes for player in self.players.values() for weight in player.parameters])
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """A round that counts more than once is noticed; under ``ddp_gan`` the strategy does so, for any module."""

@@ -1,4 +1,4 @@
-"""Every private name of torch that we need, in one place; for torch 2.5 to 2.14."""
+"""Every private name of torch that we need, in one place; for torch 2.9 to 2.15."""
 
 import threading
 from collections.abc import Sequence

@@ -9,7 +9,6 @@ from typing import TypeVar
 from lightning.pytorch import LightningModule, Trainer
 
 from lit_gan.callbacks.stop_signals import StopSignals, stopped_at_once
-from lit_gan.engine.c_library import keep_freed_memory
 from lit_gan.engine.lightning_seam import evaluate_as_after
 from lit_gan.engine.rounds import RoundModule, planned_rounds
 from lit_gan.errors import RunError
@@ -49,7 +48,6 @@ def train(
     """
     started = time.monotonic() if started is None else started
     run, strategy = recording.run, trainer.strategy
-    keep_freed_memory()
     signals.listen()
     if isinstance(strategy, DDPGANStrategy):
         strategy.on_loss = lambda reason: run.mark("failed", reason)

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tiny_gan
 
+from lit_gan.engine import c_library, rounds
 from lit_gan.engine.c_library import end_without_destructors, give_memory_back, keep_freed_memory
 
 _MIB = 2**20
@@ -30,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setitem(sys.modules, "torch", torch_with(cuda_in_use=False))
-    for name in ("LD_PRELOAD", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES"):
+    for name in ("LD_PRELOAD", *c_library._OF_THE_USER):
         monkeypatch.delenv(name, raising=False)
     return found
 
@@ -43,7 +45,24 @@ def test_glibc_is_asked(asked: list[tuple[str, ...]]) -> None:
     assert asked == [*of_memory, ("on_exit", "_exit", None), ("__cxa_atexit", "fflush", None, None)]
 
 
-@pytest.mark.parametrize("name", ["MALLOC_TOP_PAD_", "GLIBC_TUNABLES"])
+def test_large_weights_keep_what_a_round_takes_beside_them(asked: list[tuple[str, ...]]) -> None:
+    keep_freed_memory([40 * _MIB, 8 * _MIB])
+    assert asked == [("mallopt", -3, 32 * _MIB), ("mallopt", -1, 4 * 48 * _MIB), ("mallopt", -4, 0)]
+    asked.clear()
+    keep_freed_memory([31 * _MIB] * 100)  # the number has 32 bits
+    assert asked == [("mallopt", -3, 32 * _MIB), ("mallopt", -1, 2**31 - 1)]
+
+
+def test_a_training_asks_by_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[int]] = []
+    monkeypatch.setattr(rounds, "keep_freed_memory", told.append)
+    tiny_gan.trainer(max_steps=1, precision="32-true").fit(
+        tiny_gan.linear_gan(), tiny_gan.loader(tiny_gan.examples(4).float(), batch_size=4)
+    )
+    assert told == [[4, 4, 4, 4]]
+
+
+@pytest.mark.parametrize("name", ["MALLOC_MMAP_MAX_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES"])
 def test_what_the_user_has_set_stays(name: str, asked: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
     keep_freed_memory()
@@ -68,6 +87,7 @@ def test_the_real_one_takes_it() -> None:
     """Within this process: no test depends on how much of its memory is the system's."""
     assert ctypes.CDLL(None).mallopt(-3, 32 * _MIB) == 1
     assert ctypes.CDLL(None).mallopt(-1, 64 * _MIB) == 1
+    assert ctypes.CDLL(None).mallopt(-4, 65536) == 1  # as it begins
 
 
 @pytest.mark.parametrize("who", ["nobody has imported torch", "a GPU is in use", "somebody looks on"])

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
@@ -69,6 +70,9 @@ def test_each_pixel_of_the_canvas_is_a_dot_of_the_print(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dpi", [DPI, 200])
 @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
 def test_the_file_is_the_one_that_matplotlib_would_resample(kind: str, dpi: int, monkeypatch: Any) -> None:
+    if kind != "png" and dpi == DPI and mpl.__version_info__ < (3, 11):
+        pytest.skip("matplotlib 3.10 makes the canvas a dot wider there, and so no pixel a dot")
+
     def drawn() -> bytes:
         with drawn_plainly():
             images = torch.rand(4, 3, 8, 7, generator=torch.Generator().manual_seed(0))
