@@ -25,6 +25,7 @@ from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_
 from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn, warn_of_unbounded_slope
 from lit_gan.engine.unsupported import OF_A_GAN
 from lit_gan.engine.value_ranges import check_declared_ranges, warn_of_last_layer
+from lit_gan.engine.weight_casts import cast_once
 from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.functional.torch_seam import BatchNorm
@@ -141,7 +142,7 @@ class GAN(GenerativeModule, RoundModule):
         Returns:
             Each player's last loss by the player's name, for the callbacks that watch them.
         """
-        with self.round(), self._contracts.round(self.trainer.strategy):
+        with self.round(), self._contracts.round(self.trainer.strategy), cast_once(self.generator, self.device.type):
             batch = self._taken_apart(batch)
             minibatches = cut_into_minibatches(batch, self.minibatches_per_round, self._own_minibatches)
             k, outcome = self._begin_round(minibatches[0][0].shape[0]), None

@@ -40,6 +40,11 @@ def metadata_of(state_dict: Any) -> dict[str, Any]:
     return metadata
 
 
+def changes_of(tensor: Tensor) -> int:
+    """How often it was changed in place. ``tests/engine/test_weight_casts.py``."""
+    return tensor._version  # noqa: SLF001
+
+
 def job_store() -> Store:
     """The store of the default process group, which does not tell it. ``tests/strategies/peers/test_job_store.py``."""
     return distributed_c10d._get_default_store()  # noqa: SLF001
