@@ -162,6 +162,23 @@ def test_a_rendezvous_whose_heartbeat_outlives_it_ends_in_silence(monkeypatch: p
     assert errors == []
 
 
+def test_who_ends_a_heartbeat_from_elsewhere_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_PeriodicTimer, "_stop_thread", vars(_PeriodicTimer)["_stop_thread"])
+    let_heartbeats_end_anywhere()
+    beating = threading.Event()
+
+    def beat() -> None:
+        beating.set()
+        time.sleep(0.05)
+
+    timer = _PeriodicTimer(timedelta(milliseconds=1), beat)
+    timer.start()
+    (thread,) = [one for one in threading.enumerate() if one.name == "PeriodicTimer"]
+    assert beating.wait(60)
+    timer.cancel()
+    assert not thread.is_alive()
+
+
 @contextmanager
 def _sending(number: signal.Signals, when: Callable[[], bool]) -> Iterator[None]:
     """Sends this process a signal as soon as something is true."""
