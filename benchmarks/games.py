@@ -59,7 +59,7 @@ class Noise(InMemoryDataModule):
         rng = torch.Generator().manual_seed(0)
         levels = torch.randint(256, (self._rows, *self.image_shape), dtype=torch.uint8, generator=rng)
         labels = torch.arange(self._rows) % self.num_classes if self.num_classes else None
-        rows = ImageDataset(levels, labels, LinearScaling(255))
+        rows = ImageDataset(levels, labels, LinearScaling(255, self._value_range))
         return dict.fromkeys(("train", "val", "test"), rows)
 
 
