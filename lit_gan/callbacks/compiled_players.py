@@ -66,8 +66,10 @@ class CompiledPlayers(Callback):
         if not self._is_told and any(runs_compiled(player.network) for player in _players(pl_module)):
             self._is_told = True
             seconds = time.monotonic() - self._began
+            doubt = " On a CPU most rounds take longer by it (docs/how-to/speed.md): compare perf/rounds_per_second."
             pl_module.print(
                 f"lit-gan: compiled the players within round {trainer.global_step}, which took {seconds:.1f} s."
+                f"{doubt if pl_module.device.type == 'cpu' else ''}"
             )
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
