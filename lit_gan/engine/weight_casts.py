@@ -1,4 +1,4 @@
-"""In mixed precision each call of a layer casts its weight; that of a network that stands still is cast once here."""
+"""In mixed precision each call of a layer casts its weight; a large one of a network that stands still is cast once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from lit_gan.functional.torch_seam import changes_of
 
+_LARGE = 2**22  # values: with fewer the cast takes no longer than what spares it
+
 # Of each layer: of which tensor, after how many changes, and the cast.
 _CASTS: WeakKeyDictionary[nn.Module, tuple[Tensor | None, int, Tensor]] = WeakKeyDictionary()
 
 
 @contextmanager
 def cast_once(network: nn.Module, device: str) -> Iterator[None]:
-    """Within this context, autocast has one cast of the weight of each dense layer, to the same bits.
+    """Within this context, autocast has one cast of the weight of each large dense layer, to the same bits.
 
     A generator is called once for each of D's updates and once for its own, and its largest weights take longer to cast
     than to multiply by a minibatch. A weight that is moved within the context is cast anew. Layers are torch's own
@@ -45,7 +47,8 @@ def _dense_layers(network: nn.Module) -> Iterator[Any]:
             isinstance(layer, nn.Linear) and type(layer).forward is nn.Linear.forward and "forward" not in vars(layer)
         )
         # Not asked of the layer itself: a weight that is computed changes when it is asked for.
-        if plain and "weight" in dict(layer.named_parameters(recurse=False)):
+        weight = dict(layer.named_parameters(recurse=False)).get("weight") if plain else None
+        if weight is not None and weight.numel() >= _LARGE:
             yield layer
 
 

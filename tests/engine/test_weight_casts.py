@@ -13,12 +13,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_gan import gan as gan_module
 from lit_gan.coordination import FixedSteps
+from lit_gan.engine import weight_casts
 from lit_gan.engine.weight_casts import cast_once
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.penalties import R1
 
 SHAPE = (1, 4, 4)
+
+
+@pytest.fixture(autouse=True)
+def _all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_casts, "_LARGE", 1)
 
 
 def pair() -> tuple[nn.Module, nn.Module]:
@@ -140,6 +146,13 @@ def test_what_is_computed_frozen_or_called_in_another_way_is_as_ever() -> None:
     assert not any("forward" in vars(each) for each in networks)
     with bf16():
         assert torch.equal(frozen(x), frozen_says)
+
+
+def test_a_small_weight_is_cast_in_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weight_casts, "_LARGE", 12)
+    networks = nn.ModuleList([nn.Linear(4, 3), nn.Linear(11, 1)])
+    with bf16(), cast_once(networks, "cpu"):
+        assert ["forward" in vars(each) for each in networks] == [True, False]
 
 
 def test_in_full_precision_nothing_is_done() -> None:
