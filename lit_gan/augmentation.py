@@ -301,17 +301,18 @@ class AffineColorAugment(_WithProbability):
 
     def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """The images changed as the policy says; see :meth:`Augmentation.__call__`."""
+        colours = not self._named.isdisjoint(_COLOURS)
+        if colours and images.shape[1] not in (1, 3):
+            raise UserError(
+                f"{type(self).__name__} policy = {self.policy!r}: images of {images.shape[1]} channels: expected 1 "
+                "or 3 where colours are changed, or a policy without color."
+            )
         if self.probability_now == 0:
             return images
         draws = _Draws(images, rng, self.probability_now)
         if not self._named.isdisjoint(_PLANE):
             images = affine.warped(images, self._plane(draws))
-        if not self._named.isdisjoint(_COLOURS):
-            if images.shape[1] not in (1, 3):
-                raise UserError(
-                    f"{type(self).__name__} policy = {self.policy!r}: images of {images.shape[1]} channels: expected 1 "
-                    "or 3 where colours are changed, or a policy without color."
-                )
+        if colours:
             centred = (images - self._middle) / self._half
             images = affine.recoloured(centred, self._colours(draws)) * self._half + self._middle
         return images

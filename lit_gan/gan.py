@@ -1,6 +1,6 @@
 """Algorithm 1 of *Generative Adversarial Nets* as a LightningModule."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Self
@@ -260,6 +260,8 @@ class GAN(GenerativeModule, RoundModule):
             self.calibration = held_out.calibration(self._summed_over_ranks)
 
     def _summed_over_ranks(self, part: Tensor) -> Tensor:
+        if self.trainer.world_size == 1:
+            return part
         summed = self.trainer.strategy.reduce(part.to(self.device), reduce_op="sum")
         return torch.as_tensor(summed).to(part)
 
@@ -428,8 +430,13 @@ class GAN(GenerativeModule, RoundModule):
         """Images as D sees them in training, by draws that are a function of (seed, round, turn, rank) and the row."""
         if self.augment is None:
             return images
-        rng = self._stream(f"augmentation of {whose}", piece)
-        return piece.changed(images, partial(self._contracts.augmented, self.augment, rng))
+        change = partial(self._contracts.augmented, self.augment, self._stream(f"augmentation of {whose}", piece))
+        return self._changed(images, change, piece.changed)
+
+    def _changed(self, images: Tensor, change: Callable[[Tensor], Tensor], changed: Callable[..., Tensor]) -> Tensor:
+        """In 32 bits, whatever the networks have: in 16 a small shift is lost, and rare draws come more often."""
+        with torch.autocast(self.device.type, enabled=False):
+            return changed(at_least_float32(images), change).to(images.dtype)
 
     def _stream(self, purpose: str, piece: Piece) -> torch.Generator:
         return stream(self.seed, purpose, self.global_step, piece.turn, self.global_rank, device=self.device)

@@ -12,6 +12,7 @@ from lit_gan.coordination import FixedSteps
 from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
 from lit_gan.gan import GAN
+from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.objectives import RelativisticPairing
 from lit_gan.penalties import R1, GradientPenalty
 from lit_gan.schedules import LinearSchedule
@@ -93,6 +94,48 @@ def test_draws_belong_to_rows_whatever_the_micro_batches() -> None:
         trainer(max_steps=2).fit(gan, loader(examples(36), batch_size=18))
         ends.append([value.item() for value in gan.parameters()])
     assert ends[0] == pytest.approx(ends[1], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        AffineColorAugment(probability=1.0),
+        AdaptiveAugment(target=0.0, images=8, every=1),
+        DiffAugment(),
+        InstanceNoise(0.1),
+    ],
+    ids=lambda augment: type(augment).__name__,
+)
+def test_they_serve_in_mixed_precision(augment: Augmentation) -> None:
+    """Images of 16 bits from G, and products that autocast would make of 16 bits."""
+    shape = (3, 8, 8)
+    generator = MLPGenerator(shape, latent_size=3, hidden=(8,), weight_init=0.5)
+    gan = GAN(generator, MaxoutDiscriminator(shape, hidden=(6,)), augment=augment)
+    run = trainer(max_steps=3, precision="bf16-mixed")
+    run.fit(gan, loader(torch.rand(24, *shape), batch_size=8))
+    assert run.callback_metrics["train/loss_d"].isfinite()
+
+
+def test_samples_of_16_bits_are_augmented_as_examples_are() -> None:
+    """In 32 bits and outside autocast: of what is drawn and computed in 16 a third is lost."""
+    seen: list[tuple[torch.dtype, bool]] = []
+
+    class Looking(Augmentation):
+        def __call__(self, images: Tensor, rng: torch.Generator) -> Tensor:
+            seen.append((images.dtype, torch.is_autocast_enabled("cpu")))
+            return images
+
+    shape = (1, 4, 4)
+    generator = MLPGenerator(shape, latent_size=3, hidden=(8,), output_activation="linear", weight_init=0.5)
+    gan = Recording(generator, MaxoutDiscriminator(shape, hidden=(6,)), augment=Looking())
+    trainer(max_steps=1, precision="bf16-mixed").fit(gan, loader(torch.rand(8, *shape), batch_size=8))
+    assert seen == [(torch.float32, False)] * 3
+    assert gan.turns[0].generated.dtype == gan.shown[1].dtype == torch.bfloat16  # what G makes, and D is shown of it
+
+
+def test_images_whose_colours_cannot_be_changed_are_told_before_any_is() -> None:
+    with pytest.raises(UserError, match="images of 4 channels: expected 1 or 3 where colours are changed"):
+        AdaptiveAugment("flip,brightness")(images(channels=4), rng())
 
 
 def test_draws_are_a_function_of_the_position_and_not_of_history(tmp_path: Any) -> None:

@@ -37,11 +37,16 @@ class Piece(NamedTuple):
         return self.x.shape[0] / self.rows_in_all
 
     def changed(self, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-        """Images after a random change that acts on the whole minibatch: a row's draws do not depend on the pieces."""
-        if len(self.x) == self.rows_in_all or len(images) != len(self.x):
-            return change(images)
-        others = images.new_zeros(self.rows_in_all, *images.shape[1:])
-        return change(torch.cat([others[: self.rows.start], images, others[self.rows.stop :]]))[self.rows]
+        """Images after a random change that acts on the whole minibatch; see :func:`changed_as_whole`."""
+        return changed_as_whole(images, change, self.rows, self.rows_in_all)
+
+
+def changed_as_whole(images: Tensor, change: Callable[[Tensor], Tensor], rows: slice, rows_in_all: int) -> Tensor:
+    """Images after a random change that acts on the whole minibatch: a row's draws do not depend on the pieces."""
+    if len(images) == rows_in_all or len(images) != rows.stop - rows.start:
+        return change(images)
+    others = images.new_zeros(rows_in_all, *images.shape[1:])
+    return change(torch.cat([others[: rows.start], images, others[rows.stop :]]))[rows]
 
 
 def cut_into_pieces(x: Tensor, z: Tensor, condition: Tensor | None, count: int, turn: int) -> Iterator[Piece]:

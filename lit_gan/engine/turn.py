@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from lit_gan.engine.minibatches import changed_as_whole
 from lit_gan.errors import UserError
 from lit_gan.functional.theory import jsd_lower_bound, value_function
 from lit_gan.objectives import Objective
@@ -94,7 +95,11 @@ class Turn:
 
     @cached_property
     def rng(self) -> torch.Generator | None:
-        """Where draws for this turn come from: a function of (seed, round, turn, rank)."""
+        """Where draws for this turn come from: a function of (seed, round, turn, rank).
+
+        Where a minibatch passes in pieces, each has it from its beginning: by :meth:`drawn` and :meth:`changed` a row's
+        draws are its own.
+        """
         return None if self.draws is None else self.draws()
 
     @property
@@ -108,9 +113,33 @@ class Turn:
         Returns:
             A tensor ``(N, 1, 1, 1)``.
         """
-        num = self.rows_in_all or len(self.x)
-        drawn = torch.rand(num, generator=self.rng, device=self.x.device, dtype=self.x.dtype)
-        return (drawn if self.rows is None else drawn[self.rows]).reshape(-1, *[1] * (self.x.ndim - 1))
+        drawn = self.drawn(partial(torch.rand, generator=self.rng, device=self.x.device, dtype=self.x.dtype))
+        return drawn.reshape(-1, *[1] * (self.x.ndim - 1))
+
+    def drawn(self, draw: Callable[[int], Tensor]) -> Tensor:
+        """Draws for the rows of this turn, whatever the pieces that a minibatch passes in.
+
+        Args:
+            draw: Draws for a number of rows, by :attr:`rng`.
+
+        Returns:
+            Those of this turn's rows.
+        """
+        drawn = draw(self.rows_in_all or len(self.x))
+        return drawn if self.rows is None else drawn[self.rows]
+
+    def changed(self, images: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+        """As many images as the turn has, after a random change by :attr:`rng`; likewise.
+
+        Args:
+            images: ``(N, C, H, W)``.
+            change: Changes a minibatch.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        rows, rows_in_all = self.rows or slice(0, len(self.x)), self.rows_in_all or len(self.x)
+        return changed_as_whole(images, change, rows, rows_in_all)
 
 
 class Outcome(NamedTuple):

@@ -14,8 +14,8 @@ from lit_gan.functional.torch_seam import changes_of
 
 _LARGE = 2**22  # values: with fewer the cast takes no longer than what spares it
 
-# Of each layer: of which tensor, after how many changes, and the cast.
-_CASTS: WeakKeyDictionary[nn.Module, tuple[Tensor | None, int, Tensor]] = WeakKeyDictionary()
+# Of each layer: of which tensor, after how many changes and where its values are, and the cast.
+_CASTS: WeakKeyDictionary[nn.Module, tuple[Tensor | None, tuple[int, ...], Tensor]] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -66,11 +66,13 @@ def _forward(layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _cast_of(layer: nn.Linear, weight: Tensor, dtype: torch.dtype) -> Tensor:
-    of, number, cast = _CASTS.get(layer, (None, 0, weight))
-    # Another tensor may stand in its place for a call, as by `torch.func.functional_call`.
-    if of is not weight or number != changes_of(weight):
+    of, state, cast = _CASTS.get(layer, (None, (), weight))
+    # Another tensor may stand in its place for a call, as by `torch.func.functional_call`; or other values in the
+    # tensor, as where G's average is: but only the layer's own is asked where its values are, for not all know.
+    if of is not weight or state != (changes_of(weight), weight.data_ptr()):
         cast = weight.detach().to(dtype)
-        _CASTS[layer] = weight, changes_of(weight), cast
+        known = isinstance(weight, nn.Parameter)
+        _CASTS[layer] = (weight, (changes_of(weight), weight.data_ptr()), cast) if known else (None, (), cast)
     return cast
 
 

@@ -1,5 +1,6 @@
 """The third extension of the paper: all conditionals p(x_S | x_not-S), S any subset of the pixels, by one network."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -131,7 +132,8 @@ class InpaintingGAN(GAN):
         """The diversity term, in G's turn: two completions of each image."""
         if turn.player != "generator" or not self.diversity_weight:
             return None
-        one, other = (self.latent.sample(len(turn.x), generator=turn.rng, dtype=self._float_dtype) for _ in range(2))
+        draw = partial(self.latent.sample, generator=turn.rng, dtype=self._float_dtype)
+        one, other = turn.drawn(draw), turn.drawn(draw)
         images = [self.generate(z, turn.condition) for z in (one, other)]
         apart = (images[0] - images[1]).abs().flatten(1).mean(1) / (one - other).abs().mean(1)
         return -self.diversity_weight * apart.mean()

@@ -1,5 +1,6 @@
 """The fourth extension of the paper: few labels, and what the discriminator learns without any, in one classifier."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -112,7 +113,8 @@ class SemiSupervisedGAN(GAN):
         if turn.player != "discriminator":
             return None
         x, labels = self._labelled_minibatch(turn)
-        x = x if self.augment is None or turn.rng is None else self.augment(x, turn.rng)
+        if self.augment is not None and turn.rng is not None:
+            x = self._changed(x, partial(self._contracts.augmented, self.augment, turn.rng), turn.changed)
         error = F.cross_entropy(self._class_logits(x), labels)
         if round_is_logged(self.trainer, self.global_step):
             log_number(self, "train/label_loss", error, sync_dist=True)

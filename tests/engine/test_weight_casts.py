@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_gan import gan as gan_module
+from lit_gan.callbacks import GeneratorEMA
 from lit_gan.coordination import FixedSteps
 from lit_gan.engine import weight_casts
 from lit_gan.engine.weight_casts import cast_once
@@ -105,6 +106,31 @@ def test_a_weight_that_is_moved_is_cast_anew() -> None:
         layer.weight.mul_(2)
         assert torch.equal(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
         assert not torch.equal(layer(x), before)
+
+
+def test_the_average_of_g_is_what_generates_within_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in the place of the weights without a change that torch counts."""
+
+    class Teacher(GAN):
+        def auxiliary_loss(self, turn: Any) -> None:
+            z = self.latent.sample(4, generator=torch.Generator().manual_seed(0))
+            with torch.no_grad():
+                own = self.generate(z, None)
+                with self.averaged():
+                    said.append(self.generate(z, None))
+                assert torch.equal(self.generate(z, None), own)
+
+    def train() -> None:
+        gan = Teacher(*pair(), optimizer_g=sgd(), optimizer_d=sgd())
+        run = trainer(max_steps=2, precision="bf16-mixed", callbacks=[GeneratorEMA(0.9)])
+        run.fit(gan, loader(torch.ones(16, *SHAPE), batch_size=8))
+
+    said: list[Tensor] = []
+    train()
+    monkeypatch.setattr(gan_module, "cast_once", lambda *_: nullcontext())
+    train()
+    for ours, others in zip(said[:4], said[4:], strict=True):
+        assert torch.equal(ours, others)
 
 
 def test_another_weight_in_its_place_is_the_one_that_is_used() -> None:

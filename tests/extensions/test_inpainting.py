@@ -68,6 +68,16 @@ def test_the_diversity_term_is_its_formula() -> None:
     assert small().auxiliary_loss(turn) is None
 
 
+def test_two_completions_of_a_row_are_its_own_whatever_the_micro_batches() -> None:
+    ends = []
+    for pieces in (1, 2):
+        gan = small(diversity_weight=0.5, coordination=FixedSteps(2, micro_batches=pieces))
+        trainer(max_steps=3).fit(gan, Squares())
+        ends.append([weight.detach() for weight in gan.parameters()])
+    for whole, in_pieces in zip(*ends, strict=True):
+        torch.testing.assert_close(whole, in_pieces, rtol=1e-9, atol=1e-12)
+
+
 # -- Which masks come when ---------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,9 @@ from semi_supervised_cases import SHAPE, Blots, Rounds, checkpointed, on_both, s
 from tiny_gan import trainer
 from torch import nn
 
+from lit_gan.augmentation import InstanceNoise
 from lit_gan.callbacks import DiscriminatorEMA
+from lit_gan.coordination import FixedSteps
 from lit_gan.data import DigitsDataModule
 from lit_gan.engine.turn import Turn
 from lit_gan.errors import UserError
@@ -51,6 +53,17 @@ def test_labelled_examples_add_their_cross_entropy_all_of_them_in_turn() -> None
     trainer(max_steps=3).fit(gan, datamodule=Blots())
     assert all(added.item() == pytest.approx(0.25 * expected.item()) for added, expected, _ in gan.seen)
     assert [labels.bincount().tolist() for _, _, labels in gan.seen] == [[2, 2, 2]] * 3  # six labels, six rows
+
+
+def test_labelled_rows_are_augmented_by_draws_of_their_own_whatever_the_micro_batches() -> None:
+    ends = []
+    for pieces in (1, 3):
+        steps = FixedSteps(1, micro_batches=pieces)
+        gan = small(noise=0, augment=InstanceNoise(0.3), coordination=steps, objective=NonSaturating())
+        trainer(max_steps=3).fit(gan, datamodule=Blots())
+        ends.append([weight.detach() for weight in gan.parameters()])
+    for whole, in_pieces in zip(*ends, strict=True):
+        torch.testing.assert_close(whole, in_pieces, rtol=1e-9, atol=1e-12)
 
 
 def test_labels_that_were_not_drawn_are_never_read() -> None:
