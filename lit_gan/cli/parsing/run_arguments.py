@@ -20,6 +20,13 @@ def run_folder_of(checkpoint: Path) -> Path | None:
     return folder if (folder / "run.json").is_file() and checkpoint.parent.name == "checkpoints" else None
 
 
+def configuration_name(config: Path) -> str:
+    """The ``<config>`` of ``runs/<config>/<id>``: of the configuration that a run keeps, that of the run."""
+    run = config.absolute().parent
+    kept = config.name == "config.yaml" and (run / "run.json").is_file()
+    return run.parent.name if kept else config.stem
+
+
 @contextmanager
 def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
     """Completes a command line from the run or the checkpoint that it names.
