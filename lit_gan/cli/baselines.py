@@ -12,10 +12,10 @@ from lit_gan.callbacks.generative_evaluation import GenerativeEvaluation
 from lit_gan.callbacks.parzen_evaluation import ParzenEvaluation
 from lit_gan.cli.parsing.as_typed import errors_as_typed
 from lit_gan.cli.parsing.interpolation import interpolated
-from lit_gan.cli.parsing.options import SECTIONS
 from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
 from lit_gan.cli.parsing.unbuilt import construction_errors
 from lit_gan.cli.real_images import show_real_images
+from lit_gan.cli.trainer.command import parser_of
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
 from lit_gan.evaluation.baselines import baseline_centres, score_of
@@ -26,22 +26,6 @@ from lit_gan.evaluation.sample_budget import budget_of_test
 from lit_gan.evaluation.score_table import ScoreTable
 
 _FEWEST_CLASSES = 2
-# Of a shipped configuration, what says nothing about the data or the protocol.
-_OTHER_KEYS = (
-    *(
-        "model",
-        "trainer",
-        "num_threads",
-        "seed_everything",
-        "wandb",
-        "tensorboard",
-        "report",
-        "run_dir",
-        "resume",
-        "ckpt_path",
-    ),
-    *(section for section in SECTIONS if section not in ("trainer", "parzen", "evaluation")),
-)
 
 
 def main(verb: str, arguments: list[str]) -> int:
@@ -94,6 +78,7 @@ def _parser(verb: str) -> Parser:
     parser.add_lightning_class_args(LightningDataModule, "data", subclass_mode=True)
     parser.add_class_arguments(ParzenEvaluation, "parzen")
     parser.add_class_arguments(GenerativeEvaluation, "evaluation")
-    for key in _OTHER_KEYS:
+    of_a_training = vars(parser_of("fit")[0].get_defaults())
+    for key in sorted(of_a_training.keys() - vars(parser.get_defaults()).keys()):
         parser.add_argument(f"--{key}", type=Any, help="Ignored: of a configuration, the data and the protocol count.")
     return parser

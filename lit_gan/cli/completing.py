@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lit_gan.callbacks.completion_evaluation import completion_row
 from lit_gan.cli.parsing.run_arguments import run_folder_of
-from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
+from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, samples_writer, write_beside, write_named
 from lit_gan.data.picture import decode_picture
 from lit_gan.errors import UserError, in_short
 from lit_gan.extensions.inpainting import InpaintingGAN
@@ -42,8 +42,8 @@ def complete(options: argparse.Namespace) -> str:
     grid = Grid(options.num + 2, description=said)
     if out is None:
         run = run_folder_of(resolve_checkpoint(options.checkpoint))
-        return write_beside((run or Path()) / "completions.png", row, grid)
-    return replace_by_samples(out, row[2:] if out.suffix.lower() in TENSORS else row, grid)
+        return write_beside((run or Path()) / "completions.png", samples_writer(row, grid))
+    return write_named(out, samples_writer(row[2:] if out.suffix.lower() in TENSORS else row, grid))
 
 
 def _mask(given: str, height: int, width: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from lit_gan.callbacks.pictures import as_picture, grid_image
 from lit_gan.cli.parsing.run_arguments import run_folder_of
-from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, replace_by_samples, write_beside
+from lit_gan.cli.samples_file import PICTURES, TENSORS, Grid, check_target, samples_writer, write_beside, write_named
 from lit_gan.errors import UserError
 from lit_gan.extensions.conditional import ConditionalGAN
 from lit_gan.figures.film import check_film_format, write_film
@@ -19,7 +19,6 @@ from lit_gan.figures.walks import round_trips
 from lit_gan.gan import GAN
 from lit_gan.generative import GenerativeModule
 from lit_gan.runs.checkpoint_files import resolve_checkpoint
-from lit_gan.runs.relative_path import relative_to_cwd
 from lit_gan.sampling import sample
 
 FILMS = (".gif", ".webp")
@@ -52,8 +51,8 @@ def draw(options: argparse.Namespace) -> str:
         labels = [str(seed) for seed in options.seeds]
     grid = Grid(options.columns, labels, described(options.num, options.columns, labels))
     if options.out is not None:
-        return replace_by_samples(Path(options.out), samples, grid)
-    return write_beside(_beside(options), samples, grid)
+        return write_named(Path(options.out), samples_writer(samples, grid))
+    return write_beside(_beside(options) / "samples.png", samples_writer(samples, grid))
 
 
 def _samples(gan: GenerativeModule, options: argparse.Namespace, condition: torch.Tensor | None) -> torch.Tensor:
@@ -77,18 +76,20 @@ def _film(gan: GenerativeModule, options: argparse.Namespace, condition: torch.T
     labels = class_labels(gan, condition)
     columns = min(options.columns, math.ceil(math.sqrt(options.num)))
     moments = round_trips(gan, latent, stops, _STEPS, condition)
-    pictures = (as_picture(grid_image(images.cpu(), columns, labels)) for images in moments)
-    target = Path(options.out) if options.out is not None else _beside(options).parent / "walk.gif"
-    try:
+    pictures = [as_picture(grid_image(images.cpu(), columns, labels)) for images in moments]
+
+    def write(target: Path) -> None:
         write_film(pictures, target, seconds=_SECONDS * options.walk, held=1)
-    except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror or error}; give --out FILE.") from error
-    return relative_to_cwd(target.absolute())
+
+    return (
+        write_beside(_beside(options) / "walk.gif", write)
+        if options.out is None
+        else write_named(Path(options.out), write)
+    )
 
 
 def _beside(options: argparse.Namespace) -> Path:
-    run = run_folder_of(resolve_checkpoint(options.checkpoint))
-    return (run or Path()) / "samples.png"
+    return run_folder_of(resolve_checkpoint(options.checkpoint)) or Path()
 
 
 def _condition(gan: GenerativeModule, given: str | None, num: int) -> torch.Tensor | None:

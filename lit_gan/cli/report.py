@@ -22,7 +22,10 @@ def main(verb: str, arguments: list[str]) -> int:
             raise UserError(f"{folder} does not exist: expected a run folder, such as runs/mnist/ID.")
     out = _target(options.out, options.format, folders)
     text = report(folders, options.format)
-    write_atomically(out, text)
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror}): give --out FILE.") from error
     print(f"lit-gan: wrote {relative_to_cwd(out.absolute())} ({len(text.encode()) / 1e6:.1f} MB)")
     return DONE
 

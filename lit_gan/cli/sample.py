@@ -63,8 +63,8 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     parser.add_argument("--num", type=int, help="how many samples (default: 100, in a film 16)")
     parser.add_argument(
         "--out",
-        help="a picture, or .pt for the tensor; a file that is there is replaced (default: samples.png in the run "
-        "folder, or samples-2.png, ... where there is one)",
+        help="a picture, or .pt for the tensor; a file that is there is replaced (default: samples.png, of a walk "
+        "walk.gif, in the run folder, or samples-2.png, ... where there is one)",
     )
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal samples (default: 0)")
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -37,22 +37,27 @@ def check_target(target: Path, suffixes: tuple[str, ...]) -> None:
         raise UserError(f"--out {target}: cannot be written: there is no folder {target.parent}.")
 
 
-def replace_by_samples(target: Path, samples: Tensor, grid: Grid | None = None) -> str:
-    """Writes samples to the file that the user named; a file that is there is replaced whole or not at all."""
+def samples_writer(samples: Tensor, grid: Grid | None = None) -> Callable[[Path], None]:
+    """What writes samples to the file that it is called with."""
+    return lambda target: replace_atomically(target, lambda descriptor: _write(descriptor, target, samples, grid))
+
+
+def write_named(target: Path, write: Callable[[Path], object]) -> str:
+    """Writes the file that the user named; one that is there is replaced, which is told."""
     was_there = target.exists()
     try:
-        replace_atomically(target, lambda descriptor: _write(descriptor, target, samples, grid))
+        write(target)
     except (OSError, RuntimeError) as error:
         raise UserError(f"--out {target}: cannot be written: {_reason(error)}.") from error
     return f"{target} (the older file of that name is replaced)" if was_there else str(target)
 
 
-def write_beside(target: Path, samples: Tensor, grid: Grid | None = None) -> str:
-    """Writes samples to a file of which nobody has given the name: beside older ones, never over them."""
+def write_beside(target: Path, write: Callable[[Path], object]) -> str:
+    """Writes a file of which nobody has given the name: beside older ones, never over them."""
     try:
         own = _claimed(target)
         try:
-            replace_atomically(own, lambda descriptor: _write(descriptor, own, samples, grid))
+            write(own)
         except BaseException:
             own.unlink(missing_ok=True)
             raise

@@ -22,6 +22,9 @@ def main(verb: str, arguments: list[str]) -> int:
     if options.out is None:
         print(text, end="")
     else:
-        write_atomically(options.out, text)
+        try:
+            write_atomically(options.out, text)
+        except OSError as error:
+            raise UserError(f"{options.out}: cannot be written ({error.strerror}): give --out FILE.") from error
         print(f"lit-gan: wrote {options.out}")
     return DONE

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from lit_gan.extensions.inpainting import InpaintingGAN
 from lit_gan.extensions.masks import named_mask
@@ -46,12 +47,13 @@ def completion_errors(gan: InpaintingGAN, train: Tensor, test: Tensor, mask: str
         best.append(wrong.amin(1))
         variance.append(completed.flatten(2)[..., hidden].double().var(dim=1, correction=0).mean(1))
     nearest = known[nearest_rows(asked[:, ~hidden], known[:, ~hidden])]
+    wanted = asked[:, hidden].double()
     return {
         "error": float(torch.cat(squares).mean()),
         "error_best": float(torch.cat(best).mean()),
         "spread": float(torch.cat(variance).mean().sqrt()),
-        "error_mean_fill": _mse(known.double().mean(0)[hidden], asked[:, hidden]),
-        "error_nearest": _mse(nearest[:, hidden], asked[:, hidden]),
+        "error_mean_fill": float(mse_loss(known.double().mean(0)[hidden].expand_as(wanted), wanted)),
+        "error_nearest": float(mse_loss(nearest[:, hidden].double(), wanted)),
     }
 
 
@@ -131,7 +133,3 @@ def _nll(centres: Tensor, val: Tensor, test: Tensor) -> float:
     with warnings.catch_warnings():  # that centres are alike is what the baselines are there to show
         warnings.simplefilter("ignore", ParzenWarning)
         return float(metric.compute()["nll"])
-
-
-def _mse(one: Tensor, other: Tensor) -> float:
-    return float((one.double() - other.double()).square().mean())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from lit_gan.extensions.encoding import EncodingModule
 from lit_gan.functional.display import to_display_range
@@ -42,9 +43,10 @@ def compare(module: EncodingModule, train: LabelledImages, test: LabelledImages)
         ``nearest_neighbour_accuracy_pixels``, by that in the pixels.
     """
     known, asked = (_pixels(module, each.images) for each in (train, test))
+    nearest = nearest_samples(module, test.images).flatten(1)
     found = {
         "reconstruction_error_pca": pca_error(known, asked, module.latent.size),
-        "reconstruction_error_nearest_sample": _mse(asked, nearest_samples(module, test.images).flatten(1)),
+        "reconstruction_error_nearest_sample": float(mse_loss(nearest.double(), asked.double())),
     }
     if train.labels is not None and test.labels is not None:
         codes = module.encode(train.images).cpu(), module.encode(test.images).cpu()
@@ -72,7 +74,7 @@ def pca_error(train: Tensor, x: Tensor, size: int) -> float:
     components = PCA(min(size, *train.shape), svd_solver="full" if len(train) < 1000 else "covariance_eigh")
     components.fit(train.double().numpy())
     again = components.inverse_transform(components.transform(x.double().numpy()))
-    return _mse(x, torch.from_numpy(again))
+    return float(mse_loss(torch.from_numpy(again), x.double()))
 
 
 def nearest_samples(module: EncodingModule, x: Tensor) -> Tensor:
@@ -88,7 +90,3 @@ def nearest_samples(module: EncodingModule, x: Tensor) -> Tensor:
 
 def _pixels(module: EncodingModule, images: Tensor) -> Tensor:
     return to_display_range(images.cpu(), module.value_range).flatten(1)
-
-
-def _mse(one: Tensor, other: Tensor) -> float:
-    return float((one.double() - other.double()).square().mean())

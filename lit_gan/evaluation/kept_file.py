@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from lit_gan.errors import UserError
 from lit_gan.torch_files import load_whole
@@ -22,6 +23,16 @@ def write_kept(path: Path, value: Any) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def raw_bytes(tensor: Tensor) -> Any:
+    """The bytes of a tensor, for the fingerprint by which a file is kept.
+
+    Example:
+        >>> bytes(raw_bytes(torch.tensor([[103], [97]], dtype=torch.uint8)))
+        b'ga'
+    """
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
 def read_kept(path: Path) -> Any:

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from torch import Tensor, nn
+from torch import nn
 from torchmetrics import Metric
 
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
-from lit_gan.evaluation.kept_file import read_kept, write_kept
+from lit_gan.evaluation.kept_file import raw_bytes, read_kept, write_kept
 from lit_gan.evaluation.reference import Reference
 
 State = dict[str, Any]  # the states of a metric by name: tensors, and lists of them
@@ -96,15 +96,11 @@ def fingerprint_of_images(data: InMemoryDataModule, split: Reference, *, labels:
     """Of the bytes as they are held, and of what some of them become; of their labels where these count."""
     rows = data.dataset(split)
     digest = hashlib.blake2b(repr((rows.images.dtype, tuple(rows.images.shape))).encode(), digest_size=8)
-    digest.update(_raw(rows.images))
-    digest.update(_raw(rows.convert(rows.images[:8])))
+    digest.update(raw_bytes(rows.images))
+    digest.update(raw_bytes(rows.convert(rows.images[:8])))
     if labels and rows.labels is not None:
-        digest.update(_raw(rows.labels))
+        digest.update(raw_bytes(rows.labels))
     return digest.hexdigest()
-
-
-def _raw(tensor: Tensor) -> Any:
-    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
 def _pieces(whole: nn.Module) -> Iterator[Any]:
@@ -118,7 +114,7 @@ def _pieces(whole: nn.Module) -> Iterator[Any]:
         yield from map(_source, type(module).__mro__[:-1])
     for name, tensor in [*whole.named_parameters(), *whole.named_buffers()]:
         yield repr((name, tensor.dtype, tuple(tensor.shape))).encode()
-        yield _raw(tensor)
+        yield raw_bytes(tensor)
 
 
 def _plain(value: Any) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
-from torch import Tensor, nn
+from torch import nn
 
 from lit_gan.data.base import InMemoryDataModule, Split
 from lit_gan.errors import UserError
 from lit_gan.evaluation.cost import work_of
-from lit_gan.evaluation.kept_file import KEPT, read_kept, write_kept
+from lit_gan.evaluation.kept_file import KEPT, raw_bytes, read_kept, write_kept
 from lit_gan.features.classifier_training import images_trained_on
 from lit_gan.features.reference_classifier import RECIPE, ReferenceClassifier, check_labelled
 
@@ -54,7 +54,8 @@ def kept_in(data: InMemoryDataModule, folder: Path = KEPT, seed: int = 0) -> Pat
     for split in _SPLITS:
         rows = data.dataset(split)
         for tensor in (rows.images, rows.labels, rows.convert(rows.images[:8])):
-            digest.update(_raw(tensor))
+            if tensor is not None:  # labels, of data without classes
+                digest.update(raw_bytes(tensor))
     return folder / _FOLDER / f"{digest.hexdigest()}.pt"
 
 
@@ -145,8 +146,3 @@ def _take(classifier: ReferenceClassifier, stored: Any, path: Path | None) -> No
         classifier.take(stored)
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} holds no reference classifier: delete it.") from error
-
-
-def _raw(tensor: Tensor | None) -> Any:
-    assert tensor is not None  # noqa: S101 -- labels: the data have classes
-    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()

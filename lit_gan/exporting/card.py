@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -193,5 +194,5 @@ def without_folders(value: Any) -> Any:
 
 
 def _shortened(text: str) -> str:
-    option, equals, value = text.rpartition("=")
-    return f"{option}{equals}.../{Path(value).name}" if Path(value).is_absolute() else text
+    """A path begins the text or what follows an ``=``, and may have another ``=`` in it."""
+    return re.sub(r"(^|=)(/.*)", lambda found: f"{found[1]}.../{Path(found[2]).name}", text, count=1, flags=re.DOTALL)

@@ -181,11 +181,11 @@ def as_d_sees_them(
         The images in [0, 1], ``(rows * columns, C, H, W)``, and how they were drawn, in words.
     """
     num_examples = (options.rows + 1) // 2
-    examples = next(training_batches(module, data))[:num_examples]
-    num = options.rows - len(examples)
-    condition = module.sample_condition(num)
-    samples = module.sample_data(num, rng=stream(module.seed, "figure 2"), condition=condition).cpu()
-    images = torch.cat([examples.to(samples), samples])
+    images = next(training_batches(module, data))[:num_examples].cpu()
+    if num := options.rows - len(images):
+        condition = module.sample_condition(num)
+        samples = module.sample_data(num, rng=stream(module.seed, "figure 2"), condition=condition).cpu()
+        images = torch.cat([images.to(samples), samples])
     rng = stream(module.seed, "figure of the augmentation")
     strongest = copy(augment)
     strongest.begin_round(0)

@@ -23,8 +23,6 @@ from lit_gan.reporting.tables import MEASURES, Measure, Measured, measured, scor
 from lit_gan.runs.plain_data import dump_yaml, json_text
 from lit_gan.runs.summary import differences
 
-#: What a report can be written as.
-FORMATS = ("html", "md", "json")
 _MOST_RUNS = 6  # colours that can be told apart
 # Of all pictures of a page, encoded: one that opens on a phone.
 _PICTURE_BYTES = 3_000_000

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from lit_gan.runs.folder import RunFolder
 
-BEAT_SECONDS = 30.0  # a quarter of the age at which a heartbeat stops counting (run_record.FRESH_SECONDS)
+BEAT_SECONDS = 30.0  # a quarter of the age at which a heartbeat stops counting (record.FRESH_SECONDS)
 
 
 class Heartbeat:

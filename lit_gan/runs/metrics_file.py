@@ -83,10 +83,11 @@ def read_metrics(path: Path, names: Collection[str] | None = None) -> Metrics:
         return Metrics({}, 0, None, [f"{path.name}: there is none"])
     except OSError as error:
         return Metrics({}, 0, None, [f"{path.name}: it cannot be read ({error.strerror})"])
-    lines = text.split("\n")
-    header = fields_of(lines[0])
+    *lines, cut = text.split("\n")  # `cut`: what its writer has not ended, whatever it looks like
+    first_line = lines[0] if lines else cut
+    header = fields_of(first_line)
     if header[: len(_FIRST)] != _FIRST:
-        kind = f"{path.name}, line 1: expected step,epoch,..., got {lines[0][:40]!r}: none of it is read"
+        kind = f"{path.name}, line 1: expected step,epoch,..., got {first_line[:40]!r}: none of it is read"
         return Metrics({}, 0, None, [kind] if text else [])
     wanted = {name: place for place, name in enumerate(header) if place > 1 and (names is None or name in names)}
     first = 0 if names is None else min(wanted.values(), default=0)
@@ -97,11 +98,18 @@ def read_metrics(path: Path, names: Collection[str] | None = None) -> Metrics:
     while piece := list(islice(rows, _AT_ONCE)):
         good = [row for _, row in piece if len(row) == len(header) and is_step(row[0])]
         if len(good) < len(piece):
-            faults += [_fault(path, number, row, lines) for number, row in piece if row not in good]
+            faults += [
+                f"{path.name}, line {number}: expected {len(header)} fields that begin with a step, got {len(row)}, "
+                "and is left out"
+                for number, row in piece
+                if row not in good
+            ]
         if good:
             rounds, epochs = max(rounds, int(good[-1][0]) + 1), good[-1][1]
             for name, place in wanted.items():
                 _append(columns[name], [(int(row[0]) + 1, row[place]) for row in good if row[place]])
+    if cut:
+        faults.append(f"{path.name}, line {len(lines) + 1}: it was not written to its end, and is left out")
     more = len(faults) - _MOST_FAULTS
     told = [*faults[:_MOST_FAULTS], *([f"{path.name}: {more} more lines that cannot be read"] if more > 0 else [])]
     filled = {name: column for name, column in columns.items() if column.values}
@@ -110,21 +118,12 @@ def read_metrics(path: Path, names: Collection[str] | None = None) -> Metrics:
 
 def _rows(lines: list[str], first: int) -> Iterator[tuple[int, list[str]]]:
     """The fields of every line by its number; between the ends only of those that have one from `first` on."""
-    num = lines[0].count(",") + 1
+    num = lines[0].count(",") + 1 if lines else 0
     empty = "," * (num - first)  # a list of a thousand runs reads a dozen numbers of each, not all
-    last = len(lines) - (2 if not lines[-1] else 1)
-    for place in range(1, last + 1):
-        line = lines[place]
-        if first and place != last and line.endswith(empty):
+    for number, line in enumerate(lines[1:], 2):
+        if first and number != len(lines) and line.endswith(empty):
             continue
-        yield place + 1, fields_of(line) if '"' in line else line.split(",")
-
-
-def _fault(path: Path, number: int, row: list[str], lines: list[str]) -> str:
-    cut = "it was not written to its end"
-    num = lines[0].count(",") + 1
-    reason = cut if number == len(lines) else f"expected {num} fields that begin with a step, got {len(row)}"
-    return f"{path.name}, line {number}: {reason}, and is left out"
+        yield number, fields_of(line) if '"' in line else line.split(",")
 
 
 def _append(column: Column, filled: list[tuple[int, str]]) -> None:

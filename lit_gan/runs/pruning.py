@@ -13,8 +13,8 @@ from lit_gan.runs.summary import RunSummary
 def superfluous_weights(runs: Sequence[RunSummary]) -> dict[Path, int]:
     """The checkpoints of finished runs but the best, and their sizes in bytes.
 
-    What is kept: ``best-*.ckpt``; where there is none, ``last.ckpt``; files that ``checkpoint.filename`` named; and
-    whatever the configuration of another run names, which may be read once more.
+    What is kept: ``best-*.ckpt``; where there is none, all but ``previous.ckpt``; files that ``checkpoint.filename``
+    named; and whatever the configuration of another run names, which may be read once more.
 
     Args:
         runs: All runs that are known.

@@ -37,7 +37,7 @@ class Ending:
 
 
 def _who_stopped(trainer: Trainer) -> str | None:
-    """Whoever has set ``should_stop``, where no limit was reached all the same."""
+    """Whoever has set ``should_stop``; it is told where that round was the last one that was planned, too."""
     if not trainer.should_stop:
         return None
     for callback in callbacks_of(trainer):
@@ -48,7 +48,7 @@ def _who_stopped(trainer: Trainer) -> str | None:
 
 
 def _limit(trainer: Trainer) -> str:
-    if trainer.fast_dev_run:  # type: ignore[attr-defined]  # as above
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]  # Lightning sets it from elsewhere
         return "fast_dev_run"
     if trainer.limit_train_batches == 0 or trainer.num_training_batches == 0:
         return "no training batches"

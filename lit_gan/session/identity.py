@@ -36,9 +36,9 @@ _NOT_OF_THE_RESULT = (
 _NOT_OF_THE_TRAINING = ("logger", "default_root_dir", "enable_progress_bar", "enable_model_summary", "profiler")
 #: The key of a configuration that only tells what was built in Python, and builds nothing.
 FROM_PYTHON = "from_python"
-# Of arguments that hold arguments: deep enough for a loader's sampler and a data set's transforms.
 #: What a run starts from.
 START_OPTIONS = ("ckpt_path", "init_from", "init_part")
+# Of arguments that hold arguments: deep enough for a loader's sampler and a data set's transforms.
 _DEEPEST = 6
 _PLAIN = (type(None), bool, int, float, str)
 _LONGEST = 100

@@ -119,6 +119,14 @@ def test_a_configuration_of_ones_own_may_say_how_runs_are_kept() -> None:
     assert ending.code == 0, ending.err
 
 
+def test_every_key_that_a_configuration_of_a_training_may_have_is_taken() -> None:
+    ending = lit_gan("fit", "--config=quickstart", "--print_config")
+    options = "compile: true\nwandb_checkpoints: true\ninit_from: runs/mnist/ID\ninit_part: generator\n"
+    Path("own.yaml").write_text(f"{ending.out}\n{options}weights_only: true\n")
+    ending = lit_gan("baselines", "--config=own.yaml", "--parzen.num_samples=20", "--evaluation.metrics=[]")
+    assert ending.code == 0, ending.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -126,6 +134,7 @@ def test_a_configuration_of_ones_own_may_say_how_runs_are_kept() -> None:
         (["--config=quickstart", "--evaluation.num_samples=0"], "evaluation.num_samples = 0: expected at least 1"),
         (["--data=own_modules.OwnData"], "--data OwnData: expected a data module of lit_gan.data."),
         (["--config=nothing"], "--config nothing: no such file"),
+        (["--config=quickstart", "--out=scores.pt"], "--out: no such option"),
     ],
 )
 def test_what_cannot_be_scored_is_told(arguments: list[str], message: str) -> None:

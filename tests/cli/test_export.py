@@ -18,7 +18,7 @@ from command_line import SHORT, lit_gan, the_run
 from documents import ROOT, blocks
 from PIL import Image
 
-from lit_gan.exporting.card import numbers
+from lit_gan.exporting.card import numbers, without_folders
 from lit_gan.generative import GenerativeModule
 from lit_gan.reporting.run_data import RunData
 from lit_gan.runs.metrics_file import Column, Metrics
@@ -184,6 +184,22 @@ def test_what_cannot_be_written_is_told(finished_run: Path, monkeypatch: pytest.
     monkeypatch.setattr("lit_gan.cli.exporting.replace_atomically", full)
     line = lit_gan("export", finished_run, "--out=g.pt").line
     assert line == "g.pt: cannot be written (No space left on device): give --out FILE."
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("/home/ada/lr=0.1/pictures", ".../pictures"),
+        ("/home/ada/lr=/pictures", ".../pictures"),
+        ("--data.root=/home/ada/lr=0.1/pictures", "--data.root=.../pictures"),
+        ("--own=root=/home/ada/pictures", "--own=root=.../pictures"),
+        ("--lr=1/2", "--lr=1/2"),
+        ("sets/lr=0.1", "sets/lr=0.1"),
+        ("/", ".../"),
+    ],
+)
+def test_no_folder_of_an_absolute_path_is_in_a_card(typed: str, shown: str) -> None:
+    assert without_folders([typed]) == [shown]
 
 
 def test_the_numbers_of_a_card_say_what_they_were_measured_on_and_how_sure_they_are(finished_run: Path) -> None:

@@ -1,6 +1,7 @@
 """`lit-gan report`: what was trained, on a page."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def test_a_page_of_a_finished_run(finished_run: Path) -> None:
     assert ending.out.startswith(f"lit-gan: wrote {finished_run}/report.html (0.")
     assert lit_gan("report", finished_run, "--format=json").code == 0
     assert json.loads((finished_run / "report.json").read_text())["runs"][0]["rounds"] == 8
+
+
+def test_a_page_that_cannot_be_written_is_told(finished_run: Path) -> None:
+    ending = lit_gan("report", finished_run, "--out=/proc/report.html")
+    assert ending.code == 2
+    assert re.fullmatch(r"/proc/report\.html: cannot be written \(.+\): give --out FILE\.", ending.line)
+    (finished_run / "report.html").mkdir()
+    line = lit_gan("report", finished_run).line
+    assert line == f"{finished_run}/report.html: cannot be written (Is a directory): give --out FILE."
 
 
 def test_a_page_of_several_goes_to_the_working_directory(finished_run: Path) -> None:

@@ -258,6 +258,27 @@ def test_a_walk_goes_through_its_latents_and_back_to_the_first(finished_run: Pat
         assert film.n_frames == 2 * 24
 
 
+def test_a_walk_is_never_written_over_unannounced(finished_run: Path) -> None:
+    walk = ("sample", finished_run, "--walk=2", "--num=1")
+    for name in ("walk.gif", "walk-2.gif"):
+        assert lit_gan(*walk).out == f"lit-gan: wrote 1 walks of 2 latents to {finished_run}/{name}\n"
+    for said in ("", " (the older file of that name is replaced)"):
+        ending = lit_gan(*walk, "--out=walk.gif")
+        assert (ending.code, ending.out) == (0, f"lit-gan: wrote 1 walks of 2 latents to walk.gif{said}\n")
+
+
+def test_a_walk_that_cannot_be_written_is_told(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lit_gan.figures.film.write_file", full)
+    walk = ("sample", finished_run, "--walk=2", "--num=1")
+    reason = "cannot be written: No space left on device"
+    assert lit_gan(*walk, "--out=walk.gif").line == f"--out walk.gif: {reason}."
+    assert lit_gan(*walk).line == f"{finished_run}/walk.gif: {reason}; give --out FILE."
+    assert not (finished_run / "walk.gif").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -122,3 +122,6 @@ def test_a_module_or_a_folder_that_is_not_there_is_told() -> None:
         "schema no_such: No module named 'no_such': expected a module that is installed, or lies here."
     )
     assert lit_gan("schema", "--out", "no_such/a.json").line == "--out no_such/a.json: there is no folder no_such."
+    Path("a.json").mkdir()
+    ending = lit_gan("schema", "--out", "a.json")
+    assert (ending.code, ending.line) == (2, "a.json: cannot be written (Is a directory): give --out FILE.")

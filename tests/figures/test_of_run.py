@@ -39,3 +39,14 @@ def test_examples_and_samples_are_shown_as_they_are_and_as_d_sees_them(augment: 
     assert said.startswith(f"by {type(augment).__name__}, draws of seed {gan.seed}")
     assert said.endswith("probability 1") == (not isinstance(augment, InstanceNoise))
     assert vars(augment) == before  # what trains is left as it is
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_single_row_is_of_an_example(columns: int) -> None:
+    data = DigitsDataModule()
+    data.setup("fit")
+    gan = GAN(MLPGenerator((1, 8, 8), latent_size=4, hidden=(8,)), MaxoutDiscriminator((1, 8, 8), hidden=(8,)))
+    gan.take_value_range(data.value_range)
+    images, _ = as_d_sees_them(gan, InstanceNoise(0.3), data, FigureOptions(rows=1, columns=columns))
+    assert images.shape == (columns, 1, 8, 8)
+    assert torch.equal(images[:1], data.images("train", 1))

@@ -58,6 +58,25 @@ def test_a_broken_line_is_named_and_the_others_are_read(file: Path) -> None:
     assert file.read_text().endswith("4,0")  # a reader writes nothing
 
 
+@pytest.mark.parametrize("names", [None, ["val/parzen_nll"]])
+@pytest.mark.parametrize("end", ["149,1,,-22", "149,1,,", "149", '149,1,,"-2', " "])
+def test_a_last_line_without_its_end_is_left_out_however_many_fields_it_has(
+    file: Path, end: str, names: list[str] | None
+) -> None:
+    file.write_text(f"{_HEAD}99,0,1,-225.5\n{end}")  # of -224.0, say
+    found = read_metrics(file, names)
+    assert found.columns["val/parzen_nll"] == Column([100], [-225.5])
+    assert (found.rounds, found.epochs) == (100, 0)
+    assert found.faults == ["metrics.csv, line 3: it was not written to its end, and is left out"]
+
+
+def test_a_first_line_without_its_end_is_told(file: Path) -> None:
+    file.write_text("step,epoch,train/los")
+    found = read_metrics(file)
+    assert found.columns == {}
+    assert found.faults == ["metrics.csv, line 1: it was not written to its end, and is left out"]
+
+
 def test_not_every_line_of_another_kind_of_file_is_told(file: Path) -> None:
     file.write_text(_HEAD + "a line\n" * 100)
     assert len(found := read_metrics(file).faults) == 6

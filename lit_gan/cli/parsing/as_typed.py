@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from lit_gan.cli.parsing.explanation import NO_SUCH_OPTION, ArgumentError
 from lit_gan.cli.parsing.first_look import no_such_key, no_such_option
-from lit_gan.cli.parsing.shipped import find
+from lit_gan.cli.parsing.shipped import CONFIG_OPTIONS, find
 from lit_gan.cli.parsing.suggestions import did_you_mean, fitting_classes, likely_classes
-from lit_gan.cli.parsing.typed import CONFIG_OPTIONS, Typed, Unknown, options_in, read_config
+from lit_gan.cli.parsing.typed import Typed, Unknown, options_in, read_config
 from lit_gan.errors import UserError
 
 _WRONG_CLASS = re.compile(

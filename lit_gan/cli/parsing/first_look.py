@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lit_gan.cli.parsing.run_arguments import completed_arguments
-from lit_gan.cli.parsing.shipped import find, shipped_names
+from lit_gan.cli.parsing.shipped import CONFIG_OPTIONS, find, shipped_names
 from lit_gan.cli.parsing.suggestions import did_you_mean, likely_options
-from lit_gan.cli.parsing.typed import CONFIG_OPTIONS, Typed, Unknown, options_in, read_config
+from lit_gan.cli.parsing.typed import Typed, Unknown, options_in, read_config
 from lit_gan.cli.trainer.trainer_verbs import TRAINER_VERBS
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import resolve_checkpoint
 
 _LISTED = "`lit-gan {verb} --help all` lists the options."
 # With one of these there is something to train, or nothing is trained.
-_SUFFICES = ("-c", "--config", "--model", "--data", "--ckpt_path", "--resume", "--help", "--print_config")
+_SUFFICES = (*CONFIG_OPTIONS, "--model", "--data", "--ckpt_path", "--resume", "--help", "--print_config")
 
 
 def look(verb: str, arguments: Sequence[str]) -> None:

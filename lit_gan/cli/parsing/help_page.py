@@ -54,8 +54,6 @@ _PAGES: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
 }
 _ASKS = ("-h", "--help")
-#: What asks for all options, and not for those of a class.
-ALL = "all"
 
 
 def help_topic(arguments: Sequence[str]) -> str | None:

@@ -22,13 +22,12 @@ from jsonargparse._common import (
     parser_context,  # what makes a parse a lenient one: tests/cli/parsing/test_interpolation.py
 )
 
-from lit_gan.cli.parsing.shipped import find
+from lit_gan.cli.parsing.shipped import CONFIG_OPTIONS, find
 from lit_gan.errors import UserError
 from lit_gan.runs.plain_data import dump_yaml
 
 _MARK = "${"
 _VALUE = "value of an interpolation"  # no key of a configuration has spaces
-_CONFIG_OPTIONS = ("--config", "-c")
 _FILES = (".yaml", ".yml", ".json")
 _CLASS_KEYS = ("class_path", "init_args", "dict_kwargs")
 _ABSENT = object()
@@ -52,7 +51,7 @@ class _Source:
 
     @property
     def is_file(self) -> bool:
-        return self.option in _CONFIG_OPTIONS
+        return self.option in CONFIG_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _sources(arguments: Sequence[str]) -> Iterator[_Source]:
     option = None
     for position, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
-        if argument.startswith("--") or name in _CONFIG_OPTIONS:
+        if argument.startswith("--") or name in CONFIG_OPTIONS:
             option = None if equals else name
             if equals:
                 yield _source(position, name + equals, name, value)
@@ -128,7 +127,7 @@ def _sources(arguments: Sequence[str]) -> Iterator[_Source]:
 
 
 def _source(position: int, prefix: str, option: str, value: str) -> _Source:
-    if option in _CONFIG_OPTIONS:
+    if option in CONFIG_OPTIONS:
         text = _read(find(value))
         tree = _loaded(text)
         return _Source(position, prefix, option, text, _absolute(tree) if isinstance(tree, dict) else None)

@@ -24,18 +24,14 @@ def known_options(verb: str) -> dict[str, frozenset[str] | None]:
         >>> "max_epochs" in known_options("fit")["trainer"], "resume" in known_options("test")
         (True, False)
     """
-    verbs = ("fit", "validate", "test", "predict") if verb == "baselines" else (verb,)
+    verb = "fit" if verb == "baselines" else verb  # which takes any configuration of a training
     known: dict[str, frozenset[str] | None] = dict.fromkeys((*_OF_THE_PARSER, *BUILT))
     known["trainer"] = arguments_of("lightning.pytorch.Trainer")
     if known["trainer"] is None:
         return {}
-    for each in verbs:
-        known.update(dict.fromkeys(_arguments_of_method(each)))
-        ours = _our_own(each)
-        if ours is None:
-            return {}
-        known.update(ours)
-    return known
+    known.update(dict.fromkeys(_arguments_of_method(verb)))
+    ours = _our_own(verb)
+    return {} if ours is None else {**known, **ours}
 
 
 def _arguments_of_method(verb: str) -> frozenset[str]:

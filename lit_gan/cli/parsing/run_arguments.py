@@ -6,11 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lit_gan.cli.parsing.shipped import CONFIG_OPTIONS
 from lit_gan.cli.trainer.trainer_verbs import ALLOW_OPTION
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import resolve_checkpoint
 
-_CONFIG_OPTIONS = ("-c", "--config")
 _CHECKPOINT_OPTION = "--ckpt_path"
 
 
@@ -18,6 +18,13 @@ def run_folder_of(checkpoint: Path) -> Path | None:
     """The run folder that a checkpoint lies in, or ``None`` where it lies elsewhere."""
     folder = checkpoint.absolute().parent.parent
     return folder if (folder / "run.json").is_file() and checkpoint.parent.name == "checkpoints" else None
+
+
+def configuration_name(config: Path) -> str:
+    """The ``<config>`` of ``runs/<config>/<id>``: of the configuration that a run keeps, that of the run."""
+    run = config.absolute().parent
+    kept = config.name == "config.yaml" and (run / "run.json").is_file()
+    return run.parent.name if kept else config.stem
 
 
 @contextmanager
@@ -33,7 +40,7 @@ def completed_arguments(verb: str, arguments: list[str]) -> Iterator[list[str]]:
     allowed, arguments = _split_off(list(arguments), (ALLOW_OPTION,))
     if arguments and not arguments[0].startswith("-"):
         arguments[:1] = [_CHECKPOINT_OPTION, arguments[0]]
-    configs, flags = _split_off(arguments, _CONFIG_OPTIONS)
+    configs, flags = _split_off(arguments, CONFIG_OPTIONS)
     checkpoints, flags = _split_off(flags, (_CHECKPOINT_OPTION,))
     if not checkpoints or checkpoints[-1].lower() in ("null", "none"):
         if verb != "fit" and "--help" not in flags and "-h" not in flags:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from lit_gan.errors import UserError
 
+#: What names a configuration, on every command line that takes one.
+CONFIG_OPTIONS = ("-c", "--config")
+
 
 def shipped_names(kind: str) -> list[str]:
     """The bare names of what is shipped.

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from lit_gan.cli.parsing.known_options import BUILT, known_options
+from lit_gan.cli.parsing.shipped import CONFIG_OPTIONS
 from lit_gan.cli.parsing.signatures import arguments_of, is_at_hand
 from lit_gan.cli.parsing.suggestions import full_path
 from lit_gan.errors import UserError, in_short
 from lit_gan.runs.plain_data import excess, load_yaml
 
-CONFIG_OPTIONS = ("-c", "--config")
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _OF_A_CLASS = ("class_path", "dict_kwargs", "help")
 _DEEPEST = 20  # mappings within mappings that are looked at; YAML can nest them in themselves

@@ -1,7 +1,5 @@
 """What other programs call the options of this one."""
 
-from collections.abc import Iterator
-
 _RATES = tuple(f"model.init_args.optimizer_{player}.init_args.lr" for player in "gd")
 _BETAS = tuple(f"model.init_args.optimizer_{player}.init_args.betas" for player in "gd")
 _DECAYS = tuple(f"model.init_args.optimizer_{player}.init_args.weight_decay" for player in "gd")
@@ -58,10 +56,3 @@ def usually_called(name: str) -> tuple[str, ...]:
     """
     plain = name.replace("-", "_").lower()
     return next((options for options, names in _CALLED.items() if plain in names.lower().split()), ())
-
-
-def all_usual_names() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each name, and the options that are called so."""
-    for options, names in _CALLED.items():
-        for name in names.split():
-            yield name, options

@@ -1,7 +1,6 @@
 """One `lit-gan sweep` from the journal to the plots."""
 
 import argparse
-import io
 import os
 import signal
 import sys
@@ -46,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 def _print_what_cannot_be_encoded() -> None:
     """Lets an output of few letters, as `LC_ALL=C` may give one, show any value instead of ending the sweep."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a program that calls the command may have put another there
+        if hasattr(stream, "reconfigure"):  # a program that calls the command may have put another there
             stream.reconfigure(errors="backslashreplace")
 
 

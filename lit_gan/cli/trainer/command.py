@@ -22,7 +22,7 @@ from lit_gan.cli.parsing.explanation import ArgumentError
 from lit_gan.cli.parsing.interpolation import interpolated
 from lit_gan.cli.parsing.options import FILLED_BY_DATA, add_run_options, keep_what_was_given, link_data_to_model
 from lit_gan.cli.parsing.parser import Parser, ShippedConfigFile
-from lit_gan.cli.parsing.run_arguments import run_folder_of
+from lit_gan.cli.parsing.run_arguments import configuration_name, run_folder_of
 from lit_gan.cli.parsing.unbuilt import built_network, construction_errors
 from lit_gan.engine.lightning_seam import built_from_class_paths
 from lit_gan.evaluation.kept_file import KEPT
@@ -84,7 +84,7 @@ class Command:
         if evaluated is not None:
             return evaluated.parent.name
         configs = self.options.get("config") or []
-        return Path(str(configs[0])).stem if configs else "custom"
+        return configuration_name(Path(str(configs[0]))) if configs else "custom"
 
     @property
     def model(self) -> LightningModule:

@@ -16,7 +16,7 @@ from lit_gan.cli.baselines import show_beside
 from lit_gan.cli.parsing.run_arguments import check_asks_for_no_tracking, completed_arguments, run_folder_of
 from lit_gan.cli.parsing.shipped import shipped_file
 from lit_gan.cli.quiet import silence_what_users_cannot_mend
-from lit_gan.cli.samples_file import TENSORS, Rows, check_target, replace_by_samples, write_beside
+from lit_gan.cli.samples_file import TENSORS, Rows, check_target, samples_writer, write_beside, write_named
 from lit_gan.cli.trainer.command import Command
 from lit_gan.cli.trainer.initial_weights import load_initial_weights
 from lit_gan.cli.trainer.start import check_start
@@ -150,9 +150,9 @@ def _predict(command: Command) -> None:
         pieces = trainer.predict(command.model, Rows(num), ckpt_path=checkpoint, weights_only=True)
     samples = torch.cat(cast(list[Tensor], pieces))
     if out is not None:
-        where = replace_by_samples(Path(out), samples)
+        where = write_named(Path(out), samples_writer(samples))
     else:
-        where = write_beside(run.path / "samples.pt", samples)  # type: ignore[union-attr]  # checked above
+        where = write_beside(run.path / "samples.pt", samples_writer(samples))  # type: ignore[union-attr]  # checked above
     print(f"lit-gan: wrote {num} samples to {where}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from lit_gan.cli.parsing.options import SECTIONS
+from lit_gan.cli.parsing.run_arguments import configuration_name
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.engine.import_policy import ImportPolicy
 from lit_gan.engine.stored_configuration import StoredConfiguration, escaped, import_paths_in
@@ -43,12 +44,12 @@ def _written(layers: list[Any], folder: Path) -> Iterator[str]:
 
     Under the name of the first one that is: runs are called after the first of all.
     """
-    stem = next((Path(layer).stem for layer in layers if isinstance(layer, str)), "checkpoint")
+    name = next((configuration_name(Path(layer)) for layer in layers if isinstance(layer, str)), "checkpoint")
     for number, layer in enumerate(layer for layer in layers if layer):
         if isinstance(layer, str):
             yield layer
         else:
-            target = folder / str(number) / f"{stem}.yaml"
+            target = folder / str(number) / f"{name}.yaml"
             target.parent.mkdir()
             target.write_text(dump_yaml(layer))
             yield str(target)
@@ -86,7 +87,7 @@ def _config_of_run(path: Path, policy: ImportPolicy, folder: Path) -> str:
     StoredConfiguration(f"configuration {relative_to_cwd(path)}", policy, path.parent).check_sections(kept, SECTIONS)
     if len(kept) == len(content):
         return str(path)
-    copy = folder / path.name
+    copy = folder / f"{configuration_name(path)}.yaml"
     copy.write_text(dump_yaml(kept))
     return str(copy)
 

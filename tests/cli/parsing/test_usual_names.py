@@ -3,9 +3,9 @@
 import pytest
 
 from lit_gan.cli.parsing.first_look import look
-from lit_gan.cli.parsing.usual_names import all_usual_names, usually_called
+from lit_gan.cli.parsing.usual_names import _CALLED, usually_called
 
-_OPTIONS = sorted({option for _, options in all_usual_names() for option in options})
+_OPTIONS = sorted({option for options in _CALLED for option in options})
 
 
 @pytest.mark.parametrize("option", _OPTIONS)
@@ -17,7 +17,7 @@ def test_every_option_that_is_named_exists(option: str, config: str) -> None:
 
 
 def test_a_name_leads_to_one_meaning() -> None:
-    names = [name.lower() for name, _ in all_usual_names()]
+    names = " ".join(_CALLED.values()).lower().split()
     assert sorted(names) == sorted(set(names))
 
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.text import Text
 from trainings import ENVIRON, record, rows
 
 from lit_gan.cli.main import main
+from lit_gan.cli.output import Unread
 from lit_gan.cli.parsing.shipped import find
 from lit_gan.cli.sweep import verb as sweep_command
 from lit_gan.cli.sweep.check import check_options, points_to_check
@@ -171,10 +173,13 @@ def test_a_terminal_gets_a_table_if_it_can_draw_one(width: int, terminal: str, e
     assert ("┃ trial" in plain) == (expected[0] == "│")
 
 
-def test_an_output_that_cannot_encode_a_value_ends_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stream", [lambda shown: shown, Unread], ids=["a program's", "the command's"])
+def test_an_output_that_cannot_encode_a_value_ends_no_sweep(
+    stream: Callable[[io.TextIOWrapper], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(Path("s.yaml"), parameters={"x": {"values": [0.5]}, "name": {"value": "é"}})
     shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setattr(sys, "stdout", stream(shown))
 
     code = main(["sweep", "s.yaml"])
 

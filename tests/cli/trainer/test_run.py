@@ -10,6 +10,8 @@ import pytest
 import torch
 from command_line import QUIET, SHORT, Ending, fit, lit_gan, metrics, repeatable, resolved, the_run, weights
 
+from lit_gan.cli.trainer.settings import trainer_settings
+
 _LOGGED = ("loss_d", "loss_g", "value", "jsd_bound", "d_real", "d_fake")
 
 
@@ -72,6 +74,29 @@ def test_the_configuration_it_keeps_runs_again_to_the_same_numbers(finished_run:
     assert repeatable(Path("again")) == repeatable(finished_run)
     assert resolved(Path("again")) == resolved(finished_run)
     assert _equal(weights(Path("again")), weights(finished_run))
+
+
+@pytest.mark.parametrize(
+    "options", ["--ckpt_path={}", "--config={}/config.yaml", "--config={0}/config.yaml --ckpt_path={0}"]
+)
+@pytest.mark.parametrize("started_from", ["", "ckpt_path: earlier.ckpt\n"])
+def test_what_starts_from_a_runs_own_configuration_lies_beside_that_run(
+    finished_run: Path, options: str, started_from: str
+) -> None:
+    kept = finished_run / "config.yaml"
+    kept.write_text(kept.read_text() + started_from)
+    assert trainer_settings("fit", options.format(finished_run).split()).name == "quickstart"
+
+
+def test_a_configuration_that_is_called_as_a_runs_is_has_its_own_name(finished_run: Path) -> None:
+    Path("config.yaml").write_bytes((finished_run / "config.yaml").read_bytes())
+    assert trainer_settings("fit", ["--config=config.yaml"]).name == "config"
+
+
+def test_a_run_from_a_checkpoint_alone_lies_in_the_folder_of_its_configuration(finished_run: Path) -> None:
+    assert lit_gan("fit", f"--ckpt_path={finished_run}", "--trainer.max_epochs=3", "--wandb=off").code == 0
+    assert [path.name for path in Path("runs").iterdir()] == ["quickstart"]
+    assert len(list(Path("runs/quickstart").iterdir())) == 2
 
 
 def test_another_seed_is_another_run(finished_run: Path) -> None:
