@@ -180,6 +180,12 @@ def test_a_time_that_is_not_used_up_changes_nothing(finished_run: Path) -> None:
     _check_same_training(Path("timed"), finished_run)
 
 
+def test_a_stop_of_ones_own_ends_by_the_time_of_the_command_too() -> None:
+    own = ("--trainer.callbacks+=GracefulStop", "--trainer.callbacks.max_time=01:00:00")
+    ending = fit(*_SLOW, *own, "--trainer.max_time=00:00:00:01", epochs=3)
+    assert "ended by max_time after " in ending.out, ending.err
+
+
 def test_without_any_other_limit_time_is_the_only_one() -> None:
     ending = lit_gan(
         "fit", "--config=quickstart", *command_line.SHORT, "--trainer.max_time=00:00:00:01", "--trainer.max_epochs=null"
