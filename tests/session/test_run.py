@@ -329,6 +329,15 @@ def test_in_a_folder_without_a_run_an_evaluation_is_a_run_of_its_own() -> None:
     assert float(metrics(Path("runs/apart"))[0]["test/loss_d"]) == pytest.approx(numbers["test/loss_d"])
 
 
+def test_an_evaluation_of_a_broken_checkpoint_leaves_no_run() -> None:
+    Path("broken.ckpt").write_bytes(b"no checkpoint")
+    with pytest.raises(UserError, match=r"broken\.ckpt cannot be read as a checkpoint"):
+        _trainer().test(small_gan(), Noise(batch_size=4), ckpt_path="broken.ckpt")
+    assert not _MINE.exists()
+    _fit()
+    assert _status() == ("finished", "")
+
+
 # -- Modules that are not ours -----------------------------------------------------------------------------------------
 
 
