@@ -44,7 +44,12 @@ class StopBetweenRounds(Callback):
         self._began_at = time.monotonic()
 
     def serve(self, signals: StopSignals, max_time: timedelta | None) -> None:
-        """Stops a run for what asks that one: its signals are heeded, and its time where that is shorter."""
+        """Stops a run for what asks that one.
+
+        Args:
+            signals: The run's, in place of its own.
+            max_time: The run's; it ends by its own where that is shorter.
+        """
         self.signals, self._max_time_of_run = signals, max_time
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
