@@ -44,6 +44,7 @@ class AutoPrecision(Callback):
     def __init__(self) -> None:
         #: ``32-true`` or ``bf16-mixed``; ``None`` before a training.
         self.chosen: str | None = None
+        self._is_restored = False
         self._before: Precision | None = None
         self._seconds: Callable[[GAN, int, bool], float] = seconds_of_a_pass
 
@@ -56,14 +57,22 @@ class AutoPrecision(Callback):
             raise UserError(
                 f"AutoPrecision and precision {plugin.precision!r}: expected one: leave --trainer.precision out."
             )
-        if self.chosen is None:
+        if not self._is_restored:
             self.chosen = trainer.strategy.broadcast(self._choose(trainer, pl_module))
+        self._is_restored = False
         if self.chosen == "bf16-mixed":
             self._before = plugin
             trainer.strategy.precision_plugin = MixedPrecision("bf16-mixed", pl_module.device.type)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What follows is the Trainer's own again."""
+        self._give_back(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """As after training."""
+        self._give_back(trainer)
+
+    def _give_back(self, trainer: Trainer) -> None:
         if self._before is not None:
             trainer.strategy.precision_plugin, self._before = self._before, None
 
@@ -74,6 +83,7 @@ class AutoPrecision(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """A run goes on as it began."""
         self.chosen = state_dict["chosen"]
+        self._is_restored = self.chosen is not None
 
     def _choose(self, trainer: Trainer, gan: GAN) -> str:
         rows = getattr(getattr(trainer, "datamodule", None), "batch_size", None) or _ROWS

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
 
 from lit_gan.engine.compilation import CompileMode, compile_network, leave_uncompiled, runs_compiled
 from lit_gan.engine.rounds import RoundModule
@@ -40,6 +41,7 @@ class CompiledPlayers(Callback):
         self.backend = backend
         self._is_told = False
         self._began = 0.0
+        self._networks: list[nn.Module] = []  # of the present training
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Before the strategy puts anything around the players; nothing is compiled until a network is called."""
@@ -51,8 +53,9 @@ class CompiledPlayers(Callback):
                 f"{type(pl_module).__name__}: expected none, and torch.compile in the module itself."
             )
         self._is_told = False
-        for player in pl_module.players.values():
-            compile_network(player.network, self.mode, self.backend)
+        self._networks = [player.network for player in pl_module.players.values()]
+        for network in self._networks:
+            compile_network(network, self.mode, self.backend)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """The clock of a round in which it may be compiled."""
@@ -63,7 +66,7 @@ class CompiledPlayers(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Tells how long the first compiled round took."""
-        if not self._is_told and any(runs_compiled(player.network) for player in _players(pl_module)):
+        if not self._is_told and any(map(runs_compiled, self._networks)):
             self._is_told = True
             seconds = time.monotonic() - self._began
             doubt = " On a CPU most rounds take longer by it (docs/how-to/speed.md): compare perf/rounds_per_second."
@@ -74,9 +77,13 @@ class CompiledPlayers(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """The networks are plain modules again."""
-        for player in _players(pl_module) if stage == "fit" else ():
-            leave_uncompiled(player.network)
+        self._leave_uncompiled()
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """As after training."""
+        self._leave_uncompiled()
 
-def _players(module: LightningModule) -> list[Any]:
-    return list(module.players.values()) if isinstance(module, RoundModule) else []
+    def _leave_uncompiled(self) -> None:
+        for network in self._networks:
+            leave_uncompiled(network)
+        self._networks = []

@@ -23,8 +23,8 @@ class DiscriminatorEMA(MovingAverage):
         horizon: A fraction of the rounds so far, in (0, 1].
 
     Raises:
-        UserError: If more than one of them is given, or one is outside its range; when training starts, if what is
-            trained is no ``SemiSupervisedGAN``.
+        UserError: If more than one of them is given, or one is outside its range; when training starts, if there is
+            another ``DiscriminatorEMA``, or what is trained is no ``SemiSupervisedGAN``.
 
     Example:
         >>> callbacks = [DiscriminatorEMA(horizon=0.1)]

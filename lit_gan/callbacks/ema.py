@@ -6,7 +6,6 @@ from torch import Tensor
 
 from lit_gan.callbacks.moving_average import MovingAverage
 from lit_gan.engine.batch_norm import batch_norms
-from lit_gan.engine.lightning_seam import callbacks_of
 from lit_gan.errors import UserError
 from lit_gan.functional.torch_seam import BatchNorm, move_towards
 from lit_gan.generative import GenerativeModule
@@ -69,15 +68,6 @@ class GeneratorEMA(MovingAverage):
         super().__init__(decay, half_life, horizon)
         self._norms: dict[str, BatchNorm] | None = None  # found in the first round, as are the weights
         self._weights: list[Tensor] = []
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """A GAN keeps one average."""
-        callbacks = callbacks_of(trainer)
-        if (count := sum(isinstance(callback, GeneratorEMA) for callback in callbacks)) > 1:
-            raise UserError(
-                f"{count} callbacks GeneratorEMA: a GAN keeps one average: expected one; the one that is there is "
-                "changed by --trainer.callbacks.decay, half_life or horizon, and --trainer.callbacks replaces it."
-            )
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tells the module that its average, if it was loaded with one, is gone on with."""

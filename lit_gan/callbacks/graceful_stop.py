@@ -23,7 +23,8 @@ class StopBetweenRounds(Callback):
 
     Args:
         signals: What asks; one that somebody listens with already, or a new one.
-        max_time: How long one command trains. Lightning's own ends the epoch, and its clock goes on with the run.
+        max_time: How long one command trains, at most the Trainer's ``max_time`` in a run folder. Lightning's own ends
+            the epoch, and its clock goes on with the run.
 
     Raises:
         RunStopped: Out of ``Trainer.fit``, on every rank.
@@ -34,17 +35,28 @@ class StopBetweenRounds(Callback):
 
     def __init__(self, signals: StopSignals | None = None, max_time: timedelta | None = None) -> None:
         self.signals = signals or StopSignals()
-        self._lent = signals is not None
+        self._has_taken = False
         self._agreement = RankAgreement()
         self._flag = 0.0
         self._max_time = max_time
+        self._max_time_of_run: timedelta | None = None
         self._time_is_over = False
         self._began_at = time.monotonic()
+
+    def serve(self, signals: StopSignals, max_time: timedelta | None) -> None:
+        """Stops a run for what asks that one.
+
+        Args:
+            signals: The run's, in place of its own.
+            max_time: The run's; it ends by its own where that is shorter.
+        """
+        self.signals, self._max_time_of_run = signals, max_time
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes the signals; after Lightning has."""
         self._agreement, self._flag = RankAgreement(), 0.0
         self._time_is_over, self._began_at = False, time.monotonic()
+        self._has_taken |= not self.signals.is_listening
         self.signals.listen()
         broadcast_sigterm(trainer, switched_on=False)
 
@@ -68,7 +80,9 @@ class StopBetweenRounds(Callback):
         return bool(self._flag) or self._time_is_over
 
     def _is_over(self) -> bool:
-        return self._max_time is not None and time.monotonic() - self._began_at >= self._max_time.total_seconds()
+        passed = time.monotonic() - self._began_at
+        limits = (self._max_time, self._max_time_of_run)
+        return any(limit is not None and passed >= limit.total_seconds() for limit in limits)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Gives the signals back, unless somebody else listens with them."""
@@ -80,7 +94,8 @@ class StopBetweenRounds(Callback):
 
     def _give_back(self, trainer: Trainer) -> None:
         broadcast_sigterm(trainer, switched_on=True)
-        if not self._lent:
+        if self._has_taken:
+            self._has_taken = False
             self.signals.restore()
             self.signals.flag = 0  # heeded: the next training with this callback was not asked to stop
 

@@ -1,8 +1,9 @@
 """How an exponential moving average of weights forgets: by rounds, by images, or by a fraction of the training."""
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_gan.engine.batches import num_rows
+from lit_gan.engine.lightning_seam import callbacks_of
 from lit_gan.errors import UserError
 from lit_gan.schedules import Scalar, ends_of, scalar_at, schedules_in
 
@@ -29,6 +30,16 @@ class MovingAverage(Callback):
         self.decay = decay if named else _USUAL_DECAY
         self.half_life = half_life
         self.horizon = horizon
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """A GAN keeps one average of a network: two callbacks would move it twice a round."""
+        line = type(self).__mro__
+        kind = line[line.index(MovingAverage) - 1]  # of one's own, too, the network's
+        if (count := sum(isinstance(callback, kind) for callback in callbacks_of(trainer))) > 1:
+            raise UserError(
+                f"{count} callbacks {kind.__name__}: a GAN keeps one average: expected one; the one that is there is "
+                "changed by --trainer.callbacks.decay, half_life or horizon, and --trainer.callbacks replaces it."
+            )
 
     def decay_at(self, trainer: Trainer, batch: object) -> float:
         """How much of the average stays after the round that has ended."""

@@ -42,6 +42,11 @@ class StopSignals:
         self.flag = 0
         self._before: dict[signal.Signals, Any] = {}
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether it has signals that are to be given back."""
+        return bool(self._before)
+
     def listen(self) -> None:
         """Takes the signals; again, where somebody else has taken them meanwhile. Only the main thread can."""
         if threading.current_thread() is not threading.main_thread():

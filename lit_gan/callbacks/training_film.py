@@ -1,5 +1,6 @@
 """A film of a training: what G makes of the same latents, as it learns."""
 
+import warnings
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -112,7 +113,11 @@ class TrainingFilm(Callback):
         if trainer.global_step not in self._frames.rounds():
             self._take(trainer, pl_module)
         folder = self._frames.folder
-        film_of(folder, folder / f"training.{self.format}", self.seconds)
+        try:
+            film_of(folder, folder / f"training.{self.format}", self.seconds)
+        except Exception as error:  # a training that is done is worth more than a film of it
+            told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            warnings.warn(f"The film was not put together ({told}); `lit-gan figures RUN` does it, too.", stacklevel=2)
 
     @rank_zero_only
     def _take(self, trainer: Trainer, module: LightningModule) -> None:

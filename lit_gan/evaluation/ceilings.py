@@ -16,7 +16,7 @@ from lit_gan.data.dataset import ImageDataset
 from lit_gan.errors import UserError
 from lit_gan.evaluation.generated import rows_per_batch
 from lit_gan.evaluation.image_metrics import ImageMetrics
-from lit_gan.evaluation.kept_file import read_kept, write_kept
+from lit_gan.evaluation.kept_file import keep_for_others, read_kept
 from lit_gan.evaluation.real_states import fingerprint_of_images
 from lit_gan.randomness import stream
 
@@ -130,7 +130,7 @@ class RealImages:
         file, alone = self._file(images, place), images.alone(place)
         found = self._measured(alone, self._roles(alone))
         if file is not None:
-            write_kept(file, asdict(found))
+            keep_for_others(file, asdict(found))
         return found
 
     def _file(self, images: ImageMetrics, place: int) -> Path | None:

@@ -1,13 +1,15 @@
 """What is kept beside the runs for later ones: files of tensors and plain data, whole or not there."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
+from lit_gan.runs.atomic_write import replace_atomically
 from lit_gan.torch_files import load_whole
 
 #: Where the command keeps what real data score, and what metrics know of them.
@@ -15,14 +17,22 @@ KEPT = Path("runs") / "baselines"
 
 
 def write_kept(path: Path, value: Any) -> None:
-    """Writes a file at once; its folder is made."""
+    """Writes a file, whole or not at all; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")  # other runs may be writing the same
+
+    def write(descriptor: int) -> None:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            torch.save(value, file)
+
+    replace_atomically(path, write)
+
+
+def keep_for_others(path: Path, value: Any) -> None:
+    """Writes what a run has found and goes on with: where that cannot be, it is told, and others find it anew."""
     try:
-        torch.save(value, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        write_kept(path, value)
+    except Exception as error:  # a training is worth more than the time of the next one
+        warnings.warn(f"{path} is not kept for other runs ({type(error).__name__}: {in_short(error)}).", stacklevel=2)
 
 
 def raw_bytes(tensor: Tensor) -> Any:

@@ -15,7 +15,7 @@ from torchmetrics import Metric
 
 from lit_gan.data.base import InMemoryDataModule
 from lit_gan.errors import UserError
-from lit_gan.evaluation.kept_file import raw_bytes, read_kept, write_kept
+from lit_gan.evaluation.kept_file import keep_for_others, raw_bytes, read_kept
 from lit_gan.evaluation.reference import Reference
 
 State = dict[str, Any]  # the states of a metric by name: tensors, and lists of them
@@ -65,7 +65,7 @@ class RealStates:
     def save(self, identity: str | None, state: State) -> None:
         """Keeps a state, unless it is larger than it is worth."""
         if identity is not None and self._images is not None and sum(map(_bytes, state.values())) <= _LARGEST:
-            write_kept(self._file(identity), {name: _on_cpu(value) for name, value in state.items()})
+            keep_for_others(self._file(identity), {name: _on_cpu(value) for name, value in state.items()})
 
     def _file(self, identity: str) -> Path:
         key = repr((self._images, self._seen_as, identity)).encode()

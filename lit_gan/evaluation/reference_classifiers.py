@@ -13,7 +13,7 @@ from torch import nn
 from lit_gan.data.base import InMemoryDataModule, Split
 from lit_gan.errors import UserError
 from lit_gan.evaluation.cost import work_of
-from lit_gan.evaluation.kept_file import KEPT, raw_bytes, read_kept, write_kept
+from lit_gan.evaluation.kept_file import KEPT, keep_for_others, raw_bytes, read_kept
 from lit_gan.features.classifier_training import images_trained_on
 from lit_gan.features.reference_classifier import RECIPE, ReferenceClassifier, check_labelled
 
@@ -138,7 +138,7 @@ def _fill(classifier: ReferenceClassifier, data: InMemoryDataModule, folder: Pat
         say(f"lit-gan: training the reference classifier on {rows:,} labelled images{where}.")
     classifier.fit(data)
     if path is not None:
-        write_kept(path, classifier.as_dict())
+        keep_for_others(path, classifier.as_dict())
 
 
 def _take(classifier: ReferenceClassifier, stored: Any, path: Path | None) -> None:

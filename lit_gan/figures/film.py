@@ -1,5 +1,6 @@
 """A film of a training: pictures of it, a file each, thinned evenly as it goes on, and put together in the end."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -128,11 +129,21 @@ def check_film_format(option: str, kind: str) -> None:
 
 
 def labelled_frames(files: Sequence[tuple[int, Path]]) -> Iterator[Image.Image]:
-    """The pictures of some files, each with its round in a strip below."""
+    """The pictures of some files, each with its round in a strip below; one that cannot be read is left out."""
     for rounds, path in files:
-        with Image.open(path) as opened:
-            picture = opened.convert("L") if _is_grey(opened) else opened.convert("RGB")
+        try:
+            with Image.open(path) as opened:
+                picture = opened.convert("L") if _is_grey(opened) else opened.convert("RGB")
+        except Exception as error:  # damaged bytes make the reader raise anything at all
+            tell_left_out(path, error)
+            continue
         yield with_strip(picture, f"round {rounds:,}")
+
+
+def tell_left_out(path: Path, error: Exception) -> None:
+    """Says in a line that a file cannot be read: a training is worth more than one picture of it."""
+    told = f"{path} is no picture of a film ({type(error).__name__}) and is left out of it: remove it."
+    warnings.warn(told, stacklevel=1)  # from here: once for each file, whoever reads it
 
 
 def with_strip(picture: Image.Image, text: str) -> Image.Image:

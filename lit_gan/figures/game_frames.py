@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from lit_gan.data.mixtures import GaussianMixture
-from lit_gan.errors import UserError
 from lit_gan.evaluation.known_game import KnownGame, known_game
-from lit_gan.figures.film import numbered
+from lit_gan.figures.film import numbered, tell_left_out
 from lit_gan.figures.writing import write_file
 from lit_gan.gan import GAN
 from lit_gan.torch_files import load_whole
@@ -51,22 +50,18 @@ def write_game_frame(gan: GAN, mixture: GaussianMixture, target: Path) -> None:
 
 
 def read_game_frames(folder: Path) -> list[GameFrame]:
-    """The games that were kept in a folder, by round; one that cannot be read is left out.
-
-    Raises:
-        UserError: If a file holds something else.
-    """
-    return [_read(rounds, path) for rounds, path in numbered(folder, "frame", SUFFIX)]
+    """The games that were kept in a folder, by round; one that cannot be read is told, and left out."""
+    frames = (_read(rounds, path) for rounds, path in numbered(folder, "frame", SUFFIX))
+    return [frame for frame in frames if frame is not None]
 
 
-def _read(rounds: int, path: Path) -> GameFrame:
+def _read(rounds: int, path: Path) -> GameFrame | None:
     try:
         content: Any = load_whole(path)
         return GameFrame(rounds, KnownGame(**content["game"]), content["players"])
     except Exception as error:  # a damaged file makes the reader raise anything at all
-        raise UserError(
-            f"{path} is no picture of a film of a one-dimensional game ({type(error).__name__}): remove it."
-        ) from error
+        tell_left_out(path, error)
+        return None
 
 
 def _thinned(game: KnownGame) -> KnownGame:

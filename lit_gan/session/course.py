@@ -82,10 +82,10 @@ def evaluate(
     trainer: Trainer, evaluation: Callable[[], _Result], checkpoint: Path | str | None, recording: Recording | None
 ) -> _Result:
     """Evaluates where the numbers belong: at the round of the checkpoint."""
-    content = {"global_step": trainer.global_step, "epoch": trainer.current_epoch}
-    if checkpoint is not None:
-        content = load_checkpoint(checkpoint)
-    evaluate_as_after(trainer, int(content.get("global_step", 0)), int(content.get("epoch", 0)))
     recorded = nullcontext() if recording is None else recording.of_an_evaluation()
     with recorded, finished_wandb(trainer.loggers), stopped_at_once(), user_errors(checkpoint):
+        content = {"global_step": trainer.global_step, "epoch": trainer.current_epoch}
+        if checkpoint is not None:
+            content = load_checkpoint(checkpoint)
+        evaluate_as_after(trainer, int(content.get("global_step", 0)), int(content.get("epoch", 0)))
         return evaluation()

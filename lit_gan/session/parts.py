@@ -55,8 +55,9 @@ def trainer_arguments(
         keeps = given.get("enable_checkpointing") is not False
         own += [each() for each in _WATCHING_TRAINING if not _has(callbacks, each)]
         own += [checkpoint] if keeps and checkpoint is not None else []
-        stops = _has(callbacks, StopBetweenRounds)
-        own += [] if stops else [(GracefulStop if keeps else StopBetweenRounds)(signals, limit)]
+        own += [] if _has(callbacks, StopBetweenRounds) else [GracefulStop() if keeps else StopBetweenRounds()]
+        for stop in (each for each in (*callbacks, *own) if isinstance(each, StopBetweenRounds)):
+            stop.serve(signals, limit)
     if folder is not None:
         place([*own, *(each for each in callbacks if isinstance(each, TrainingFilm))], folder)
         given["default_root_dir"] = str(folder)

@@ -1,6 +1,9 @@
 """A run's numbers beside what real images score by the same metrics: kept in its folder, and told."""
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +59,32 @@ def _keep_parzen_score(
     evaluation = next((each for each in callbacks_of(trainer) if isinstance(each, ParzenEvaluation)), None)
     if evaluation is None or evaluation.score is None or not evaluation.images(split):
         return None
-    score, folds = evaluation.score, evaluation.images(split)
-    table = ScoreTable(Path(), {}) if folder is None else ScoreTable.of(folds, evaluation.sigma, folder)
-    scores = {THIS_RUN: score} | {name: table.scores[name] for name in _COMPARED if name in table.scores}
-    real = _real_score(trainer, evaluation, split, scores.get(REAL))
+    score, folds, table = evaluation.score, evaluation.images(split), None
+    with _failing_nothing("No scores of baselines stand beside this run's"):
+        table = None if folder is None else ScoreTable.of(folds, evaluation.sigma, folder)
+    known = {} if table is None else table.scores
+    scores = {THIS_RUN: score} | {name: known[name] for name in _COMPARED if name in known}
+    real = scores.get(REAL)
+    with _failing_nothing("The score of real images is not beside this run's"):
+        real = _real_score(trainer, evaluation, split, real)
     if real is not None:
         scores[REAL] = real
-    if real is not None and folder is not None and REAL not in table.scores:  # another one was asked for, and stays
-        table.keep({REAL: real})
+    if real is not None and table is not None and REAL not in known:  # another one was asked for, and stays
+        with _failing_nothing("The score of real images is not kept for other runs"):
+            table.keep({REAL: real})
     rows = {name: _row(each, score) for name, each in scores.items()}
     after = evaluation.scored_after if rounds is None else rounds
     _write(run, split, {"rounds": after, "pixels": folds[0].value_range is not None, "rows": rows})
     return _in_words(score, real)
+
+
+@contextmanager
+def _failing_nothing(what: str) -> Iterator[None]:
+    """Within this context what goes wrong is told: a training that is done is worth more than what stands beside it."""
+    try:
+        yield
+    except Exception as error:
+        warnings.warn(f"{what} ({type(error).__name__}: {' '.join(str(error).split())}).", stacklevel=3)
 
 
 def _real_score(

@@ -1,5 +1,6 @@
 """The precision that is faster here: chosen once, kept for good, and nothing else changes by the measurement."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from tiny_gan import examples, linear_gan, loader, trainer
 
 from lit_gan.callbacks import AutoPrecision
 from lit_gan.callbacks.auto_precision import seconds_of_a_pass
-from lit_gan.errors import UserError
+from lit_gan.callbacks.graceful_stop import StopBetweenRounds
+from lit_gan.errors import RunStopped, UserError
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 
@@ -71,6 +73,22 @@ def test_what_was_chosen_stays() -> None:
     _fit(first)
     second.load_state_dict(first.state_dict())
     assert _fit(second).lowered
+
+
+def test_another_training_is_measured_anew() -> None:
+    auto = _auto(single=2.0, bf16=1.0)
+    assert _fit(auto).lowered
+    auto._seconds = _auto(single=1.0, bf16=2.0)._seconds
+    assert not _fit(auto).lowered
+
+
+def test_a_trainer_whose_training_was_stopped_has_its_own_precision_and_trains_on() -> None:
+    callbacks = [_auto(single=2.0, bf16=1.0), StopBetweenRounds(max_time=timedelta(0))]
+    run, gan = trainer(callbacks=callbacks, precision="32-true", max_steps=3), linear_gan(Watched)
+    for rounds in (1, 2):
+        with pytest.raises(RunStopped, match="max_time"):
+            run.fit(gan, DATA)
+        assert (run.global_step, gan.lowered, type(run.precision_plugin)) == (rounds, True, Precision)
 
 
 def test_the_measurement_changes_nothing() -> None:

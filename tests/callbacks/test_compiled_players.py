@@ -1,5 +1,6 @@
 """Compiled players: the same game and the same checkpoints; penalties and what is evaluated run as ever."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from tiny_gan import examples, linear_gan, loader, sgd, trainer
 
 from lit_gan.callbacks import CompiledPlayers, GeneratorEMA
-from lit_gan.errors import UserError
+from lit_gan.callbacks.graceful_stop import StopBetweenRounds
+from lit_gan.errors import RunStopped, UserError
 from lit_gan.gan import GAN
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.penalties import R1
@@ -83,6 +85,13 @@ def test_rounds_with_a_penalty_and_exports_run_as_ever() -> None:
     _fit(gan, 4, CompiledPlayers(backend=compiler))
     assert compiler.calls == 4 * 4 - 2  # of rounds 0 and 2, D's turn
     assert not any("forward" in vars(module) for module in exported[0].modules())
+
+
+def test_after_a_training_that_was_stopped_the_networks_are_plain_again() -> None:
+    gan = _gan()
+    with pytest.raises(RunStopped, match="max_time"):
+        _fit(gan, 4, CompiledPlayers(backend=Compiler()), StopBetweenRounds(max_time=timedelta(0)))
+    assert not any("forward" in vars(module) for module in gan.modules())
 
 
 def test_with_a_compiled_backward_pass_it_trains_to_the_same_place() -> None:

@@ -8,7 +8,7 @@ from semi_supervised_cases import Blots, small
 from tiny_gan import examples, linear_gan, loader, trainer
 from torch import Tensor
 
-from lit_gan.callbacks import DiscriminatorEMA
+from lit_gan.callbacks import DiscriminatorEMA, GeneratorEMA
 from lit_gan.errors import UserError
 from lit_gan.extensions.semi_supervised import SemiSupervisedGAN
 
@@ -68,6 +68,26 @@ def test_training_does_not_notice() -> None:
 def test_what_cannot_be_is_told(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(UserError, match=message):
         DiscriminatorEMA(**arguments)
+
+
+class _Own(DiscriminatorEMA):
+    """One of the reader's own."""
+
+
+@pytest.mark.parametrize("kinds", [(DiscriminatorEMA, DiscriminatorEMA), (_Own, DiscriminatorEMA)])
+def test_two_averages_of_one_discriminator_are_an_error(kinds: tuple[type[DiscriminatorEMA], ...]) -> None:
+    fit = trainer(max_steps=1, callbacks=[kind() for kind in kinds])
+    with pytest.raises(
+        UserError, match=r"^2 callbacks DiscriminatorEMA: a GAN keeps one average: expected one; the one that is there "
+    ):
+        fit.fit(small(), datamodule=Blots())
+
+
+def test_each_player_may_have_an_average() -> None:
+    gan = small()
+    trainer(max_steps=1, callbacks=[DiscriminatorEMA(), GeneratorEMA()]).fit(gan, datamodule=Blots())
+    assert gan.discriminator_average
+    assert gan.generator_average
 
 
 def test_another_module_is_told() -> None:

@@ -136,6 +136,12 @@ def test_two_averages_of_one_generator_are_an_error() -> None:
         fit.fit(linear_gan(), loader(examples(8), batch_size=4))
 
 
+def test_two_kinds_of_ones_own_are_two_averages_of_one_generator() -> None:
+    one, other = (type(name, (GeneratorEMA,), {}) for name in ("One", "Other"))
+    with pytest.raises(UserError, match=r"^2 callbacks GeneratorEMA: a GAN keeps one average: "):
+        trainer(max_steps=1, callbacks=[one(), other()]).fit(linear_gan(), loader(examples(8), batch_size=4))
+
+
 def test_another_kind_of_module_is_an_error() -> None:
     with pytest.raises(UserError, match=r"averages the generator of a lit_gan\.GAN: got a BoringModel"):
         GeneratorEMA().on_train_start(trainer(), BoringModel())

@@ -98,6 +98,31 @@ def test_in_a_run_folder_pictures_of_a_killed_beginning_are_gone(tmp_path: Path)
     assert list(_frames(tmp_path)) == ["frame-000000.png", "frame-000001.png", "frame-000002.png"]
 
 
+class _Cut(Callback):
+    """A picture that is there is cut off, as by a full disk of before."""
+
+    def on_train_start(self, trainer: Any, *arguments: Any) -> None:
+        picture = Path(trainer.default_root_dir, "film", "frame-000000.png")
+        picture.write_bytes(picture.read_bytes()[:60])
+
+
+def test_a_damaged_picture_does_not_end_a_training_that_is_done(tmp_path: Path) -> None:
+    keeper = RunCheckpoint(tmp_path, save_last=True)
+    with pytest.warns(UserWarning, match=r"frame-000000.png is no picture of a film \(.*Error\) and is left out of it"):
+        _train(tmp_path, 2, _Cut(), keeper)
+    assert (tmp_path / "last.ckpt").is_file()
+    with Image.open(tmp_path / "film" / "training.gif") as film:
+        assert film.n_frames == 2
+
+
+def test_a_film_that_cannot_be_written_does_not_end_a_training_that_is_done(tmp_path: Path) -> None:
+    (tmp_path / "training.gif").mkdir()
+    told = r"^The film was not put together \(IsADirectoryError: .*\); `lit-gan figures RUN` does it, too\.$"
+    with pytest.warns(UserWarning, match=told):
+        _train(tmp_path, 2, RunCheckpoint(tmp_path, save_last=True), film={"folder": str(tmp_path)})
+    assert (tmp_path / "last.ckpt").is_file()
+
+
 def test_nothing_in_training_changes_by_it(tmp_path: Path) -> None:
     def weights(*callbacks: Callback) -> list[torch.Tensor]:
         gan = linear_gan()

@@ -1,6 +1,7 @@
 """What a command says that it did, why it ended, and what is refused because there is nothing to do."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,42 @@ def test_a_callback_that_stops_is_told() -> None:
     assert _record(the_run())["reason"] == "a callback has set trainer.should_stop"
 
 
+# -- What is kept for other runs ---------------------------------------------------------------------------------------
+
+
+def test_scores_of_baselines_that_cannot_be_read_do_not_fail_a_training_that_is_done() -> None:
+    assert fit("--run_dir=one", "--parzen.num_samples=50", epochs=1).code == 0
+    [kept] = Path("runs", "baselines").glob("*.pt")
+    kept.write_bytes(b"damaged")
+    with pytest.warns(
+        UserWarning, match=rf"^No scores of baselines stand beside .* \(UserError: {kept} cannot be read "
+    ):
+        ending = fit("--run_dir=two", "--parzen.num_samples=50", epochs=1)
+    assert ending.code == 0, ending.err
+    assert " nats on 150 held-out images; real images " in ending.out
+    assert _record(Path("two"))["status"] == "finished"
+    assert Path("two", "scores.json").read_bytes() == Path("one", "scores.json").read_bytes()
+    assert kept.read_bytes() == b"damaged"
+
+
+def test_what_cannot_be_kept_for_other_runs_does_not_fail_a_training() -> None:
+    Path("runs").mkdir()
+    Path("runs", "baselines").touch()
+    names = ("PrecisionRecall", "SampleClasses")
+    given = ", ".join(f"{{class_path: lit_gan.metrics.{name}}}" for name in names)
+    options = (f"--evaluation.metrics=[{given}]", "--evaluation.num_samples=50", "--evaluation.every_n_epochs=1")
+    with pytest.warns(UserWarning, match="is not kept for other runs") as told:
+        ending = fit("--run_dir=one", "--parzen.num_samples=50", *options, epochs=1)
+    assert ending.code == 0, ending.err
+    files = ("PrecisionRecall", "classifiers", "real/PrecisionRecall", "real/SampleClasses")
+    found = {re.split(r"-\w+\.|/\w+\.pt|-\w+-0-of| is not", str(each.message))[0] for each in told}
+    assert found == {"The score of real images", *(f"runs/baselines/{name}" for name in files)}
+    line = r"runs/baselines/\S+\.pt is not kept for other runs \(FileExistsError: \[Errno 17\] File exists: \S+\)\."
+    assert any(re.fullmatch(line, str(each.message)) for each in told)
+    assert _record(Path("one"))["status"] == "finished"
+    assert set(json.loads(Path("one", "scores.json").read_text())["val"]["rows"]) == {"this run", "training images"}
+
+
 # -- The time that a command has ---------------------------------------------------------------------------------------
 
 _SLOW = ("--trainer.callbacks+=own_modules.Slow", "--trainer.callbacks.seconds=0.2")
@@ -178,6 +215,12 @@ def test_a_time_that_is_not_used_up_changes_nothing(finished_run: Path) -> None:
     ending = fit("--trainer.max_time=00:01:00:00", "--run_dir=timed")
     assert "finished 8 rounds in" in ending.out
     _check_same_training(Path("timed"), finished_run)
+
+
+def test_a_stop_of_ones_own_ends_by_the_time_of_the_command_too() -> None:
+    own = ("--trainer.callbacks+=GracefulStop", "--trainer.callbacks.max_time=01:00:00")
+    ending = fit(*_SLOW, *own, "--trainer.max_time=00:00:00:01", epochs=3)
+    assert "ended by max_time after " in ending.out, ending.err
 
 
 def test_without_any_other_limit_time_is_the_only_one() -> None:

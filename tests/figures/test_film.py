@@ -8,6 +8,7 @@ from PIL import Image
 from lit_gan.errors import UserError
 from lit_gan.figures import film
 from lit_gan.figures.film import Frames, labelled_frames, numbered, stride_at, write_film
+from lit_gan.figures.put_together import film_of
 
 
 @pytest.mark.parametrize("most", [2, 5, 100])
@@ -58,6 +59,21 @@ def test_one_picture_is_no_film_and_those_of_an_earlier_size_are_left_out(tmp_pa
     assert not target.exists()
     assert write_film([*_pictures(1, size=(8, 8)), *_pictures(3, 4)], target, 1.0)
     with Image.open(target) as made:
+        assert made.n_frames == 2
+
+
+def test_a_damaged_picture_is_told_and_left_out(tmp_path: Path) -> None:
+    for number, picture in enumerate(_pictures(0, 120, 240)):
+        picture.save(tmp_path / f"frame-{number}.png")
+    (tmp_path / "frame-1.png").write_bytes((tmp_path / "frame-1.png").read_bytes()[:60])
+    (tmp_path / "frame-3.png").touch()
+    with pytest.warns(UserWarning, match="is no picture of a film") as told:
+        assert film_of(tmp_path, tmp_path / "film.gif", seconds=1.0)
+    assert [str(each.message) for each in told] == [
+        f"{tmp_path}/frame-1.png is no picture of a film (OSError) and is left out of it: remove it.",
+        f"{tmp_path}/frame-3.png is no picture of a film (UnidentifiedImageError) and is left out of it: remove it.",
+    ]
+    with Image.open(tmp_path / "film.gif") as made:
         assert made.n_frames == 2
 
 

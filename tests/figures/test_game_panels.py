@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from lit_gan.data.mixtures import GaussianMixture, Line
-from lit_gan.errors import UserError
 from lit_gan.evaluation.known_game import KnownGame, known_game
 from lit_gan.figures import game_frames
 from lit_gan.figures.game import game_figure, game_film
@@ -125,7 +124,14 @@ def test_each_picture_of_the_film_is_another_and_the_same_each_time(tmp_path: Pa
     assert len({one.size for one in once}) == 1
 
 
-def test_a_file_of_another_kind_is_told(tmp_path: Path) -> None:
+def test_a_file_of_another_kind_or_a_damaged_one_is_told_and_left_out(tmp_path: Path, mixture: GaussianMixture) -> None:
+    _frames(tmp_path, mixture, {2: -1.0, 3: 0.0})
     torch.save({"game": 1}, tmp_path / "frame-000001.pt")
-    with pytest.raises(UserError, match=r"frame-000001.pt is no picture of a film .*: remove it\."):
-        read_game_frames(tmp_path)
+    damaged = tmp_path / "frame-000003.pt"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match="is no picture of a film") as told:
+        assert [frame.rounds for frame in read_game_frames(tmp_path)] == [2]
+    assert [str(each.message) for each in told] == [
+        f"{tmp_path}/frame-000001.pt is no picture of a film (TypeError) and is left out of it: remove it.",
+        f"{damaged} is no picture of a film (ValueError) and is left out of it: remove it.",
+    ]

@@ -17,6 +17,7 @@ import torch
 import yaml
 from command_line import metrics, weights
 from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import Timer
 from nursery import nursery
 from own_modules import OwnData, OwnModule
 from stop_cases import Noise, differences, left, small_gan
@@ -24,11 +25,14 @@ from trainings import ENVIRON, record, wait_for_rows
 
 from lit_gan import GAN, Run
 from lit_gan.callbacks import GracefulStop, ParzenEvaluation, RunCheckpoint, SampleGrid
+from lit_gan.callbacks.graceful_stop import StopBetweenRounds
+from lit_gan.callbacks.stop_signals import StopSignals
 from lit_gan.data import DigitsDataModule
 from lit_gan.errors import RunError, RunStopped, UserError
 from lit_gan.loggers.csv import CSVMetrics
 from lit_gan.networks import MaxoutDiscriminator, MLPGenerator
 from lit_gan.runs.folder import FolderInUse, RunFolder
+from lit_gan.session.parts import trainer_arguments
 from lit_gan.session.run import RunTrainer
 
 _QUIET = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}
@@ -184,6 +188,39 @@ def test_max_time_is_that_of_one_start_of_the_script() -> None:
     assert _status() == ("stopped", "max_time")
 
 
+@pytest.mark.parametrize("kind", [GracefulStop, StopBetweenRounds])
+@pytest.mark.parametrize(
+    ("own", "asked"),
+    [
+        (None, {"max_time": timedelta(0)}),
+        (None, {"callbacks": [Timer(timedelta(0))]}),
+        (timedelta(hours=1), {"max_time": timedelta(0)}),
+        (timedelta(0), {"max_time": timedelta(hours=1)}),
+    ],
+)
+def test_a_stop_of_ones_own_heeds_the_shortest_time_that_is_asked_for(
+    kind: type[StopBetweenRounds], own: timedelta | None, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(SystemExit):
+        _fit(**{**asked, "callbacks": [kind(max_time=own), *asked.get("callbacks", [])]})
+    assert _status() == ("stopped", "max_time")
+
+
+def test_a_time_that_was_asked_for_is_not_that_of_the_next_run() -> None:
+    stop = GracefulStop()
+    _trainer("runs/timed", callbacks=[stop], max_time=timedelta(0))
+    _fit(callbacks=[stop])
+    assert _status() == ("finished", "")
+
+
+def test_a_stop_of_ones_own_heeds_the_tracker_of_the_run() -> None:
+    signals = StopSignals()
+    arguments = trainer_arguments({**_QUIET, "max_steps": 8, "callbacks": [GracefulStop()]}, None, [], signals=signals)
+    signals.stop_by_tracker()
+    with pytest.raises(RunStopped, match="stopped by the tracker"):
+        Trainer(**arguments).fit(small_gan(), Noise(batch_size=4))
+
+
 def test_a_finished_run_gives_its_weights(capsys: pytest.CaptureFixture[str]) -> None:
     trained = _fit()
     again = _fit()
@@ -290,6 +327,15 @@ def test_in_a_folder_without_a_run_an_evaluation_is_a_run_of_its_own() -> None:
     [numbers] = _trainer("runs/apart").test(small_gan(), Noise(batch_size=4))
     assert _status(Path("runs/apart")) == ("finished", "")
     assert float(metrics(Path("runs/apart"))[0]["test/loss_d"]) == pytest.approx(numbers["test/loss_d"])
+
+
+def test_an_evaluation_of_a_broken_checkpoint_leaves_no_run() -> None:
+    Path("broken.ckpt").write_bytes(b"no checkpoint")
+    with pytest.raises(UserError, match=r"broken\.ckpt cannot be read as a checkpoint"):
+        _trainer().test(small_gan(), Noise(batch_size=4), ckpt_path="broken.ckpt")
+    assert not _MINE.exists()
+    _fit()
+    assert _status() == ("finished", "")
 
 
 # -- Modules that are not ours -----------------------------------------------------------------------------------------
