@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -29,6 +30,15 @@ def check_taken_back(optimizer: Optimizer, player: str) -> None:
             f"the checkpoint's optimiser of the {player} cannot go on: {fault}; give another checkpoint, or begin anew "
             "with its weights alone (--init_from PATH in place of --ckpt_path)."
         )
+    _lay_out(optimizer)
+
+
+def _lay_out(optimizer: Optimizer) -> None:
+    """Moments lie in memory as their weights do: a fused kernel goes through both in one order."""
+    for weights, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weights.shape and value.stride() != weights.stride():
+                state[name] = torch.empty_like(weights, dtype=value.dtype).copy_(value)
 
 
 def _faults(optimizer: Optimizer) -> Iterator[str]:

@@ -107,5 +107,6 @@ def nearest_rows(x: Tensor, among: Tensor, rows_at_once: int = 1000) -> Tensor:
     """
     squares = among.square().sum(dim=1)
     starts = range(0, len(x), rows_at_once)
-    # But for |x|^2, which is the same in a row.
-    return torch.cat([(squares - 2 * x[i : i + rows_at_once] @ among.T).argmin(dim=1) for i in starts])
+    with exact_matmul(x.device):
+        # But for |x|^2, which is the same in a row.
+        return torch.cat([(squares - 2 * x[i : i + rows_at_once] @ among.T).argmin(dim=1) for i in starts])

@@ -49,11 +49,17 @@ class FeatureSets(Metric):
             features: What :meth:`features_of` says of them, where that is known already.
 
         Raises:
-            UserError: If the features are no rows, one for each image, or not finite.
+            UserError: If the features are no rows, one for each image, or not finite, or of another number than before.
         """
         if len(images) == 0:
             return
         rows = self.features_of(images) if features is None else features
+        before = int(self.num_features)
+        if before not in (0, rows.shape[1]):
+            raise UserError(
+                f"{type(self).__name__}: images have {rows.shape[1]} features each, and those before {before}: "
+                "expected real and generated images of one size."
+            )
         self.num_features = torch.tensor(rows.shape[1], device=self.device)
         self._keep("real" if real else "generated", rows)
 

@@ -36,6 +36,30 @@ def test_its_own_state_is_taken_back(kind: Any, arguments: dict[str, Any]) -> No
     check_taken_back(_moved(SGD), "generator")  # has no state
 
 
+@pytest.mark.parametrize(("kind", "arguments"), _KINDS.values(), ids=_KINDS)
+def test_moments_lie_in_memory_as_their_weights_do(kind: Any, arguments: dict[str, Any]) -> None:
+    """Of a network whose memory format has changed since it was saved: a kernel goes through memory."""
+
+    def moved(memory_format: torch.memory_format) -> tuple[nn.Parameter, Optimizer]:
+        start = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+        weight = nn.Parameter(start.clone(memory_format=memory_format))
+        optimizer = kind([weight], lr=0.1, fused=True, **arguments)
+        for factor in (1.0, 2.0):
+            weight.grad = (factor * start).sin().to(memory_format=memory_format)
+            optimizer.step()
+        return weight, optimizer
+
+    _, saved = moved(torch.contiguous_format)
+    ends = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        weight, optimizer = moved(memory_format)
+        optimizer.load_state_dict(deepcopy(saved.state_dict()))
+        check_taken_back(optimizer, "generator")
+        optimizer.step()
+        ends.append(weight.detach().contiguous())
+    torch.testing.assert_close(*ends, rtol=1e-6, atol=1e-7)
+
+
 def _short(moment: Tensor) -> Tensor:
     return moment.flatten()[:-1].clone()
 

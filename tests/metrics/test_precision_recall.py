@@ -119,3 +119,15 @@ def test_a_training_logs_the_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert ending.code == 0, ending.err
     logged = metrics(the_run())[-1]
     assert all(float(logged[f"val/{name}"]) >= 0 for name in ("precision", "recall", "density", "coverage"))
+
+
+def test_images_of_another_size_are_told() -> None:
+    metric = PrecisionRecall()
+    metric.update(torch.rand(4, 1, 8, 8), real=True)
+    metric.update(torch.empty(0, 1, 4, 4), real=False)
+    with pytest.raises(
+        UserError, match="images have 16 features each, and those before 64: expected real and generated"
+    ):
+        metric.update(torch.rand(4, 1, 4, 4), real=False)
+    metric.reset()
+    metric.update(torch.rand(4, 1, 4, 4), real=False)
