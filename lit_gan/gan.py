@@ -20,6 +20,7 @@ from lit_gan.engine.held_out import HeldOut
 from lit_gan.engine.jsonargparse_seam import default_instance
 from lit_gan.engine.lightning_seam import log_number, round_is_logged
 from lit_gan.engine.minibatches import Minibatch, Piece, cut_into_minibatches, cut_into_pieces
+from lit_gan.engine.recorded_settings import images_of_a_round
 from lit_gan.engine.rounds import RoundModule, is_fitted
 from lit_gan.engine.turn import Outcome, PlayerName, Turn, accuracies, at_least_float32, lead, quantities
 from lit_gan.engine.turn_contracts import check_objective, check_steps, takes_turn, warn_of_unbounded_slope
@@ -119,7 +120,9 @@ class GAN(GenerativeModule, RoundModule):
         self.augment = augment
         self._paid: dict[str, Tensor] = {}  # the penalties by name, each as it was when it was due last
         self._auxiliary_takes_turn = True
-        self._images_told = 0  # how many a round has, as those were told last who count them
+        #: How many images a round of the training has, over all ranks; ``None`` before there was one.
+        self.images_per_round: int | None = None
+        self._images_told = 0  # to those who count them
         self.add_player("generator", generator, optimizer_g, schedule_g, clip_g, short="g")
         self.add_player("discriminator", discriminator, optimizer_d, schedule_d, clip_d, short="d")
         # What makes log-odds of D's logits, slope and offset, by the last validation: for samples that D has a say in.
@@ -289,7 +292,7 @@ class GAN(GenerativeModule, RoundModule):
         """Adds what has adapted to how the game goes."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["lit_gan"] |= {"adapted": adapted(self._adaptive), "penalties": self._paid}
-        checkpoint["lit_gan"]["calibration"] = self.calibration
+        checkpoint["lit_gan"] |= {"calibration": self.calibration, "images_per_round": self.images_per_round}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A training goes on with what has adapted."""
@@ -299,7 +302,9 @@ class GAN(GenerativeModule, RoundModule):
         if is_fitted(self):
             saved = checkpoint.get("lit_gan", {})
             adapt_again(self._adaptive, saved.get("adapted", {}))
-            self._paid = dict(saved.get("penalties", {}))
+            paid, own = saved.get("penalties", {}), by_name(self.penalties)
+            self._paid = {name: paid[name] for name in own if name in paid}
+            self.images_per_round = images_of_a_round(checkpoint)
 
     def setup(self, stage: str) -> None:
         """What the users' parts are held to begins anew.
@@ -481,7 +486,9 @@ class GAN(GenerativeModule, RoundModule):
 
     def _begin_round(self, rows: int) -> int:
         """How often D moves in it."""
-        images = rows * self.trainer.world_size
+        if not (self.trainer.is_last_batch and self.images_per_round):  # what is left of an epoch may be less
+            self.images_per_round = rows * self.trainer.world_size
+        images = self.images_per_round or 0
         if images != self._images_told:
             self._images_told = images
             for counting in self._counts_images:

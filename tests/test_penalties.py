@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,15 @@ def test_what_is_paid_is_logged_also_in_rounds_in_which_it_is_not_due() -> None:
     expected = 0.5 * (2 * w * data.flatten()[:6] + c).square().mean()
     assert float(run.callback_metrics["train/penalty_r1"]) == pytest.approx(float(expected), rel=1e-6)
     assert "train/loss_d" in run.callback_metrics
+
+
+def test_a_penalty_that_is_no_longer_paid_is_no_longer_logged(tmp_path: Path) -> None:
+    run = trainer(max_steps=1)
+    run.fit(own_gan(penalties=[R1(2.0, every=4), R2(1.0, every=4)]), loader(examples(12), batch_size=6))
+    run.save_checkpoint(tmp_path / "a.ckpt")
+    other = trainer(max_steps=2)
+    other.fit(own_gan(penalties=[R2(1.0, every=4)]), loader(examples(12), 6), ckpt_path=tmp_path / "a.ckpt")
+    assert {name for name in other.callback_metrics if "penalty" in name} == {"train/penalty_r2"}
 
 
 def conv_pair(kind: str) -> tuple[nn.Module, nn.Module]:

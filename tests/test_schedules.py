@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 from properties import examples as some
 from properties import numbers
@@ -321,6 +322,51 @@ def test_a_resumed_run_that_asks_for_another_schedule_of_images_has_it(tmp_path:
     other = trainer(max_steps=3)
     other.fit(gan(0.0), loader(examples(80), batch_size=8), ckpt_path=tmp_path / "a.ckpt", weights_only=True)
     assert other.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.02 * (1 - 3 / 10))
+
+
+def test_what_is_left_of_an_epoch_throws_no_schedule_of_images_back(tmp_path: Path) -> None:
+    """Batches of 8, 8 and 4 rows: a round has 8 images, the third one, too; and where a training goes on with that."""
+
+    def gan() -> GAN:
+        return linear_gan(augment=Numbers(LinearSchedule(0.0, 1.0, images=80)), penalties=[R1(0.1)])
+
+    whole, half_life = gan(), CosineSchedule(0.0, 100.0, images=80)
+    run = trainer(max_steps=6, callbacks=[GeneratorEMA(half_life=half_life)])
+    run.fit(whole, loader(examples(20), batch_size=8))
+    assert isinstance(whole.augment, Numbers)
+    assert whole.augment.seen == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 0.5], rel=1e-12)
+    assert (whole.images_per_round, half_life.images_per_round) == (8, 8)
+    run.save_checkpoint(tmp_path / "a.ckpt")
+    rest = gan()
+    trainer(max_steps=7).fit(rest, loader(examples(4), 8), ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+    assert isinstance(rest.augment, Numbers)
+    assert rest.augment.seen == pytest.approx([0.6], rel=1e-12)
+
+
+def test_a_schedule_of_images_may_be_new_where_a_training_goes_on(tmp_path: Path) -> None:
+    def gan(*schedules: Schedule) -> GAN:
+        return linear_gan(schedule_g=schedules, optimizer_g=partial(SGD, lr=0.02))
+
+    def go_on(path: Path) -> Trainer:
+        value = LinearSchedule(0.02, 0.0, images=80)
+        other = trainer(max_steps=3)
+        new = gan(Schedule(partial(OptimizerSetting, name="lr", value=value)))
+        other.fit(new, loader(examples(80), batch_size=8), ckpt_path=path, weights_only=True)
+        return other
+
+    run = trainer(max_steps=2)
+    run.fit(gan(), loader(examples(80), batch_size=8))
+    run.save_checkpoint(tmp_path / "a.ckpt")
+    assert go_on(tmp_path / "a.ckpt").optimizers[0].param_groups[0]["lr"] == pytest.approx(0.02 * (1 - 3 / 10))
+    for images, message in (
+        (None, "the checkpoint does not tell how many images a round has: expected rounds in place"),
+        ("8", r"the checkpoint's images_per_round is '8': expected a whole number from 1 on"),
+    ):
+        saved = torch.load(tmp_path / "a.ckpt", weights_only=True)
+        saved["lit_gan"]["images_per_round"] = images
+        torch.save(saved, tmp_path / "b.ckpt")
+        with pytest.raises(UserError, match=message):
+            go_on(tmp_path / "b.ckpt")
 
 
 @some(40)

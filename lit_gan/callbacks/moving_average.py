@@ -51,7 +51,7 @@ class MovingAverage(Callback):
             rows = num_rows(batch) / getattr(trainer.lightning_module, "minibatches_per_round", 1)
             images = rows * trainer.world_size
             for schedule in schedules_in([self]):
-                schedule.images_per_round = round(images)
+                schedule.images_per_round = getattr(trainer.lightning_module, "images_per_round", None) or round(images)
             half_life = scalar_at(self.half_life, rounds)
             decay = 2 ** (-images / half_life) if half_life > 0 else 0.0
         assert decay is not None  # noqa: S101 -- one of the three is there

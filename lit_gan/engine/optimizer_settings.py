@@ -50,10 +50,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is."""
+    """How far a training is, and how many images a round of it has, where that is known."""
 
     rounds: int
     epochs: int
+    images: int | None = None
 
 
 def groups_of(optimizer: Optimizer) -> Groups:
@@ -156,9 +157,16 @@ class _Start:
     def after(self, progress: Progress, scheduler_states: Sequence[Mapping[str, Any]]) -> _Moment:
         """Groups and schedulers after as many steps as a training takes until then, from the states that it left."""
         counted = [state["images_per_round"] for state in scheduler_states if "images_per_round" in state]
+        images = counted[0] if counted else progress.images
         for scheduler in self._schedulers:
-            if isinstance(scheduler, OptimizerSetting) and counted:
-                scheduler.value.images_per_round = counted[0]
+            if isinstance(scheduler, OptimizerSetting):
+                if scheduler.value.images is not None and images is None:
+                    raise UserError(
+                        "a schedule by images is new, and the checkpoint does not tell how many images a round has: "
+                        "expected rounds in place of images; or begin anew with the weights alone (--init_from PATH in "
+                        "place of --ckpt_path)."
+                    )
+                scheduler.value.images_per_round = images
         by_round, by_epoch = self._moved("round"), self._moved("epoch")
         with _without_optimizer_steps():
             ended = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from lit_gan.engine.optimizer_settings import Progress, Settings, groups_of, same
 from lit_gan.engine.players import Player
-from lit_gan.errors import UserError
+from lit_gan.errors import UserError, in_short
 from lit_gan.runs.checkpoint_files import ended_epochs
 
 
@@ -21,12 +21,24 @@ def apply_settings(players: Mapping[Any, Player], checkpoint: dict[str, Any], bu
     recorded = _recorded(players, checkpoint, built_from)
     if recorded is None:
         return
-    progress = Progress(int(checkpoint.get("global_step", 0)), ended_epochs(checkpoint))
+    rounds, epochs = int(checkpoint.get("global_step", 0)), ended_epochs(checkpoint)
+    progress = Progress(rounds, epochs, images_of_a_round(checkpoint))
     schedulers, kept = list(checkpoint["lr_schedulers"]), []
     for (name, player), state in zip(players.items(), states, strict=True):
         own, schedulers = _cut(schedulers, len(recorded[name].schedules))
         kept += player.configured.put_into(state, own, recorded[name], progress)
     checkpoint["lr_schedulers"] = kept
+
+
+def images_of_a_round(checkpoint: Mapping[str, Any]) -> int | None:
+    """How many a GAN's round had, over all ranks; ``None`` where an older checkpoint does not tell."""
+    images = checkpoint.get("lit_gan", {}).get("images_per_round")
+    if images is not None and (not isinstance(images, int) or isinstance(images, bool) or images < 1):
+        raise UserError(
+            f"the checkpoint's images_per_round is {in_short(repr(images))}: expected a whole number from 1 on; give "
+            "another checkpoint, or begin anew with its weights alone (--init_from PATH in place of --ckpt_path)."
+        )
+    return images
 
 
 def _check_number(states: list[Any], number: int, counted: str) -> None:
