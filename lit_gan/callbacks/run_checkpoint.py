@@ -165,7 +165,7 @@ class RunCheckpoint(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first interval begins."""
         if not self.best_model_path:
-            self._best_score = BestScore()  # an earlier training's, or of a checkpoint that is not of this folder
+            self._best_score = BestScore()  # an earlier training's, of which no best one is left
         self._agreement, self._written_at = RankAgreement(), time.monotonic()
         self._due = self._validated = False
         self._newest = self._last_written_after = None  # an earlier training's, whose rounds are not these
@@ -242,18 +242,18 @@ class RunCheckpoint(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes it back, in a run folder that has been moved, too; in another folder there are no best ones yet."""
         state = _moved(state_dict, Path(str(self.dirpath)))
-        if str(state.get("dirpath")) == str(self.dirpath):
-            self.best_model_score = state["best_model_score"]
-            self.best_k_models = dict(state.get("best_k_models", {}))
-            self.last_model_path = state.get("last_model_path", "")
-        else:
+        if str(state.get("dirpath")) != str(self.dirpath):
             warnings.warn(
                 f"The dirpath has changed from {state.get('dirpath')} to {self.dirpath}: the best checkpoints there "
                 "are none of this folder.",
                 stacklevel=2,
             )
+            return
         self.best_model_path = state["best_model_path"]
+        self.best_model_score = state["best_model_score"]
+        self.best_k_models = dict(state.get("best_k_models", {}))
         self.current_score = state["current_score"]
+        self.last_model_path = state.get("last_model_path", "")
         self._best_score.load_state_dict(state.get("best_parzen_score"))
 
     # -- Which ------------------------------------------------------------------------------------------------------
@@ -408,7 +408,8 @@ def _link(trainer: Trainer, path: str, link: str) -> None:
 def _moved(state: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The state with its paths in ``folder``, where its best checkpoints, if there are any yet, lie there now."""
     best = {str(folder / Path(path).name): score for path, score in state["best_k_models"].items()}
-    if not all(Path(path).is_file() for path in best):
+    kept = [*best, state["best_model_path"]]  # without a monitor there is this one alone
+    if not all((folder / Path(path).name).is_file() for path in kept if path):
         return state
     paths = {name: str(folder / Path(path).name) for name, path in state.items() if name.endswith("_path") and path}
     return {**state, **paths, "best_k_models": best, "dirpath": str(folder)}

@@ -54,7 +54,8 @@ def main(verb: str, arguments: list[str]) -> int:
     runs, faults, compared = _found(folders)
     runs.sort(key=_ORDERS[options.sort], reverse=options.sort in _FROM_THE_TOP)
     if options.prune:
-        _prune(runs, everything=runs if not compared else find_runs(Path("runs"))[0] + runs, sure=options.yes)
+        everything, faults = _all_known(runs, faults)
+        _prune(runs, everything, sure=options.yes)
     elif options.json:
         print(json_text([_as_dict(run, differs) for run, differs in _with_differences(runs, compared)]), end="")
     elif compared:
@@ -190,6 +191,14 @@ def _text(value: Any) -> str:
 
 
 # -- What is not needed ------------------------------------------------------------------------------------------------
+
+
+def _all_known(runs: Sequence[RunSummary], faults: Sequence[str]) -> tuple[list[RunSummary], list[str]]:
+    """These, those of ``runs`` here, and those of a ``runs`` that these lie in: any of them may need their weights."""
+    above = {parent for run in runs for parent in run.path.absolute().parents if parent.name == "runs"}
+    found = [find_runs(folder) for folder in (Path("runs"), *above)]
+    known = {run.path.resolve(): run for run in (*(run for each, _ in found for run in each), *runs)}
+    return list(known.values()), list(dict.fromkeys([*faults, *(fault for _, more in found for fault in more)]))
 
 
 def _prune(runs: Sequence[RunSummary], everything: Sequence[RunSummary], *, sure: bool) -> None:

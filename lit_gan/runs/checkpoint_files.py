@@ -1,7 +1,8 @@
-"""Finding a run's newest checkpoint and reading it without running anything that is in it."""
+"""Finding a run's newest checkpoint, or its best, and reading it without running anything that is in it."""
 
+import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,54 @@ def _age_key(path: Path) -> tuple[bool, int, str]:
     except OSError:  # a link to a file that is gone: the check of its content says so
         written = 0
     return path.name == LAST, written, path.name
+
+
+def best_checkpoints(folder: Path | str, known: Iterable[str] = ()) -> list[Path]:
+    """The best checkpoint of a run: by what chose it, and not by the names of the files, which say when it was written.
+
+    Args:
+        folder: The folder of the checkpoints; it need not exist, and may have been moved.
+        known: What a training of this process knows to be the best; what lies elsewhere does not count.
+
+    Returns:
+        The one; none where none was chosen; several where two monitors chose, or no checkpoint says which of the
+        ``best-*.ckpt`` it is.
+
+    Example:
+        >>> import tempfile, torch
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save({"state_dict": {}}, Path(folder, "best-000010.ckpt"))
+        ...     [path.name for path in best_checkpoints(folder)]
+        ['best-000010.ckpt']
+    """
+    paths = sorted(Path(folder).glob("*.ckpt"), key=lambda path: (len(path.name), path.name))
+    here = {str(path.resolve()) for path in paths}
+    names = {Path(path).name for path in known if path and os.path.realpath(path) in here} or _named_best(paths)
+    chosen = [path for path in paths if path.name in names]
+    return chosen or [path for path in paths if path.name.startswith("best-")]
+
+
+def _named_best(paths: Sequence[Path]) -> set[str]:
+    """What the newest one with a word on it calls the best: each was told before it was written which it is."""
+    said: dict[tuple[int, bool], set[str]] = {}
+    for path in paths:
+        content = _glance(path)
+        states = [state for state in content.get("callbacks", {}).values() if isinstance(state, dict)]
+        named = {str(state.get("best_model_path") or "") for state in states if state.get("monitor")} - {""}
+        if named:
+            said[content.get("global_step", 0), path.name == LAST] = {Path(each).name for each in named}
+    return said[max(said)] if said else set()
+
+
+def _glance(path: Path) -> dict[str, Any]:
+    """What is in a checkpoint, its tensors unread; nothing where it cannot be read."""
+    try:
+        content = load_mapped(path)
+    except MemoryError:
+        raise
+    except Exception:  # a damaged file makes the reader raise anything at all
+        return {}
+    return content if isinstance(content, dict) and fault_of_outline(content) is None else {}
 
 
 def resolve_checkpoint(path: Path | str) -> Path:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+#: What a run starts from.
+START_OPTIONS = ("ckpt_path", "init_from", "init_part")
 _LENGTH = 16  # hexadecimal digits, 64 bits: no chance collision among any number of real runs
 _SHOWN = 4  # differing keys named in a message
 _ABSENT = "nothing"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lit_gan.runs.fingerprint import leaves_of
+from lit_gan.runs.fingerprint import START_OPTIONS
 from lit_gan.runs.layout import RunLayout
 from lit_gan.runs.summary import RunSummary
 
@@ -17,9 +17,9 @@ def superfluous_weights(runs: Sequence[RunSummary]) -> dict[Path, int]:
     named; and whatever the configuration of another run names, which may be read once more.
 
     Args:
-        runs: All runs that are known.
+        runs: All runs that are known, not only those whose weights are to go.
     """
-    named = {path for run in runs for path in _paths_in(run.config)}
+    named = {path for run in runs for path in _named_by(run)}
     found = {}
     for run in runs:
         if run.status != "finished":
@@ -59,7 +59,19 @@ def _of_run(run: RunSummary, folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _paths_in(config: dict[str, Any]) -> Iterator[Path]:
-    for value in leaves_of(config).values():
-        if isinstance(value, str) and ("/" in value or value.endswith(".ckpt")):
-            yield Path(value).resolve()
+def _named_by(run: RunSummary) -> Iterator[Path]:
+    """What its configuration names, from here and from wherever it may have been started: above its folder, mostly."""
+    folders = (Path(), *run.path.absolute().parents)
+    for name in _paths_in(run.config):
+        yield from {(folder / name).resolve() for folder in folders}
+
+
+def _paths_in(value: Any, *, is_path: bool = False) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _paths_in(item, is_path=key in START_OPTIONS)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _paths_in(item)
+    elif isinstance(value, str) and (is_path or "/" in value or value.endswith(".ckpt")):
+        yield value

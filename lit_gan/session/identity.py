@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from lit_gan.networks.parameter_names import plain_name
+from lit_gan.runs.fingerprint import START_OPTIONS
 
 # What says where and how a run is recorded, not what it computes: two runs that differ in these alone are the same.
 _NOT_OF_THE_RESULT = (
@@ -36,8 +37,6 @@ _NOT_OF_THE_RESULT = (
 _NOT_OF_THE_TRAINING = ("logger", "default_root_dir", "enable_progress_bar", "enable_model_summary", "profiler")
 #: The key of a configuration that only tells what was built in Python, and builds nothing.
 FROM_PYTHON = "from_python"
-#: What a run starts from.
-START_OPTIONS = ("ckpt_path", "init_from", "init_part")
 # Of arguments that hold arguments: deep enough for a loader's sampler and a data set's transforms.
 _DEEPEST = 6
 _PLAIN = (type(None), bool, int, float, str)

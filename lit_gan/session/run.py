@@ -16,11 +16,11 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lit_gan.callbacks.graceful_stop import StopBetweenRounds
 from lit_gan.callbacks.run_checkpoint import USUAL_MONITOR, RunCheckpoint
 from lit_gan.callbacks.stop_signals import StopSignals
-from lit_gan.errors import DONE, RunStopped, UserError
+from lit_gan.errors import DONE, RunStopped, UserError, in_short
 from lit_gan.launch.ranks import is_rank_zero
 from lit_gan.loggers.wandb.choice import without_wandb
 from lit_gan.loggers.wandb.mode import WandbMode
-from lit_gan.runs.checkpoint_files import newest_checkpoint, resolve_checkpoint
+from lit_gan.runs.checkpoint_files import best_checkpoints, newest_checkpoint, resolve_checkpoint
 from lit_gan.runs.layout import RunLayout
 from lit_gan.session.course import evaluate, train
 from lit_gan.session.identity import python_configuration
@@ -203,8 +203,9 @@ class RunTrainer(Trainer):
         Args:
             model: What is tested; what was trained, if ``None``.
             dataloaders: As Lightning's.
-            ckpt_path: Whose weights: a checkpoint, a run folder, ``"last"`` or ``"best"`` of this run. If ``None``
-                those that this Trainer has trained, or else the run's last.
+            ckpt_path: Whose weights: a checkpoint, a run folder, ``"last"`` or ``"best"`` of this run, the best by the
+                monitor of its :class:`RunCheckpoint`. If ``None`` those that this Trainer has trained, or else the
+                run's last.
             verbose: As Lightning's.
             datamodule: As Lightning's.
             weights_only: As Lightning's.
@@ -213,7 +214,7 @@ class RunTrainer(Trainer):
             The numbers, for each loader.
 
         Raises:
-            UserError: If there is no such checkpoint, or it does not fit.
+            UserError: If there is no such checkpoint, or nothing says which is the best, or it does not fit.
         """
         further = {"verbose": verbose, "weights_only": weights_only}
         return self._evaluate("test", super().test, model, dataloaders, ckpt_path, datamodule, further)
@@ -245,13 +246,23 @@ class RunTrainer(Trainer):
         """Whose weights are evaluated; ``None``: those that the module has."""
         folder = self._run_folder.path / "checkpoints"
         if asked == "best":
-            best = max(folder.glob("best-*.ckpt"), default=None)
-            if best is None:
-                raise UserError(f'ckpt_path="best": {folder} holds none: expected "last", or the path of a checkpoint.')
-            return best
+            return self._best_in(folder)
         if asked is None or asked == "last":
             return None if asked is None and self.global_step else newest_checkpoint(folder)
         return resolve_checkpoint(asked)
+
+    def _best_in(self, folder: Path) -> Path:
+        kept = [each for each in self.checkpoint_callbacks if isinstance(each, RunCheckpoint) and each.monitor]
+        found = best_checkpoints(folder, [each.best_model_path for each in kept])
+        if not found:
+            raise UserError(f'ckpt_path="best": {folder} holds none: expected "last", or the path of a checkpoint.')
+        if len(found) > 1:
+            names = in_short(", ".join(path.name for path in found))
+            raise UserError(
+                f'ckpt_path="best": {folder} holds {names}, and no checkpoint there says which of them is the best: '
+                "expected the path of one."
+            )
+        return found[0]
 
     def _recording(self, module: Any, data: Mapping[str, Any], further: Mapping[str, Any]) -> Recording:
         """Takes the folder, and only then begins to track: nothing is written for a run that is refused."""

@@ -117,6 +117,16 @@ def test_a_moved_run_goes_on_with_its_best_score_and_drops_the_beaten_one(tmp_pa
     assert gone_on.best_model_score == gone_on.current_score == 4
 
 
+def test_a_moved_run_without_a_monitor_goes_on_and_drops_the_newest_but_one(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    _fit(old, 2, save_top_k=1)
+    old.rename(new)
+    checkpoint = RunCheckpoint(new, save_last=True)
+    run = trainer(max_steps=4, callbacks=[checkpoint], enable_checkpointing=True)
+    run.fit(linear_gan(), loader(examples(8), batch_size=4), ckpt_path=new / "last.ckpt", weights_only=True)
+    assert sorted(path.name for path in new.iterdir()) == ["epoch=1-step=4.ckpt", "last.ckpt"]
+
+
 class Scored(GAN):
     """Its evaluation gave these log-likelihoods of the held-out images, in one validation after the other."""
 
@@ -154,6 +164,38 @@ def test_where_no_checkpoint_is_better_the_end_says_so_also_after_a_resume(tmp_p
     last = tmp_path / "parts" / "last.ckpt"
     assert _best(tmp_path / "parts", rows, 4, ckpt_path=last, weights_only=True) == ["best-000002.ckpt"]
     assert capsys.readouterr().out == whole
+
+
+def _state(checkpoint: Path) -> dict[str, Any]:
+    states = torch.load(checkpoint, weights_only=True)["callbacks"]
+    return next(state for key, state in states.items() if key.startswith("RunCheckpoint"))
+
+
+def test_a_run_from_another_folders_checkpoint_has_a_best_one_of_its_own(tmp_path: Path, capsys: Any) -> None:
+    rows = ((0.0, 100.0), (4.0, 97.0))  # the second is no better than that of the other folder
+    old, new = tmp_path / "old", tmp_path / "new"
+    _best(old, rows, 1)
+    with pytest.warns(UserWarning, match="The dirpath has changed from .*old to .*new: the best checkpoints there are"):
+        assert _best(new, rows, 2, ckpt_path=old / "last.ckpt", weights_only=True) == ["best-000004.ckpt"]
+    assert _state(new / "last.ckpt")["best_model_path"] == str(new / "best-000004.ckpt")
+    assert "no checkpoint is better" not in capsys.readouterr().out
+    assert [path.name for path in old.glob("best*")] == ["best-000002.ckpt"]
+
+
+@pytest.mark.parametrize("settings", [{"monitor": "val/loss_d"}, {}])
+def test_a_run_from_another_folders_checkpoint_names_none_of_that_folder(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    def fit(folder: Path, rounds: int, **kwargs: Any) -> dict[str, Any]:
+        checkpoint = RunCheckpoint(folder, save_last=True, **settings)
+        run = trainer(max_steps=rounds, callbacks=[checkpoint], enable_checkpointing=True)
+        run.fit(linear_gan(), loader(examples(8), batch_size=4), loader(examples(4), batch_size=4), **kwargs)
+        return _state(folder / "last.ckpt")
+
+    assert fit(tmp_path / "old", 2)["best_model_path"]
+    with pytest.warns(UserWarning, match="The dirpath has changed"):
+        state = fit(tmp_path / "new", 3, ckpt_path=tmp_path / "old" / "last.ckpt", weights_only=True)  # not validated
+    assert (state["best_model_path"], state["best_model_score"], state["current_score"]) == ("", None, None)
 
 
 class Rising(GAN):

@@ -114,6 +114,34 @@ def test_what_another_run_reads_stays_where_one_run_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("inside", "named"), [(".", "runs"), (".", "runs/a"), (".", "runs/a/one"), ("runs", "."), ("runs", "a"), ("/", "")]
+)
+def test_what_a_run_elsewhere_reads_stays_whatever_folder_is_named_and_from_wherever(
+    inside: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _make("a/one")
+    _make("b/two", config={"init_from": "runs/a/one/checkpoints/last.ckpt"})
+    named = named or str(folder.absolute())
+    monkeypatch.chdir(inside)
+    shown = lit_gan("runs", named, "--prune").out
+    assert "one/checkpoints/previous.ckpt" in shown
+    assert "one/checkpoints/last.ckpt" not in shown
+
+
+def test_a_run_that_is_named_in_another_way_is_pruned_once() -> None:
+    folder = _make("a/one")
+    _make("a/two")
+    ending = lit_gan("runs", folder / ".." / "one", "--prune")
+    assert "would delete these 2 files, 1 kB;" in ending.out
+
+
+def test_a_record_elsewhere_that_cannot_be_read_is_told_for_it_may_name_what_would_go() -> None:
+    folder = _make("a/one")
+    _make("b/two").joinpath("run.json").write_text("no json")
+    assert "b/two/run.json is not the record of a run" in lit_gan("runs", folder, "--prune").err
+
+
+@pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (["nowhere"], "nowhere: there is no such folder; expected one with runs in it, or a run folder."),

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from lit_gan import torch_files
 from lit_gan.errors import UserError
-from lit_gan.runs.checkpoint_files import load_checkpoint, newest_checkpoint, resolve_checkpoint
+from lit_gan.runs.checkpoint_files import best_checkpoints, load_checkpoint, newest_checkpoint, resolve_checkpoint
 
 
 def _save(path, value=1.0, age=0):
@@ -42,6 +42,81 @@ def test_the_previous_one_and_the_best_one_come_by_time(tmp_path):
     assert newest_checkpoint(tmp_path) == previous
     os.utime(best, (1_000_000, 1_000_000))
     assert newest_checkpoint(tmp_path) == best
+
+
+def _keep(path, step, best, monitor="val/parzen_nll"):
+    """A checkpoint whose state names the best one; where the folder was, and whatever their names are."""
+    state = {"monitor": monitor, "best_model_path": best and f"/where/it/was/{best}.ckpt"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state_dict": {}, "global_step": step, "callbacks": {f"RunCheckpoint{monitor}": state}}, path)
+
+
+def _names_of_best(folder, *known):
+    return [path.name for path in best_checkpoints(folder, known)]
+
+
+def test_the_best_is_what_the_last_one_says_whatever_the_names_are(tmp_path):
+    _keep(tmp_path / "best-999900.ckpt", 999_900, "best-999900")
+    _keep(tmp_path / "best-1000300.ckpt", 1_000_300, "best-1000300")
+    _keep(tmp_path / "best-1000600.ckpt", 1_000_600, "best-1000300")
+    _keep(tmp_path / "last.ckpt", 1_000_900, "best-1000300")
+    assert _names_of_best(tmp_path) == ["best-1000300.ckpt"]
+
+
+def test_a_best_one_under_a_name_of_the_users_is_found(tmp_path):
+    _keep(tmp_path / "epoch=2.ckpt", 2, "epoch=2")
+    _keep(tmp_path / "last.ckpt", 4, "epoch=2")
+    assert _names_of_best(tmp_path) == ["epoch=2.ckpt"]
+
+
+def test_without_the_last_one_the_newest_by_its_rounds_says_it(tmp_path):
+    _keep(tmp_path / "best-000004.ckpt", 4, "best-000002")
+    _keep(tmp_path / "best-000002.ckpt", 2, "best-000002")  # written after it: a copy
+    assert _names_of_best(tmp_path) == ["best-000002.ckpt"]
+
+
+def test_one_that_was_written_after_the_last_one_is_known(tmp_path):
+    _keep(tmp_path / "best-000002.ckpt", 2, "best-000002")
+    _keep(tmp_path / "best-000004.ckpt", 4, "best-000004")
+    _keep(tmp_path / "last.ckpt", 2, "best-000002")  # it was killed before the next one
+    assert _names_of_best(tmp_path) == ["best-000004.ckpt"]
+
+
+def test_a_broken_one_says_nothing(tmp_path):
+    _keep(tmp_path / "best-000002.ckpt", 2, "best-000002")
+    _keep(tmp_path / "best-000004.ckpt", 4, "best-000004")
+    _keep(tmp_path / "last.ckpt", 6, "best-000002")
+    _cut(tmp_path / "last.ckpt", 0.5)
+    assert _names_of_best(tmp_path) == ["best-000004.ckpt"]
+
+
+def test_a_training_that_knows_its_best_one_is_asked_first(tmp_path):
+    _keep(tmp_path / "last.ckpt", 4, "best-000002")
+    for name in ("best-000002", "best-000004"):
+        _save(tmp_path / f"{name}.ckpt")
+    assert _names_of_best(tmp_path, "", str(tmp_path / "best-000004.ckpt")) == ["best-000004.ckpt"]
+    assert _names_of_best(tmp_path, "/elsewhere/best-000004.ckpt") == ["best-000002.ckpt"]
+
+
+def test_where_nothing_says_which_all_are_told_in_the_order_of_their_rounds(tmp_path):
+    for name in ("best-1000300", "best-999900", "epoch=3", "last"):
+        _save(tmp_path / f"{name}.ckpt")
+    assert _names_of_best(tmp_path) == ["best-999900.ckpt", "best-1000300.ckpt"]
+    (tmp_path / "best-999900.ckpt").unlink()
+    assert _names_of_best(tmp_path) == ["best-1000300.ckpt"]
+
+
+def test_the_best_by_two_monitors_are_two(tmp_path):
+    states = {name: {"monitor": name, "best_model_path": f"{name}.ckpt"} for name in ("a", "b")}
+    for name in states:
+        _save(tmp_path / f"{name}.ckpt")
+    torch.save({"state_dict": {}, "global_step": 9, "callbacks": states}, tmp_path / "last.ckpt")
+    assert _names_of_best(tmp_path) == ["a.ckpt", "b.ckpt"]
+
+
+def test_without_a_monitor_none_is_best(tmp_path):
+    _keep(tmp_path / "epoch=2.ckpt", 2, "epoch=2", monitor=None)
+    assert _names_of_best(tmp_path) == _names_of_best(tmp_path / "nowhere") == []
 
 
 def _flip(path, position):

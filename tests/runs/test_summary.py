@@ -160,6 +160,33 @@ def test_what_another_run_was_told_to_read_stays(make: Make, what: str) -> None:
     assert _needless(folder, other) == ({"1/previous"} if what.endswith("last.ckpt") else set())
 
 
+@pytest.mark.parametrize("option", ["init_from", "ckpt_path"])
+def test_what_a_run_starts_from_stays_though_its_name_looks_like_a_word(
+    option: str, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make("mine")
+    _weights(folder, "last", "best-000020")
+    monkeypatch.chdir(folder.parent)
+    assert _needless(folder, make("other", config={option: "mine"})) == set()
+
+
+def test_what_stands_in_a_list_of_another_runs_configuration_stays(make: Make) -> None:
+    folder = make("a/1")
+    _weights(folder, "last", "previous", "best-000020")
+    callback = {"class_path": "mine.Teacher", "init_args": {"teachers": [str(folder / "checkpoints" / "last.ckpt")]}}
+    assert _needless(folder, make("a/2", config={"trainer": {"callbacks": [callback]}})) == {"1/previous"}
+
+
+def test_a_name_from_where_the_other_run_was_started_is_understood_elsewhere(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make("a/1")
+    _weights(folder, "last", "previous", "best-000020")
+    other = make("a/2", config={"init_from": "runs/a/1/checkpoints/last.ckpt"})
+    monkeypatch.chdir(tmp_path / "runs")
+    assert _needless(folder, other) == {"1/previous"}
+
+
 def test_a_link_to_the_best_goes_and_the_best_stays(make: Make) -> None:
     folder = make("a/1")
     _weights(folder, "best-000020")

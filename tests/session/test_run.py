@@ -323,6 +323,42 @@ def test_the_best_is_that_of_the_folder() -> None:
     assert numbers == _trainer(**scored).test(small_gan(), Noise(batch_size=4), ckpt_path=best)
 
 
+class Worsening(Callback):
+    """Each validation is worse than the one before, so that the best checkpoint is the oldest of those kept."""
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        pl_module.log("val/mine", float(trainer.global_step))
+
+
+def _three_best(**kwargs: Any) -> dict[str, Any]:
+    return {"callbacks": [Worsening(), RunCheckpoint(monitor="val/mine", save_top_k=3, **kwargs)]}
+
+
+def test_of_several_kept_the_best_is_taken_not_the_newest() -> None:
+    _fit(**_three_best())
+    first, _, newest = sorted((_MINE / "checkpoints").glob("best-*.ckpt"))
+    asked, oldest, last = (
+        _trainer(**_three_best()).test(small_gan(), Noise(batch_size=4), ckpt_path=path)
+        for path in ("best", first, newest)
+    )
+    assert asked == oldest != last
+
+
+def test_where_nothing_says_which_is_the_best_it_is_refused_and_the_training_itself_knows() -> None:
+    gan, trainer = small_gan(), _trainer(**_three_best(save_weights_only=True))
+    trainer.fit(gan, Noise(batch_size=4))
+    kept = sorted((_MINE / "checkpoints").glob("best-*.ckpt"))
+    known = trainer.test(gan, Noise(batch_size=4), ckpt_path="best")
+    assert known == _trainer(**_three_best()).test(small_gan(), Noise(batch_size=4), ckpt_path=kept[0])
+    with pytest.raises(UserError) as refused:
+        _trainer(**_three_best()).test(small_gan(), Noise(batch_size=4), ckpt_path="best")
+    folder, names = kept[0].parent.absolute(), ", ".join(path.name for path in kept)
+    assert str(refused.value) == (
+        f'ckpt_path="best": {folder} holds {names}, and no checkpoint there says which of them is the best: '
+        "expected the path of one."
+    )
+
+
 def test_in_a_folder_without_a_run_an_evaluation_is_a_run_of_its_own() -> None:
     [numbers] = _trainer("runs/apart").test(small_gan(), Noise(batch_size=4))
     assert _status(Path("runs/apart")) == ("finished", "")

@@ -14,9 +14,10 @@ from lit_gan.engine.import_policy import ImportPolicy
 from lit_gan.engine.stored_configuration import StoredConfiguration, escaped, import_paths_in
 from lit_gan.errors import UserError
 from lit_gan.runs.checkpoint_files import load_checkpoint
+from lit_gan.runs.fingerprint import START_OPTIONS
 from lit_gan.runs.plain_data import dump_yaml, parse_yaml
 from lit_gan.runs.relative_path import relative_to_cwd
-from lit_gan.session.identity import FROM_PYTHON, START_OPTIONS
+from lit_gan.session.identity import FROM_PYTHON
 
 _OF_THE_WEIGHTS = ("generator", "discriminator", "encoder", "latent")
 
