@@ -71,9 +71,7 @@ class ConvGenerator(OutputBiasGenerator):
     ) -> None:
         super().__init__(image_shape, latent_size, condition_size, output_activation, pixel_mean_bias)
         widths = whole_numbers("hidden", hidden)
-        layers, which = len(widths) + 1, "the hidden layers and the output"
-        weights: tuple[float | WeightInit, ...] = per_layer("weight_init", weight_init, layers, which)
-        biases = per_layer("bias_init", bias_init, layers, which)
+        weights, biases = initial_values(weight_init, bias_init, len(widths) + 1, "the hidden layers and the output")
         inputs = self.latent_size + self.condition_size
         self.hidden = DenseStack(inputs, widths, activations, weights[:-1], biases[:-1], dropout_keep, max_norm)
         self.base_shape = shape("base_shape", base_shape)

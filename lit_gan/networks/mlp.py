@@ -97,7 +97,21 @@ class MLPGenerator(OutputBiasGenerator):
         return images.view(z.shape[0], *self.image_shape)
 
 
-class MaxoutDiscriminator(Discriminator):
+class _DenseDiscriminator(Discriminator):
+    """Dropout of the pixels, hidden layers, and one logit of the last of them."""
+
+    input_dropout: Dropout
+    hidden: nn.Module
+
+    def features(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """The last hidden layer, ``(N, hidden[-1])``; see :class:`Discriminator`."""
+        self.check_images(x)
+        pixels = self.input_dropout(x.flatten(1))
+        features: Tensor = self.hidden(append_condition(pixels, condition, self.condition_size))
+        return features
+
+
+class MaxoutDiscriminator(_DenseDiscriminator):
     """Dense maxout layers with dropout, then one logit. The defaults are the paper's for MNIST (section 5).
 
     Dropout works on single elements: of the image, and of every hidden layer's output, scaled by 1/keep in training.
@@ -146,15 +160,8 @@ class MaxoutDiscriminator(Discriminator):
         self.hidden = MaxoutStack(inputs, widths, pieces, weights[:-1], biases[:-1], keeps, max_norm)
         self.output = DenseLayer(self.hidden.out_features, 1, weights[-1], biases[-1], max_norm)
 
-    def features(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """The last hidden layer, ``(N, hidden[-1])``; see :class:`Discriminator`."""
-        self.check_images(x)
-        pixels = self.input_dropout(x.flatten(1))
-        features: Tensor = self.hidden(append_condition(pixels, condition, self.condition_size))
-        return features
 
-
-class MLPDiscriminator(Discriminator):
+class MLPDiscriminator(_DenseDiscriminator):
     """Dense layers with leaky ReLU, then one logit. The defaults are those of a short recipe for MNIST.
 
     Where an argument is per layer, one value is meant for all layers. The condition is appended after the dropout of
@@ -211,10 +218,3 @@ class MLPDiscriminator(Discriminator):
             inputs, widths, partial(nn.LeakyReLU, slope), weights[:-1], biases[:-1], keeps, max_norm, batch_norm
         )
         self.output = DenseLayer(self.hidden.out_features, 1, weights[-1], biases[-1], max_norm)
-
-    def features(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """The last hidden layer, ``(N, hidden[-1])``; see :class:`Discriminator`."""
-        self.check_images(x)
-        pixels = self.input_dropout(x.flatten(1))
-        features: Tensor = self.hidden(append_condition(pixels, condition, self.condition_size))
-        return features
