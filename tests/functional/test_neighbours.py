@@ -80,6 +80,18 @@ def test_the_nearest_row_is_the_same_whatever_is_compared_at_once() -> None:
     assert torch.equal(nearest_rows(x, twice), expected)  # of equals the first
 
 
+@pytest.mark.parametrize("setting", ["medium", "autocast"])
+def test_the_nearest_row_is_the_same_whatever_precision_products_have_elsewhere(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, among = image_like(100, seed=1), image_like(2000, seed=2)
+    expected = nearest_rows(x.double(), among.double())
+    if setting == "medium":
+        monkeypatch.setattr(torch.backends.mkldnn.matmul, "fp32_precision", "bf16")  # type: ignore[attr-defined]  # as "medium" does
+    with torch.autocast("cpu", torch.bfloat16, enabled=setting == "autocast"):
+        assert torch.equal(nearest_rows(x, among), expected)
+
+
 def test_far_from_zero_in_single_precision_the_same_are_near() -> None:
     real, samples = (torch.randint(0, 1024, (200, 3)) / 1024 for _ in range(2))
     here = near_duplicates(samples, real)
