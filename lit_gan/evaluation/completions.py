@@ -11,6 +11,7 @@ from lit_gan.extensions.inpainting import InpaintingGAN
 from lit_gan.extensions.masks import named_mask
 from lit_gan.features.reference_classifier import ReferenceClassifier
 from lit_gan.functional.display import to_display_range
+from lit_gan.functional.matmul import exact_matmul
 from lit_gan.functional.neighbours import nearest_rows
 from lit_gan.metrics.parzen import ParzenNLL
 from lit_gan.metrics.parzen_warnings import ParzenWarning
@@ -109,7 +110,8 @@ def completion_classes(
     """
     right, entropy = [], []
     for rows, completed in _completions(gan, test, mask, num):
-        read = classifier.probabilities(completed.flatten(0, 1)).argmax(1).view(len(completed), num)
+        with exact_matmul(completed.device):
+            read = classifier.probabilities(completed.flatten(0, 1)).argmax(1).view(len(completed), num)
         right.append((read == labels[rows, None]).double().mean(1))
         shares = torch.nn.functional.one_hot(read, classifier.num_classes).double().mean(1)
         entropy.append(torch.special.entr(shares).sum(1))

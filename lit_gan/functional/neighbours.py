@@ -105,8 +105,8 @@ def nearest_rows(x: Tensor, among: Tensor, rows_at_once: int = 1000) -> Tensor:
         >>> nearest_rows(torch.tensor([[0.0], [4.0]]), torch.tensor([[3.0], [1.0]])).tolist()
         [1, 0]
     """
-    squares = among.square().sum(dim=1)
     starts = range(0, len(x), rows_at_once)
     with exact_matmul(x.device):
+        squares = among.square().sum(dim=1)
         # But for |x|^2, which is the same in a row.
         return torch.cat([(squares - 2 * x[i : i + rows_at_once] @ among.T).argmin(dim=1) for i in starts])

@@ -8,6 +8,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from lit_gan.errors import UserError
+from lit_gan.functional.matmul import exact_matmul
 
 
 class FeatureSets(Metric):
@@ -63,9 +64,8 @@ class FeatureSets(Metric):
         self.num_features = torch.tensor(rows.shape[1], device=self.device)
         self._keep("real" if real else "generated", rows)
 
-    @torch.no_grad()
     def features_of(self, images: Tensor) -> Tensor:
-        """The features of images, in float32.
+        """The features of images, in float32, outside autocast and whatever precision products have elsewhere.
 
         Args:
             images: As for :meth:`update`, at least one.
@@ -77,7 +77,8 @@ class FeatureSets(Metric):
             UserError: If the features are no rows, one for each image, or not finite.
         """
         images, whose = images.to(self.device), f"{type(self).__name__}: {type(self.features).__name__}"
-        found = self.features.eval()(images.float() / 255 if images.dtype == torch.uint8 else images)
+        with exact_matmul(self.device):
+            found = self.features.eval()(images.float() / 255 if images.dtype == torch.uint8 else images)
         if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(images):
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise UserError(f"{whose} makes {shape} of {len(images)} images: expected features ({len(images)}, F).")

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lit_gan.features.reference_classifier import ReferenceClassifier
+from lit_gan.functional.matmul import exact_matmul
 
 _SURE = 0.9
 _COVERED = 0.1  # of its share among real images: a classifier that errs in one of a hundred cannot make up for a class
@@ -74,7 +75,8 @@ class SampleClasses(Metric):
             images: Generated, ``(N, C, H, W)`` in [0, 1].
             condition: The class that each was to be of, ``(N,)``; anything else than classes is left aside.
         """
-        most, found = self.classifier.probabilities(images).max(1)
+        with exact_matmul(images.device):
+            most, found = self.classifier.probabilities(images).max(1)
         num = self.classifier.num_classes
         counts = torch.zeros(3, num, dtype=torch.int64, device=found.device)
         counts[_READ] = found.bincount(minlength=num)

@@ -54,6 +54,14 @@ def test_features_are_what_is_compared() -> None:
     assert metric.compute() == precision_recall(REAL.mean((2, 3)), MADE.mean((2, 3)), 2)
 
 
+def test_features_are_in_32_bits_under_autocast_too() -> None:
+    features = nn.Sequential(nn.Flatten(), nn.Linear(16, 8))
+    with torch.no_grad():
+        expected = features(MADE.flatten(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(PrecisionRecall(features).features_of(MADE), expected)
+
+
 def test_a_reset_may_keep_what_is_real() -> None:
     metric = filled(REAL, MADE, 50, reset_real_features=False)
     metric.reset()

@@ -54,6 +54,17 @@ def test_closed_forms() -> None:
     )
 
 
+def test_samples_are_read_in_32_bits_under_autocast_too() -> None:
+    class Brighter(Brightness):
+        def probabilities(self, images: Tensor) -> Tensor:
+            return (images.flatten(1) @ torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])).softmax(1)
+
+    metric = SampleClasses(Brighter())
+    with torch.autocast("cpu", torch.bfloat16):
+        metric.update(torch.tensor([0.7, 0.7001]).expand(5, 1, 1, 2), condition=torch.ones(5).long())
+    assert metric.compute()["class_accuracy"] == 1.0
+
+
 def test_one_class_alone_has_no_entropy_and_the_whole_divergence() -> None:
     metric = SampleClasses(Brightness())
     metric.update(IMAGES[:2])
