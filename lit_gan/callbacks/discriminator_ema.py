@@ -33,6 +33,10 @@ class DiscriminatorEMA(MovingAverage):
         Salimans et al. 2016, *Improved Techniques for Training GANs*: their classifier is an average, too.
     """
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuses another one."""
+        self._check_alone(trainer, DiscriminatorEMA)
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the average at the weights that D begins with, or goes on with the checkpoint's."""
         gan = _classifier(pl_module)

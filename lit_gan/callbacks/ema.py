@@ -69,6 +69,10 @@ class GeneratorEMA(MovingAverage):
         self._norms: dict[str, BatchNorm] | None = None  # found in the first round, as are the weights
         self._weights: list[Tensor] = []
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuses another one."""
+        self._check_alone(trainer, GeneratorEMA)
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tells the module that its average, if it was loaded with one, is gone on with."""
         _generative(pl_module).keeps_average = True

@@ -1,6 +1,6 @@
 """How an exponential moving average of weights forgets: by rounds, by images, or by a fraction of the training."""
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 
 from lit_gan.engine.batches import num_rows
 from lit_gan.engine.lightning_seam import callbacks_of
@@ -31,10 +31,8 @@ class MovingAverage(Callback):
         self.half_life = half_life
         self.horizon = horizon
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def _check_alone(self, trainer: Trainer, kind: type[Callback]) -> None:
         """A GAN keeps one average of a network: two callbacks would move it twice a round."""
-        line = type(self).__mro__
-        kind = line[line.index(MovingAverage) - 1]  # of one's own, too, the network's
         if (count := sum(isinstance(callback, kind) for callback in callbacks_of(trainer))) > 1:
             raise UserError(
                 f"{count} callbacks {kind.__name__}: a GAN keeps one average: expected one; the one that is there is "
