@@ -314,6 +314,8 @@ class GAN(GenerativeModule, RoundModule):
         """
         super().setup(stage)
         self._images_told = 0
+        if stage == "fit":  # what is gone on with is loaded after this
+            self.images_per_round, self._paid = None, {}
         data = getattr(self.trainer, "datamodule", None)
         self._contracts.begin(data)
         check_declared_ranges(self.generator, data)

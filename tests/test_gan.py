@@ -381,6 +381,16 @@ def test_callbacks_are_given_each_players_last_loss() -> None:
     assert moved == pytest.approx({name: float(loss) for name, loss in logged.items()}, rel=1e-6)
 
 
+def test_a_second_training_counts_its_own_images_and_logs_its_own_penalties() -> None:
+    gan = linear_gan(penalties=[R1(0.1, every=3)])
+    trainer(max_steps=1).fit(gan, loader(examples(16), batch_size=8))
+    gan.penalties = ()
+    second = trainer(max_steps=2)
+    second.fit(gan, loader(examples(4), batch_size=4))
+    assert gan.images_per_round == 4
+    assert not any("penalty" in name for name in second.callback_metrics)
+
+
 def test_validation_changes_nothing_in_training() -> None:
     def weights(**kwargs: Any) -> list[float]:
         gan = linear_gan()
