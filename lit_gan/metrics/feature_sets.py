@@ -39,7 +39,7 @@ class FeatureSets(Metric):
         # Flat: what torchmetrics joins the gather with where a rank has no data is empty and 1-D.
         for name in ("real", "generated"):
             self.add_state(name, [], dist_reduce_fx="cat")
-        self.add_state("num_features", torch.tensor(0), dist_reduce_fx="max")
+        self.add_state("num_features", torch.tensor(0), dist_reduce_fx=None)
 
     def update(self, images: Tensor, real: bool, features: Tensor | None = None) -> None:
         """Takes in a batch.
@@ -50,16 +50,17 @@ class FeatureSets(Metric):
             features: What :meth:`features_of` says of them, where that is known already.
 
         Raises:
-            UserError: If the features are no rows, one for each image, or not finite, or of another number than before.
+            UserError: If the features are no rows, one for each image, or not finite, or not as many as of the images
+                before.
         """
         if len(images) == 0:
             return
         rows = self.features_of(images) if features is None else features
-        before = int(self.num_features)
-        if before not in (0, rows.shape[1]):
+        expected = self._depth()
+        if expected not in (0, rows.shape[1]):
             raise UserError(
-                f"{type(self).__name__}: images have {rows.shape[1]} features each, and those before {before}: "
-                "expected real and generated images of one size."
+                f"{type(self).__name__}: images have {rows.shape[1]} features each: expected {expected}, as in the "
+                "batches before."
             )
         self.num_features = torch.tensor(rows.shape[1], device=self.device)
         self._keep("real" if real else "generated", rows)
@@ -90,9 +91,20 @@ class FeatureSets(Metric):
         """Takes in the features ``(N, F)`` of a batch."""
         getattr(self, kind).append(rows.clone().reshape(-1))
 
+    def _depth(self) -> int:
+        """How many features an image has, over all processes; 0 where there are no images."""
+        sizes = torch.unique(self.num_features)
+        sizes = sizes[sizes > 0]
+        if sizes.numel() > 1:
+            raise UserError(
+                f"{type(self).__name__}: images have {sizes.tolist()} features each on different ranks: expected one "
+                "size."
+            )
+        return int(sizes) if sizes.numel() else 0
+
     def _rows(self, name: Literal["real", "generated"]) -> Tensor:
         """The features ``(N, F)`` of all images of a kind, over all processes, where float64 is to be had."""
-        state, depth = getattr(self, name), int(self.num_features)
+        state, depth = getattr(self, name), self._depth()
         if depth == 0 or len(state) == 0:
             return torch.empty(0, 1)
         rows = dim_zero_cat(state).reshape(-1, depth)

@@ -80,7 +80,7 @@ class FrechetDistance(FeatureSets):
 
     def _moments(self, kind: Literal["real", "generated"]) -> Moments | None:
         """Of all images of a kind, over all processes."""
-        state, depth = getattr(self, kind), int(self.num_features)
+        state, depth = getattr(self, kind), self._depth()
         if depth == 0 or len(state) == 0:
             return None
         sums = dim_zero_cat(state).view(torch.float64).reshape(-1, 1 + depth + depth**2).sum(0)

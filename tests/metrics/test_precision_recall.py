@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from lit_gan.errors import UserError
 from lit_gan.functional.precision_recall import precision_recall
-from lit_gan.metrics import PrecisionRecall
+from lit_gan.metrics import FrechetDistance, Memorization, PrecisionRecall
+from lit_gan.metrics.feature_sets import FeatureSets
 from lit_gan.randomness import stream
 
 REAL = torch.rand(120, 1, 4, 4, generator=stream(0, "real"))
@@ -96,6 +97,26 @@ def test_features_that_are_none_are_told(what: str, message: str) -> None:
         PrecisionRecall(Bad(what)).update(MADE, real=False)
 
 
+KINDS = [PrecisionRecall, FrechetDistance, Memorization]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_of_two_sizes_are_told(kind: type[FeatureSets]) -> None:
+    metric = kind(reset_real_features=False)
+    metric.update(torch.rand(40, 1, 8, 8), real=True)
+    message = f"^{kind.__name__}: images have 16 features each: expected 64, as in the batches before"
+    with pytest.raises(UserError, match=message):
+        metric.update(MADE, real=False)
+    metric.reset()  # what is real is still known
+    with pytest.raises(UserError, match=message):
+        metric.update(MADE, real=False)
+    metric.update(torch.rand(40, 1, 8, 8), real=False)
+    assert all(value.isfinite() for value in metric.compute().values())
+    metric.reset_real_features = True
+    metric.reset()
+    metric.update(MADE, real=False)
+
+
 def test_k_below_one_is_told() -> None:
     with pytest.raises(UserError, match="PrecisionRecall k = 0: expected at least 1"):
         PrecisionRecall(nn.Flatten(), k=0)
@@ -108,14 +129,27 @@ def rank(rank: int, world: int, folder: str) -> None:
     own = REAL[:0] if rank else REAL
     made = MADE[::5] if rank == 0 else MADE[[i for i in range(90) if i % 5]]
     torch.save(filled(own, made, 11 + rank).compute(), f"{folder}/rank{rank}.pt")
+    told = []
+    for kind in KINDS:
+        metric = kind()
+        metric.update(torch.rand(10, 1, 1, 3 + rank), real=True)
+        metric.update(torch.rand(10, 1, 1, 3 + rank), real=False)
+        with pytest.raises(UserError) as error:
+            metric.compute()
+        told.append(str(error.value))
+    Path(f"{folder}/told{rank}").write_text("\n".join(told))
     dist.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_processes_have_the_bits_of_one(tmp_path: Path) -> None:
+def test_two_processes_have_the_bits_of_one_and_are_told_of_different_sizes(tmp_path: Path) -> None:
     spawn(rank, 2, 2, str(tmp_path))
     for number in range(2):
         assert torch.load(tmp_path / f"rank{number}.pt", weights_only=True) == EXPECTED
+        assert (tmp_path / f"told{number}").read_text().splitlines() == [
+            f"{kind.__name__}: images have [3, 4] features each on different ranks: expected one size."
+            for kind in KINDS
+        ]
 
 
 def test_a_training_logs_the_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,15 +161,3 @@ def test_a_training_logs_the_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert ending.code == 0, ending.err
     logged = metrics(the_run())[-1]
     assert all(float(logged[f"val/{name}"]) >= 0 for name in ("precision", "recall", "density", "coverage"))
-
-
-def test_images_of_another_size_are_told() -> None:
-    metric = PrecisionRecall()
-    metric.update(torch.rand(4, 1, 8, 8), real=True)
-    metric.update(torch.empty(0, 1, 4, 4), real=False)
-    with pytest.raises(
-        UserError, match="images have 16 features each, and those before 64: expected real and generated"
-    ):
-        metric.update(torch.rand(4, 1, 4, 4), real=False)
-    metric.reset()
-    metric.update(torch.rand(4, 1, 4, 4), real=False)
