@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lit_gan.errors import UserError
+from lit_gan.functional.arrays import widest_float
 from lit_gan.randomness import stream
 
 _BLOCK = 1000  # rows of one stream: few enough to be drawn for the sake of one, enough to be drawn seldom
@@ -174,9 +175,10 @@ def _device_of(generator: torch.Generator | None) -> torch.device:
 
 
 def _truncated_normal(shape: tuple[int, int], threshold: float, generator: torch.Generator | None) -> Tensor:
-    """Standard normal numbers of at most ``threshold``, in float64: by their quantiles, one uniform number for each."""
+    """Standard normal numbers of at most ``threshold``, in float64 (float32 on MPS), by quantiles of uniform ones."""
+    device = _device_of(generator)
     edge = math.erf(threshold / math.sqrt(2))
-    unit = torch.rand(shape, generator=generator, device=_device_of(generator), dtype=torch.float64)
+    unit = torch.rand(shape, generator=generator, device=device, dtype=widest_float(device))
     drawn = unit.mul_(2).sub_(1).mul_(edge).erfinv_().mul_(math.sqrt(2))
     return drawn.clamp_(-threshold, threshold)  # of rounding
 
@@ -291,10 +293,10 @@ class Truncated(Latent):
 
     .. math:: z_i = \mu + \sigma \Phi^{-1}(u_i), \qquad u_i \sim U(\Phi(-t), \Phi(t))
 
-    Each coordinate is one uniform number, put through the quantile function in 64 bits: exactly the distribution of a
-    normal number that is drawn anew until it is small enough, and as many random numbers whatever the threshold. In
-    training it keeps G from tails that it sees too seldom to learn; at sampling time (``lit-gan sample --truncation``)
-    it trades variety for quality.
+    Each coordinate is one uniform number, put through the quantile function in 64 bits (on MPS 32): exactly the
+    distribution of a normal number that is drawn anew until it is small enough, and as many random numbers whatever the
+    threshold. In training it keeps G from tails that it sees too seldom to learn; at sampling time
+    (``lit-gan sample --truncation``) it trades variety for quality.
 
     Args:
         size: Length of a latent vector; the generator's ``latent_size`` if ``None``.

@@ -94,6 +94,7 @@ def aside(seed: int, purpose: str, device: torch.device) -> Iterator[None]:
         >>> torch.equal(torch.get_rng_state(), state)
         True
     """
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    kind = device.type if device.type in ("cuda", "mps") else None
+    with torch.random.fork_rng(devices=[device] if kind else [], device_type=kind or "cuda"):
         seed_global_generators(seed, purpose, device=device)
         yield

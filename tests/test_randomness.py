@@ -2,9 +2,10 @@
 
 import itertools
 
+import pytest
 import torch
 
-from lit_gan.randomness import seed_global_generators, stream, stream_seed
+from lit_gan.randomness import aside, seed_global_generators, stream, stream_seed
 
 
 def test_a_stream_never_depends_on_what_was_drawn_before() -> None:
@@ -30,3 +31,18 @@ def test_global_generator_is_put_at_the_position() -> None:
     torch.rand(9)
     seed_global_generators(3, "round", 7, device=torch.device("cpu"))
     assert torch.equal(first, torch.rand(4))
+
+
+def test_aside_puts_the_generator_of_an_mps_device_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = torch.Generator().manual_seed(5)  # in the place of the device's, which a machine of the tests need not have
+    monkeypatch.setattr(torch.mps, "manual_seed", own.manual_seed)
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda device: own.get_state())
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda state, device: own.set_state(state))
+    before, of_cpu = own.get_state(), torch.get_rng_state()
+    drawn = []
+    for _ in range(2):
+        with aside(7, "a picture", torch.device("mps")):
+            drawn.append((torch.rand(2, generator=own), torch.rand(2)))
+    assert torch.equal(own.get_state(), before)
+    assert torch.equal(torch.get_rng_state(), of_cpu)
+    assert all(map(torch.equal, *drawn))

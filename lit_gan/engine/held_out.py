@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_gan.engine.turn import accuracies, lead, quantities
+from lit_gan.functional.arrays import widest_float
 from lit_gan.functional.logistic import fit_logistic
 from lit_gan.functional.theory import jsd_lower_bound
 from lit_gan.latents import LatentTable
@@ -50,7 +51,7 @@ class HeldOut:
         self._objective = objective
         self._rows = 0
         self.taken = 0  # rows of the last batch that were no repeats
-        self._dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        self._dtype = widest_float(device)
         self.means = {
             name: ExactMean(jsd_lower_bound if name == "jsd_bound" else None, self._dtype).to(device)
             for name in ("loss_d", "loss_g", *_read_off_logits(objective))

@@ -100,12 +100,12 @@ class _Linear:
     def __init__(self, features: Tensor, labels: Tensor) -> None:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 -- scikit-learn, for those that measure by it
 
-        deviation, self.mean = torch.std_mean(features.double().cpu(), dim=0, correction=0)
+        deviation, self.mean = torch.std_mean(features.cpu().double(), dim=0, correction=0)
         self.deviation = torch.where(deviation > 0, deviation, 1.0)  # one that says nothing gets no weight
         self._fitted = LogisticRegression(max_iter=10_000).fit(self._standard(features), labels.cpu().numpy())
 
     def _standard(self, features: Tensor) -> Any:
-        return ((features.double().cpu() - self.mean) / self.deviation).numpy()
+        return ((features.cpu().double() - self.mean) / self.deviation).numpy()
 
     def __call__(self, features: Tensor) -> Tensor:
         return torch.from_numpy(self._fitted.predict(self._standard(features)))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lit_gan.functional.arrays import widest_float
 from lit_gan.latents import LatentTable
 from lit_gan.metrics.exact_mean import ExactMean
 from lit_gan.sharding import Share
@@ -29,7 +30,7 @@ class HeldOutPairs:
         self._share = share
         self._latents = latents
         self._rows = 0
-        dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        dtype = widest_float(device)
         variance = float(others.rows(range(_DRAWS)).double().var(dim=0).mean())
         self._r2 = ExactMean(lambda error: 1 - error / variance, dtype).to(device)
         self._error = ExactMean(dtype=dtype).to(device)

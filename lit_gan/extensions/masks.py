@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lit_gan.errors import UserError
+from lit_gan.functional.arrays import widest_float
 from lit_gan.randomness import stream
 
 _KEPT = 0.1, 0.9  # of the pixels, between
@@ -55,7 +56,7 @@ class MaskMixture:
             A tensor ``(num, 1, height, width)`` of 0 and 1, on the generator's device.
         """
         device = torch.device("cpu") if generator is None else generator.device
-        weights = torch.tensor(list(self.weights.values()), dtype=torch.float64, device=device)
+        weights = torch.tensor(list(self.weights.values()), dtype=widest_float(device), device=device)
         families = torch.multinomial(weights, num, replacement=True, generator=generator)
         # Of all families for each: what one draws does not depend on the weights of the others.
         masks = torch.stack([_FAMILIES[name](num, height, width, generator) for name in self.weights])

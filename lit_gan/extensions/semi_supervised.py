@@ -16,6 +16,7 @@ from lit_gan.engine.lightning_seam import log_number, round_is_logged
 from lit_gan.engine.turn import Turn, at_least_float32
 from lit_gan.errors import UserError
 from lit_gan.extensions.few_labels import LabelledExamples, check_num_labels, labelled_examples, labelled_places
+from lit_gan.functional.arrays import widest_float
 from lit_gan.gan import GAN
 from lit_gan.metrics.exact_mean import ExactMean
 from lit_gan.networks.parameter_names import plain_name
@@ -165,12 +166,12 @@ class SemiSupervisedGAN(GAN):
         super()._evaluate(split, batch, batch_idx, dataloader_idx)
         key = split, dataloader_idx
         if batch_idx == 0 or key not in self._errors:
-            self._errors[key] = ExactMean().to(self.device)
+            self._errors[key] = ExactMean(dtype=widest_float(self.device)).to(self.device)
         own = slice(self._passes[key].taken)
         x, labels = self.split_batch(batch)[0][own], labels_of(batch)[own]
         if len(x):
             wrong = self.classify(x).argmax(1) != labels.to(self.device)
-            self._errors[key].update(wrong.double().mean(), rows=len(x))
+            self._errors[key].update(wrong.to(self._errors[key].sums).mean(), rows=len(x))
         log_number(self, f"{split}/error", self._errors[key], metric_attribute="error", prog_bar=True)
 
     # -- The run ----------------------------------------------------------------------------------------------------

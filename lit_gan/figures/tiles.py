@@ -178,7 +178,7 @@ def _shape(images: Tensor) -> tuple[int, int, int]:
 def _pixels(image: Tensor) -> NDArray[np.uint8]:
     """``(H, W, 3)``, each pixel enlarged by a whole number: no viewer blurs it."""
     factor = _factor(image[None])
-    levels = np.asarray(image.detach().double().mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy())
+    levels = np.asarray(image.detach().cpu().double().mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy())
     levels = np.repeat(np.repeat(levels, factor, axis=0), factor, axis=1)
     return np.broadcast_to(levels, (*levels.shape[:2], 3))
 

@@ -1,4 +1,4 @@
-"""What users hand to the functions and metrics: tensors, NumPy arrays, or lists of numbers."""
+"""What users hand to the functions and metrics: tensors, NumPy arrays, or lists of numbers; and how wide they are."""
 
 import warnings
 from typing import Any
@@ -14,6 +14,16 @@ Values = Tensor | ArrayLike
 """A tensor, an array, anything that NumPy takes for an array, or nested lists of numbers."""
 
 _EXPECTED = "expected a tensor, an array or a list of numbers"
+
+
+def widest_float(device: torch.device) -> torch.dtype:
+    """float64, but on Apple's MPS devices, which have none.
+
+    Example:
+        >>> widest_float(torch.device("cuda")), widest_float(torch.device("mps"))
+        (torch.float64, torch.float32)
+    """
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def as_tensor(name: str, values: Values) -> Tensor:

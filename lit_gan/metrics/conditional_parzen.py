@@ -8,7 +8,7 @@ from torch import Tensor
 from torchmetrics.utilities.data import dim_zero_cat
 
 from lit_gan.errors import UserError
-from lit_gan.functional.arrays import Values, as_tensor
+from lit_gan.functional.arrays import Values, as_tensor, widest_float
 from lit_gan.functional.distinct_rows import row_fingerprints
 from lit_gan.functional.parzen import standard_error
 from lit_gan.functional.parzen_windows import ParzenWindows, mean
@@ -99,7 +99,7 @@ class ConditionalParzenNLL(ParzenNLL):
         self._log_likelihoods = scores
         numbers = {"nll": -mean(scores), "se": standard_error(scores), "sigma": sigma}
         numbers["num_centres"] = float(sum(map(len, generated.values())))
-        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        dtype = widest_float(self.device)
         return {name: torch.tensor(value, dtype=dtype, device=self.device) for name, value in numbers.items()}
 
     def _chosen(self, val: dict[int, Tensor], windows: dict[int, ParzenWindows]) -> float:

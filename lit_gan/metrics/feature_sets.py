@@ -8,6 +8,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from lit_gan.errors import UserError
+from lit_gan.functional.arrays import widest_float
 from lit_gan.functional.matmul import exact_matmul
 
 
@@ -112,7 +113,7 @@ class FeatureSets(Metric):
 
     def _found(self, numbers: dict[str, Tensor]) -> dict[str, Tensor]:
         """Numbers on the device of the metric, in float64 where it has that."""
-        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        dtype = widest_float(self.device)
         return {name: value.to(self.device, dtype) for name, value in numbers.items()}
 
     def reset(self) -> None:

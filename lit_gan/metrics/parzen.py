@@ -11,7 +11,7 @@ from torchmetrics.utilities.data import dim_zero_cat
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from lit_gan.errors import UserError
-from lit_gan.functional.arrays import Values, as_tensor
+from lit_gan.functional.arrays import Values, as_tensor, widest_float
 from lit_gan.functional.distinct_rows import distinct_rows, row_fingerprints
 from lit_gan.functional.parzen import PAPER_SIGMAS, positive_sigma, standard_error
 from lit_gan.functional.parzen_windows import SHARD, ParzenWindows, mean
@@ -169,7 +169,7 @@ class ParzenNLL(Metric):
             "sigma": sigma,
             "num_centres": num_centres,
         }
-        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        dtype = widest_float(self.device)
         return {name: torch.tensor(value, dtype=dtype, device=self.device) for name, value in result.items()}
 
     @property

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from lit_gan.features.reference_classifier import ReferenceClassifier
+from lit_gan.functional.arrays import widest_float
 from lit_gan.functional.matmul import exact_matmul
 
 _SURE = 0.9
@@ -88,8 +89,8 @@ class SampleClasses(Metric):
         self.sure = self.sure + (most > _SURE).sum()
 
     def compute(self) -> dict[str, Tensor]:
-        """The numbers by name, float64 scalars; not numbers where there are no images."""
-        read, asked, right = self.counts.double()
+        """The numbers by name, float64 scalars (float32 on MPS); not numbers where there are no images."""
+        read, asked, right = self.counts.to(widest_float(self.device))
         shares, real = read / read.sum(), read.new_tensor(self.classifier.class_shares)
         found = {
             "class_entropy": -torch.special.xlogy(shares, shares).sum(),

@@ -54,6 +54,18 @@ def test_closed_forms() -> None:
     )
 
 
+def test_on_a_device_without_float64_the_numbers_are_of_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = SampleClasses(Brightness())
+    metric.update(IMAGES, condition=ASKED)
+    expected = metric.compute()
+    monkeypatch.setattr(SampleClasses, "device", torch.device("mps"))  # the tensors stay where they are
+    metric.update(IMAGES[:0])
+    found = metric.compute()
+    assert {value.dtype for value in expected.values()} == {torch.float64}
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    assert [float(value) for value in found.values()] == pytest.approx([*map(float, expected.values())], rel=1e-6)
+
+
 def test_samples_are_read_in_32_bits_under_autocast_too() -> None:
     class Brighter(Brightness):
         def probabilities(self, images: Tensor) -> Tensor:
