@@ -35,9 +35,11 @@ def check_taken_back(optimizer: Optimizer, player: str) -> None:
 
 def _lay_out(optimizer: Optimizer) -> None:
     """Moments lie in memory as their weights do: a fused kernel goes through both in one order."""
-    for weights, state in optimizer.state.items():
+    for weights in (each for group in optimizer.param_groups for each in group["params"]):
+        state = optimizer.state.get(weights, {})
         for name, value in state.items():
-            if isinstance(value, Tensor) and value.shape == weights.shape and value.stride() != weights.stride():
+            dense = isinstance(value, Tensor) and value.layout == weights.layout == torch.strided
+            if dense and value.shape == weights.shape and value.stride() != weights.stride():
                 state[name] = torch.empty_like(weights, dtype=value.dtype).copy_(value)
 
 
