@@ -187,6 +187,7 @@ def test_in_full_precision_nothing_is_done() -> None:
         assert "forward" not in vars(layer)
 
 
+@pytest.mark.compiled
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's own, of its tracing
 def test_what_is_compiled_is_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the user, a part of G: were another thing called in each round, it would be compiled in each."""
